@@ -1,0 +1,46 @@
+"""Asset checks: what a load noticed that does not stop it, but that a person should see."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from analytics_assets.rest_api.config import ResolvedResource
+from analytics_assets.rest_api.source import Statistics
+
+STABLE_TYPES = "columns_keep_their_types"
+FILTER_HONOURED = "api_honours_the_window"
+
+
+def build_check_specs(key: dg.AssetKey, resource: ResolvedResource) -> list[dg.AssetCheckSpec]:
+    specs = [
+        dg.AssetCheckSpec(
+            STABLE_TYPES, asset=key, description="No field changed its type: none went into a variant column."
+        )
+    ]
+    incremental = resource.endpoint.incremental
+    if incremental and incremental.cursor_path:
+        specs.append(
+            dg.AssetCheckSpec(
+                FILTER_HONOURED, asset=key, description="Most rows that the API sent were of the window asked for."
+            )
+        )
+    return specs
+
+
+def check_results(specs: list[dg.AssetCheckSpec], statistics: Statistics) -> Iterator[dg.AssetCheckResult]:
+    for spec in specs:
+        if spec.name == STABLE_TYPES:
+            passed = not statistics.changed_columns
+            metadata: dict[str, object] = {name: ", ".join(to) for name, to in statistics.changed_columns.items()}
+        else:
+            passed = not statistics.filter_ignored
+            metadata = {"rows": statistics.rows, "rows_outside_window": statistics.rows_outside_window}
+        yield dg.AssetCheckResult(
+            check_name=spec.name,
+            asset_key=spec.asset_key,
+            passed=passed,
+            severity=dg.AssetCheckSeverity.WARN,
+            metadata=metadata,
+        )

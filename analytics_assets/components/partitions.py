@@ -1,0 +1,25 @@
+"""Partitions: the grid of windows that the YAML declares."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from analytics_assets.rest_api.config import Partitions
+from analytics_assets.rest_api.windows import Window
+
+GRIDS = {
+    "hourly": dg.HourlyPartitionsDefinition,
+    "daily": dg.DailyPartitionsDefinition,
+    "weekly": dg.WeeklyPartitionsDefinition,
+    "monthly": dg.MonthlyPartitionsDefinition,
+}
+
+
+def build_partitions(partitions: Partitions) -> dg.TimeWindowPartitionsDefinition:
+    return GRIDS[partitions.cadence](start_date=partitions.start, timezone=partitions.timezone)
+
+
+def window_of(context: dg.AssetExecutionContext) -> Window:
+    """The window of a run: its partition, or its range of partitions as one."""
+    start, end = context.partition_time_window
+    return Window(start, end)

@@ -1,0 +1,71 @@
+"""The code location: all APIs of the defs folder, the warehouse, the executor and the job over everything."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from types import ModuleType
+
+import dagster as dg
+from dagster.components.core.component_tree import ComponentTree
+
+from analytics_assets.components.assets import WAREHOUSE
+from analytics_assets.components.jobs import FULL_REFRESH, build_full_refresh_job, grids
+from analytics_assets.components.resources import WarehouseResource
+from analytics_assets.rest_api.errors import ConfigError
+
+EXECUTORS = {"in_process": dg.in_process_executor, "multiprocess": dg.multiprocess_executor}
+
+
+def build_definitions(environ: Mapping[str, str]) -> dg.Definitions:
+    """Everything that Dagster is to know, by the ANALYTICS_ variables of `environ`; no secret is read."""
+    folder = Path(environ.get("ANALYTICS_DEFS_DIR") or Path(__file__).parent / "defs").resolve()
+    if not folder.is_dir():
+        raise ConfigError(f"ANALYTICS_DEFS_DIR: {folder} is no folder; set it to one that holds <api>/defs.yaml")
+    executor = environ.get("ANALYTICS_EXECUTOR") or "in_process"
+    if executor not in EXECUTORS:
+        raise ConfigError(f"ANALYTICS_EXECUTOR: {executor!r} is unknown; known are {', '.join(EXECUTORS)}")
+    apis = load_apis(folder)
+    return dg.Definitions.merge(
+        apis,
+        dg.Definitions(
+            jobs=full_refresh_jobs(apis),
+            resources={WAREHOUSE: WarehouseResource.from_environment(environ)},
+            executor=EXECUTORS[executor],
+        ),
+    )
+
+
+def load_apis(folder: Path) -> dg.Definitions:
+    """The definitions of every `<api>/defs.yaml` below the folder, wherever it lies."""
+    module = ModuleType("analytics_assets.defs")
+    module.__path__ = [str(folder)]
+    module.__file__ = str(folder / "__init__.py")
+    tree = ComponentTree.from_module(defs_module=module, project_root=folder.parent)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", category=dg.BetaWarning)  # Dagster's own, about its link from asset to YAML
+        # Without a path it would also write the JSON schemas of all installed components: a third of a second a run.
+        apis = tree.build_defs(tree.defs_module_path)
+    return dg.Definitions.merge(apis, dg.Definitions(component_tree=tree))
+
+
+def full_refresh_jobs(apis: dg.Definitions) -> list[dg.UnresolvedAssetJobDefinition]:
+    """The job over all APIs; none where their partition grids differ, since Dagster refuses such a job."""
+    assets = [asset for asset in apis.assets or [] if isinstance(asset, dg.AssetsDefinition) and asset.is_executable]
+    if not assets:
+        return []
+    if len(grids(assets)) > 1:
+        dg.get_dagster_logger().info(
+            "there is no job full_refresh over all APIs, since their partitions differ: run <api>_full_refresh of each"
+        )
+        return []
+    return [
+        build_full_refresh_job(
+            assets, name=FULL_REFRESH, description="Walks all history of all APIs and replaces their tables."
+        )
+    ]
+
+
+defs = build_definitions(os.environ)

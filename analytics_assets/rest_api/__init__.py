@@ -1,0 +1,1 @@
+"""REST APIs as dlt sources, described by a configuration: runs without Dagster."""

@@ -1,0 +1,175 @@
+"""One API: its client, its resources with their defaults, its partitions and schedule, and what must agree in them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import AfterValidator, Field, PlainValidator, WithJsonSchema, model_validator
+from typing_extensions import Self
+
+from analytics_assets.rest_api.config.client import Client
+from analytics_assets.rest_api.config.model import Model, Problem, nearest, refusal
+from analytics_assets.rest_api.config.paginators import PAGINATORS
+from analytics_assets.rest_api.config.resources import Defaults, Endpoint, ResolvedResource, Resource
+from analytics_assets.rest_api.config.values import Flag
+
+JOINED = ("params", "headers")
+
+
+def _start(data: Any) -> datetime:
+    """A date or a time of day without offset: `timezone` says where. Dagster leaves both as text."""
+    try:
+        moment = data if isinstance(data, datetime) else datetime.fromisoformat(str(data))
+    except ValueError:
+        raise ValueError("must be a date such as 2026-10-01, or a time such as 2026-10-01T06:00") from None
+    if moment.tzinfo:
+        raise ValueError("must be without offset: `timezone` says where it is meant")
+    if not 1970 <= moment.year < 2100:
+        raise ValueError("must be between 1970 and 2100")
+    return moment
+
+
+def _timezone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        raise ValueError(f"must be a time zone such as Europe/Berlin{nearest(name, available_timezones())}") from None
+    return name
+
+
+class Partitions(Model):
+    """The windows that history is cut into."""
+
+    cadence: Literal["hourly", "daily", "weekly", "monthly"]
+    start: Annotated[datetime, PlainValidator(_start), WithJsonSchema({"type": "string", "examples": ["2026-10-01"]})]
+    """Where history begins: a date, or a time, in `timezone`."""
+    timezone: Annotated[str, AfterValidator(_timezone)] = "UTC"
+
+
+class Schedule(Model):
+    """When the scheduled runs start, in the time zone of the partitions."""
+
+    hour: Annotated[int, Field(strict=True, ge=0, le=23)] = 0
+    minute: Annotated[int, Field(strict=True, ge=0, le=59)] = 0
+
+
+class RestApiConfig(Model):
+    """An API and its resources."""
+
+    client: Client
+    sandbox: Flag = False
+    """Whether invented data is served while none of the API's variables is set."""
+    resource_defaults: Defaults = Field(default_factory=Defaults)
+    resources: Annotated[tuple[Resource, ...], Field(min_length=1)]
+    partitions: Partitions | None = None
+    schedule: Schedule | None = None
+
+    def merged(self) -> tuple[ResolvedResource, ...]:
+        """The resources with their defaults applied."""
+        return tuple(_resolved(self._with_defaults(resource)) for resource in self.resources)
+
+    def _with_defaults(self, resource: Resource) -> Resource:
+        defaults, own = self.resource_defaults, resource.endpoint
+        if resource.columns is not None or resource.schema_ is not None:
+            defaults = defaults.model_copy(update={"columns": None, "schema_": None})
+        endpoint = own.model_copy(update=_over(defaults.endpoint, own))
+        if endpoint.paginator is None:
+            endpoint = endpoint.model_copy(update={"paginator": self.client.paginator})
+        return resource.model_copy(update={**_over(defaults, resource), "endpoint": endpoint})
+
+    @model_validator(mode="after")
+    def _agrees(self) -> Self:
+        """Refuse what is wrong only when defaults and resources are seen together."""
+        problems: list[Problem] = [
+            (("resources", index, *key), message)
+            for index, resource in enumerate(self.resources)
+            for key, message in disagreements(self._with_defaults(resource), partitioned=self.partitions is not None)
+        ]
+        first: dict[str, int] = {}
+        for index, resource in enumerate(self.resources):
+            if first.setdefault(resource.name, index) != index:
+                message = f"is the name of resources[{first[resource.name]}] already"
+                problems.append((("resources", index, "name"), message))
+        if problems:
+            raise refusal(*problems)
+        return self
+
+
+def _over(defaults: Model, own: Model) -> dict[str, Any]:
+    """The fields of the defaults under those of the resource: its value wins, parameters and headers join by key."""
+    merged = {}
+    for name in type(defaults).model_fields:
+        theirs, value = getattr(defaults, name), getattr(own, name)
+        merged[name] = {**theirs, **value} if name in JOINED else theirs if value is None else value
+    return merged
+
+
+def _resolved(resource: Resource) -> ResolvedResource:
+    endpoint = resource.endpoint
+    params = {name: value for name, value in endpoint.params.items() if value is not None}
+    path = resource.name if endpoint.path is None else endpoint.path
+    return ResolvedResource.model_validate(
+        {
+            **_set(resource, ResolvedResource),
+            "endpoint": Endpoint.model_validate({**_set(endpoint, Endpoint), "params": params, "path": path}),
+            "columns": resource.columns or resource.schema_ or {},
+        }
+    )
+
+
+def _set(source: Model, target: type[Model]) -> dict[str, Any]:
+    """The fields of `target` that have a value in `source`."""
+    values = {name: getattr(source, name) for name in target.model_fields}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def disagreements(resource: Resource, *, partitioned: bool) -> Iterator[Problem]:
+    """What a resource with its defaults lacks or contradicts: the key, and what to do."""
+    endpoint, disposition = resource.endpoint, resource.write_disposition or "merge"
+    incremental = endpoint.incremental
+    if endpoint.paginator is None:
+        yield ("endpoint", "paginator"), f"is required: a `type` of {', '.join(PAGINATORS.kinds)}"
+    if endpoint.data_selector is None:
+        yield ("endpoint", "data_selector"), "is required: where answers hold the records, `$` if they are a bare list"
+    if disposition == "merge" and not resource.primary_key:
+        yield (
+            ("primary_key",),
+            "is required, since rows are merged by it; without a key, write `write_disposition: replace`",
+        )
+    if disposition == "append" and (incremental is None or incremental.cursor_path is None):
+        yield (
+            ("write_disposition",),
+            "append needs `endpoint.incremental` with a `cursor_path`: else a window loaded again doubles its rows",
+        )
+    if disposition == "replace" and incremental:
+        yield (
+            ("write_disposition",),
+            "replace with `incremental` would keep the last window only: write merge or append",
+        )
+    if incremental and not partitioned:
+        yield ("endpoint", "incremental"), "needs `partitions`, such as {cadence: daily, start: 2026-10-01}"
+    yield from _window_disagreements(resource)
+
+
+def _window_disagreements(resource: Resource) -> Iterator[Problem]:
+    incremental, params = resource.endpoint.incremental, resource.endpoint.params
+    templates = [name for name, value in params.items() if value and ("{start}" in value or "{end}" in value)]
+    if incremental is None:
+        for name in templates:
+            yield ("endpoint", "params", name), "holds {start} or {end}, which `endpoint.incremental` would fill"
+        return
+    window_params = [name for name in (incremental.start_param, incremental.end_param) if name]
+    if not window_params and not templates:
+        yield (
+            ("endpoint", "incremental"),
+            "must say how the API is asked for a window: `start_param`, `end_param`, or {start} and {end} in `params`",
+        )
+    for name in window_params:
+        if params.get(name) is not None:
+            yield (
+                ("endpoint", "params", name),
+                "takes a bound of the window: remove it, or name another in `incremental`",
+            )

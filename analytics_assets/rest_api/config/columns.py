@@ -1,0 +1,189 @@
+"""Columns that are declared: in JSON Schema's words, in dlt's, or by a whole JSON Schema document."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field, PlainValidator, TypeAdapter, model_validator
+from typing_extensions import Self
+
+from analytics_assets.rest_api.config.model import ListOrNot, Model, OneOrMany, Place, Problem, refusal
+from analytics_assets.rest_api.config.values import TIME_FORMATS, Name, TimeFormat, is_pattern
+
+Kind = Literal["bool", "bigint", "double", "text", "json", "timestamp", "date", "decimal"]
+JsonType = Literal["null", "boolean", "integer", "number", "string", "object", "array"]
+KINDS: Mapping[JsonType, Kind] = {
+    "boolean": "bool",
+    "integer": "bigint",
+    "number": "double",
+    "string": "text",
+    "object": "json",
+    "array": "json",
+}
+# Draft-07, of which only a few say something about a column.
+JSON_SCHEMA_KEYWORDS = frozenset(
+    """$comment $id $ref $schema additionalItems additionalProperties allOf anyOf const contains contentEncoding
+    contentMediaType default definitions dependencies description else enum examples exclusiveMaximum exclusiveMinimum
+    format if items maxItems maxLength maxProperties maximum minItems minLength minProperties minimum multipleOf not
+    oneOf pattern patternProperties properties propertyNames readOnly required then title type uniqueItems
+    writeOnly""".split()  # noqa: SIM905
+)
+JsonTypes = Annotated[tuple[JsonType, ...], OneOrMany()]
+
+
+class Column(Model):
+    """A declared column: it always exists and is of this kind."""
+
+    kind: Kind
+    nullable: bool = True
+    format: str | None = None
+    """How a moment is written, for kind `timestamp`: iso8601, epoch_s, epoch_ms, date or a strftime pattern."""
+    precision: int | None = None
+    scale: int | None = None
+    description: str | None = None
+
+
+def kind_of(types: Iterable[JsonType], format: str | None) -> tuple[Kind, str | None]:
+    """The kind of a JSON Schema type, and how its moments are written if `format` makes it one."""
+    kinds = [KINDS[name] for name in types if name != "null"]
+    if len(kinds) != 1 and set(kinds) != {"json"}:
+        raise refusal((("type",), "must name one type beside null"))
+    kind = kinds[0]
+    if format is None or kind not in ("text", "bigint", "double"):
+        return kind, None
+    return ("date", None) if format == "date" else ("timestamp", format)
+
+
+class ColumnConfig(Model):
+    """`{type: [integer, "null"], format: epoch_ms}` as in JSON Schema, or `{data_type: timestamp}` as in dlt."""
+
+    type: JsonTypes | None = None
+    """JSON Schema's type, or a list of one with "null"."""
+    data_type: Kind | None = None
+    """dlt's type, in place of `type`."""
+    format: TimeFormat | None = None
+    """How a moment is written: iso8601 (or date-time), epoch_s, epoch_ms, date, or a strftime pattern."""
+    nullable: Annotated[bool, Field(strict=True)] = True
+    precision: Annotated[int, Field(strict=True, ge=1, le=76)] | None = None
+    """Digits of a decimal."""
+    scale: Annotated[int, Field(strict=True, ge=0, le=76)] | None = None
+    """Digits of a decimal after the point."""
+    description: str | None = None
+
+    not_carried: ClassVar[Mapping[str, str]] = dict.fromkeys(
+        ("primary_key", "merge_key", "unique"), "write `primary_key` at the resource"
+    )
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if (self.type is None) == (self.data_type is None):
+            raise ValueError("needs `type` (JSON Schema's) or `data_type` (dlt's), not both")
+        kind = self.column.kind
+        if self.format and kind != "timestamp" and (kind, self.format) != ("date", "date"):
+            raise refusal((("format",), "makes moments of texts and numbers, or of data_type timestamp"))
+        for key in ("precision", "scale"):
+            if getattr(self, key) is not None and kind != "decimal":
+                raise refusal(((key,), "is for data_type decimal"))
+        return self
+
+    @property
+    def column(self) -> Column:
+        kind, format = (self.data_type, self.format) if self.data_type else kind_of(self.type or (), self.format)
+        return Column(
+            kind=kind,
+            nullable=self.nullable,
+            format=(format or "iso8601") if kind == "timestamp" else None,
+            precision=self.precision,
+            scale=self.scale,
+            description=self.description,
+        )
+
+
+class NamedColumn(ColumnConfig):
+    """A column in dlt's list form."""
+
+    name: Name
+
+
+class JsonSchemaProperty(Model):
+    """A field of a record. What it says about nested values has no effect: they are kept as JSON."""
+
+    type: JsonTypes
+    format: str | None = None
+    description: str | None = None
+
+    without_effect: ClassVar[frozenset[str]] = JSON_SCHEMA_KEYWORDS
+
+    def column(self, *, required: bool) -> Column:
+        """NULL stands for an absent field too: only a required one that may not be null is NOT NULL."""
+        written = "iso8601" if self.format == "date-time" else self.format or ""
+        format = written if written in TIME_FORMATS or is_pattern(written) else None
+        kind, format = kind_of(self.type, format)
+        nullable = not required or "null" in self.type
+        return Column(kind=kind, nullable=nullable, format=format, description=self.description)
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        self.column(required=False)
+        return self
+
+
+class JsonSchema(Model):
+    """A JSON Schema (draft-07) of one record."""
+
+    type: Literal["object"] = "object"
+    properties: Annotated[dict[Name, JsonSchemaProperty], Field(min_length=1)]
+    required: tuple[str, ...] = ()
+
+    without_effect: ClassVar[frozenset[str]] = JSON_SCHEMA_KEYWORDS
+
+
+BY_NAME = TypeAdapter(dict[Name, ColumnConfig])
+IN_LIST = TypeAdapter(list[NamedColumn])
+
+
+def _declared(data: Any) -> dict[str, Column]:
+    """What stands under `columns:`, by name or as dlt's list."""
+    if isinstance(data, Mapping):
+        named = BY_NAME.validate_python(data)
+        check_names({(name,): name for name in named})
+        return {name: config.column for name, config in named.items()}
+    if isinstance(data, (list, tuple)):
+        listed = IN_LIST.validate_python(data)
+        check_names({(index, "name"): config.name for index, config in enumerate(listed)})
+        return {config.name: config.column for config in listed}
+    raise ValueError("must be a mapping of columns by name, or dlt's list of columns")
+
+
+def _described(data: Any) -> dict[str, Column]:
+    """What stands under `schema:`."""
+    schema = JsonSchema.model_validate(data)
+    check_names({("properties", name): name for name in schema.properties})
+    return {name: described.column(required=name in schema.required) for name, described in schema.properties.items()}
+
+
+def check_names(names: Mapping[Place, str]) -> None:
+    """Refuse names that the warehouse cannot tell apart: `createdAt` and `created_at` are one column there."""
+    from dlt.common.normalizers.naming.snake_case import NamingConvention  # a second to import
+
+    normalize = NamingConvention().normalize_identifier
+    problems: list[Problem] = []
+    taken: dict[str, str] = {}
+    for place, name in names.items():
+        normal = normalize(name)
+        if normal in taken:
+            problems.append((place, f"is {normal} in the warehouse, as {taken[normal]!r} is: remove one"))
+        elif normal.startswith("_dlt"):
+            problems.append((place, "begins with _dlt, which is dlt's own"))
+        taken.setdefault(normal, name)
+    if problems:
+        raise refusal(*problems)
+
+
+Columns = Annotated[
+    dict[str, Column],
+    PlainValidator(_declared, json_schema_input_type=dict[str, ColumnConfig] | list[NamedColumn]),
+    ListOrNot(),
+]
+SchemaColumns = Annotated[dict[str, Column], PlainValidator(_described, json_schema_input_type=JsonSchema)]

@@ -1,0 +1,256 @@
+"""What all configuration models share: keys checked with a hint, dlt's names as synonyms, errors that name their place.
+
+pydantic's own errors tell neither the allowed keys nor the nearest one, repeat values (secrets among them), and
+put the tags of its unions into the path of a key. Its JSON schema says "not valid under any of the given schemas"
+where a form depends on another value. All of that is mended here, once.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, TypeVar, get_args
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import CoreSchema, ErrorDetails, InitErrorDetails, PydanticCustomError, core_schema
+from typing_extensions import Self
+
+T = TypeVar("T")
+Place = tuple[str | int, ...]
+Problem = tuple[Place, str]
+"""What is wrong at a key: its path below the value that is being validated, and a sentence."""
+
+OURS = "config"
+
+
+def refusal(*problems: Problem) -> ValidationError:
+    """The error that pydantic carries upwards, putting the keys above before each path."""
+    details: list[InitErrorDetails] = [
+        {"type": PydanticCustomError(OURS, message), "loc": place, "input": None} for place, message in problems
+    ]
+    return ValidationError.from_exception_data("configuration", details, hide_input=True)
+
+
+def problems_in(error: ValidationError) -> Iterator[Problem]:
+    for details in error.errors(include_url=False):
+        yield details["loc"], in_words(details)
+
+
+def in_words(error: ErrorDetails) -> str:
+    """pydantic's error as a sentence about the key, without the value."""
+    if error["type"] == "missing":
+        return "is required"
+    message = error["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
+    if error["type"] == "literal_error":
+        message += nearest(error["input"], re.findall(r"'([^']+)'", message))
+    return message
+
+
+def nearest(given: object, allowed: Iterable[str]) -> str:
+    """A hint at what was probably meant; empty if nothing is near."""
+    close = difflib.get_close_matches(str(given)[:100], list(allowed), n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def read_each(data: Any, read: Callable[[str, Any], T]) -> dict[str, T]:
+    """Read a mapping value by value, so that each problem is reported at its key."""
+    if not isinstance(data, Mapping):
+        raise ValueError("must be a mapping of names to values")
+    problems: list[Problem] = []
+    values: dict[str, T] = {}
+    for name, value in data.items():
+        try:
+            values[str(name)] = read(str(name), value)
+        except ValidationError as error:
+            problems += [((str(name), *place), message) for place, message in problems_in(error)]
+        except ValueError as error:
+            problems.append(((str(name),), str(error)))
+    if problems:
+        raise refusal(*problems)
+    return values
+
+
+class Model(BaseModel):
+    """A mapping of the YAML file."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        allow_inf_nan=False,
+        hide_input_in_errors=True,
+        use_attribute_docstrings=True,
+    )
+
+    synonyms: ClassVar[Mapping[str, str]] = {}
+    """dlt's name of a key -> ours."""
+    not_carried: ClassVar[Mapping[str, str]] = {}
+    """A key of dlt's that is not taken -> what to do instead."""
+    without_effect: ClassVar[frozenset[str]] = frozenset()
+    """Keys that may stand there and are not read."""
+    shorthand: ClassVar[str | None] = None
+    """The key that a lone text stands for."""
+
+    @classmethod
+    def keys(cls) -> list[str]:
+        return sorted(field.alias or name for name, field in cls.model_fields.items())
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _check_keys(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        """Validate the known keys, and report the unknown ones beside what is wrong with the others."""
+        if isinstance(data, cls):
+            return handler(data)
+        if isinstance(data, str) and cls.shorthand:
+            data = {cls.shorthand: data}
+        keys = cls.keys()
+        if not isinstance(data, Mapping):
+            raise ValueError(f"must be a mapping with some of the keys {', '.join(keys)}")
+        problems: list[Problem] = []
+        known: dict[str, Any] = {}
+        written: dict[object, str] = {}
+        for key, value in data.items():
+            name = cls.synonyms.get(key, key)
+            if name in known:
+                problems.append(((str(key),), f"means the same as {written[name]!r}: keep one of the two"))
+            elif name in keys:
+                known[name], written[name] = value, str(key)
+            elif name not in cls.without_effect:
+                problems.append(((str(key),), cls._unknown(key)))
+        try:
+            model = handler(known)
+        except ValidationError as error:
+            for place, message in problems_in(error):
+                key_as_written = (written.get(key, str(key)) for key in place[:1])
+                problems.append(((*key_as_written, *place[1:]), message))
+        if problems:
+            raise refusal(*problems)
+        return model
+
+    @classmethod
+    def _unknown(cls, key: object) -> str:
+        if key in cls.not_carried:
+            return f"dlt's key is not carried here: {cls.not_carried[str(key)]}"
+        hint = nearest(key, [*cls.keys(), *cls.synonyms, *cls.without_effect])
+        return f"unknown key{hint or ';'} allowed: {', '.join(cls.keys())}"
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        """The schema for editors and `dg check yaml`: with synonyms, and without `null` beside each optional key."""
+        reference = handler(schema)
+        document = handler.resolve_ref_schema(reference)
+        properties = document.get("properties", {})
+        for property_ in properties.values():
+            alternatives = property_.pop("anyOf", None)
+            if alternatives:
+                property_.update(next(form for form in alternatives if form != {"type": "null"}))
+            if property_.get("default", 0) is None:
+                del property_["default"]
+        for synonym, name in cls.synonyms.items():
+            properties[synonym] = {**properties[name], "description": f"dlt's name for `{name}`."}
+            if name in document.get("required", []):
+                document["required"].remove(name)
+                either = {"if": {"not": {"required": [synonym]}}, "then": {"required": [name]}}
+                document.setdefault("allOf", []).append(either)
+        for name in cls.without_effect:
+            properties.setdefault(name, {})
+        if cls.shorthand:
+            document["type"] = ["string", "object"]
+        return reference
+
+
+@dataclass(frozen=True, eq=False)
+class ByType:
+    """One of several models, told apart by the key `type`; a lone text is a `type` that needs no other key.
+
+    In place of pydantic's discriminated union, whose tags stand in the paths of errors.
+    """
+
+    models: tuple[type[Model], ...]
+    not_carried: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def kinds(self) -> dict[str, type[Model]]:
+        return {kind: model for model in self.models for kind in get_args(model.model_fields["type"].annotation)}
+
+    def validate(self, data: Any) -> Model:
+        if isinstance(data, self.models):
+            return data
+        kinds = self.kinds
+        if isinstance(data, str):
+            data = {"type": data}
+        if not isinstance(data, Mapping) or "type" not in data:
+            raise ValueError(f"must be a mapping whose `type` is one of {', '.join(kinds)}")
+        kind = data["type"]
+        if isinstance(kind, str) and kind in kinds:
+            return kinds[kind].model_validate(data)
+        if isinstance(kind, str) and kind in self.not_carried:
+            message = f"dlt's {kind!r} is not carried here: {self.not_carried[kind]}"
+        else:
+            message = f"must be one of {', '.join(kinds)}{nearest(kind, kinds)}"
+        raise refusal((("type",), message))
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(self.validate, json_schema_input_schema=handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        """`if`/`then` for each type: a mistake is reported at its key, where `anyOf` only says that nothing fits."""
+        kinds = self.kinds
+        alone = [kind for kind, model in kinds.items() if _needs_only_type(model)]
+        branches: list[dict[str, Any]] = []
+        if alone:
+            branches.append({"if": {"type": "string"}, "then": {"enum": alone}})
+        for model, form in zip(self.models, handler(schema)["anyOf"], strict=True):
+            of_type = {"enum": [kind for kind in kinds if kinds[kind] is model]}
+            condition = {"type": "object", "properties": {"type": of_type}, "required": ["type"]}
+            branches.append({"if": condition, "then": form})
+        return {
+            "type": ["string", "object"] if alone else "object",
+            "required": ["type"],
+            "properties": {"type": {"enum": list(kinds)}},
+            "allOf": branches,
+        }
+
+
+def _needs_only_type(model: type[Model]) -> bool:
+    return all(name == "type" or not field.is_required() for name, field in model.model_fields.items())
+
+
+class ListOrNot:
+    """Chooses between a list and another form in the JSON schema: errors in either are reported at their key."""
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        forms = handler(schema)["anyOf"]
+        many = next(form for form in forms if form.get("type") == "array")
+        other = next(form for form in forms if form is not many)
+        return {"if": {"type": "array"}, "then": many, "else": other}
+
+
+@dataclass(frozen=True)
+class OneOrMany(ListOrNot):
+    """A tuple that may be written as one value in place of a list of one."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        item = handler.generate_schema(get_args(source)[0])
+        return core_schema.no_info_wrap_validator_function(
+            self.validate,
+            handler(source),
+            json_schema_input_schema=core_schema.union_schema([item, core_schema.list_schema(item)]),
+        )
+
+    def validate(self, data: Any, handler: Callable[[Any], Any]) -> Any:
+        if isinstance(data, (list, tuple)):
+            return handler(data)
+        try:
+            return handler([data])
+        except ValidationError as error:
+            raise refusal(*((place[1:], message) for place, message in problems_in(error))) from None

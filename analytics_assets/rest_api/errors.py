@@ -1,0 +1,30 @@
+"""The errors of this package: each message says what was wrong, where, and what to do, for people.
+
+No message holds a secret or a record's value: what an API sent is described by names and types only.
+"""
+
+from __future__ import annotations
+
+
+class RestApiError(Exception):
+    """Base of all errors that this package raises on purpose."""
+
+
+class ConfigError(RestApiError):
+    """The YAML file does not describe an API."""
+
+
+class CredentialsError(RestApiError):
+    """A credential is missing, half set, or was refused by the API."""
+
+
+class ResponseError(RestApiError):
+    """The API could not be reached, or answered something else than was described."""
+
+
+class DataError(RestApiError):
+    """Records arrived that cannot be loaded without losing or inventing something."""
+
+
+class WarehouseError(RestApiError):
+    """The destination is unsuited, busy or refuses the load."""

@@ -1,0 +1,148 @@
+"""One resource, one window, one table: everything a load needs, put together when it runs."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from dlt.common.pipeline import LoadInfo
+from dlt.extract import DltSource
+from dlt.pipeline.exceptions import PipelineStepFailed
+
+from analytics_assets.rest_api.auth import build_authenticator
+from analytics_assets.rest_api.client import Counters, HttpClient
+from analytics_assets.rest_api.config import Client, Kind, ResolvedResource
+from analytics_assets.rest_api.credentials import Secrets, select_auth
+from analytics_assets.rest_api.merge import Mode, Plan
+from analytics_assets.rest_api.pipeline import PREVIEW_ROWS, ResourcePipeline, Warehouse, explain, resource_pipeline
+from analytics_assets.rest_api.source import Statistics, Walk, source
+from analytics_assets.rest_api.table_schema import TableSchema
+from analytics_assets.rest_api.token_store import TokenStore
+from analytics_assets.rest_api.windows import Window
+
+LOADER_FILE_FORMAT: Literal["parquet"] = "parquet"
+
+
+@dataclass(frozen=True)
+class LoadRequest:
+    """What is asked of a load. Without a window the whole of the resource is walked; a full refresh replaces its table."""
+
+    api: str
+    client: Client
+    resource: ResolvedResource
+    warehouse: Warehouse
+    dataset: str
+    environ: Mapping[str, str]
+    window: Window | None = None
+    full_refresh: bool = False
+    token_dir: Path | None = None
+    log: logging.Logger = field(default_factory=lambda: logging.getLogger("analytics_assets"))
+
+    @property
+    def mode(self) -> Mode:
+        return "replace" if self.full_refresh else self.resource.write_disposition
+
+    @property
+    def read_window(self) -> Window | None:
+        """The window as it is read: with the lookback."""
+        incremental = self.resource.endpoint.incremental
+        if self.window is None or incremental is None:
+            return None
+        return self.window.reaching_back(incremental.lookback)
+
+
+@dataclass(frozen=True)
+class Load:
+    """A load that is ready to run: `pipeline.run(source, loader_file_format=LOADER_FILE_FORMAT)` runs it."""
+
+    request: LoadRequest
+    pipeline: ResourcePipeline
+    source: DltSource
+    statistics: Statistics
+    counters: Counters
+    stored: Mapping[str, Kind]
+
+
+@contextmanager
+def prepare(request: LoadRequest) -> Iterator[Load]:
+    """A load, ready to run; its working folder and connections live as long as the context.
+
+    Raises:
+        RestApiError: whatever went wrong in it, told for people.
+    """
+    resource, secrets = request.resource, Secrets(request.environ)
+    client = connect(request, secrets)
+    statistics = Statistics()
+    preview_rows = PREVIEW_ROWS if resource.preview else 0
+    try:
+        with resource_pipeline(
+            request.warehouse, plan(request), dataset=request.dataset, log=request.log, preview_rows=preview_rows
+        ) as pipeline:
+            stored = pipeline.stored_columns()
+            schema = table_schema(resource, {} if pipeline.plan.fresh else stored)
+            walk = Walk(
+                resource,
+                client=client,
+                headers={name: secrets.require(value, name) for name, value in resource.endpoint.headers.items()},
+                window=request.read_window,
+                schema=schema,
+                statistics=statistics,
+                log=request.log,
+            )
+            dlt_source = source(walk, name=resource.name, schema=schema)
+            yield Load(request, pipeline, dlt_source, statistics, client.counters, stored)
+    except PipelineStepFailed as error:
+        raise explain(error, dataset=request.dataset, table=resource.name) from None
+    finally:
+        client.close()
+
+
+def run(load: Load) -> LoadInfo:
+    return load.pipeline.run(load.source, loader_file_format=LOADER_FILE_FORMAT)
+
+
+def plan(request: LoadRequest) -> Plan:
+    incremental = request.resource.endpoint.incremental
+    normalize = TableSchema.normalize
+    return Plan(
+        table=request.resource.name,
+        mode=request.mode,
+        primary_key=tuple(normalize(key) for key in request.resource.primary_key),
+        cursor=normalize(incremental.cursor_path.replace(".", "__")) if incremental and incremental.cursor_path else None,
+        cursor_format=incremental.format if incremental else "iso8601",
+        window=request.read_window,
+        fresh=request.full_refresh,
+    )
+
+
+def table_schema(resource: ResolvedResource, stored: Mapping[str, Kind]) -> TableSchema:
+    return TableSchema(
+        columns=resource.columns, primary_key=resource.primary_key, null_key=resource.null_key, stored=stored
+    )
+
+
+def connect(request: LoadRequest, secrets: Secrets) -> HttpClient:
+    """The API's client, with the credentials that are set now."""
+    config = request.client
+    client = HttpClient(
+        secrets.require(config.base_url, "client.base_url"),
+        headers={name: secrets.require(value, f"client.headers.{name}") for name, value in config.headers.items()},
+        error_handler=request.resource.endpoint.error_handler,
+        connect_timeout=config.connect_timeout,
+        read_timeout=config.read_timeout,
+        max_requests_per_second=config.max_requests_per_second,
+        max_concurrency=config.max_concurrency,
+        allow_insecure_http=config.allow_insecure_http,
+    )
+    client.auth = build_authenticator(
+        config,
+        api=request.api,
+        secrets=secrets,
+        store=TokenStore(request.token_dir or request.warehouse.state_dir),
+        post_form=client.post_form,
+    )
+    return client

@@ -1,0 +1,207 @@
+"""The last step of a load: how fetched rows get into their table, in one SQL transaction.
+
+dlt creates tables and carries files. On DuckDB the step reads the parquet files themselves; on other destinations it
+reads the staging table that dlt filled. The statements are the same: standard MERGE, DELETE and INSERT.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from dlt.common.destination.client import LoadJob, PreparedTableSchema
+from dlt.common.schema.typing import TSchemaTables
+from dlt.common.storages.load_package import LoadJobInfo
+from dlt.common.storages.load_storage import ParsedLoadJobFileName
+from dlt.destinations.job_client_impl import SqlJobClientBase
+from dlt.destinations.job_impl import FinalizedLoadJobWithFollowupJobs, FollowupJobRequestImpl
+
+from analytics_assets.rest_api.windows import Window, ceil, to_text, unit_of
+
+Mode = Literal["merge", "append", "replace"]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a load does to its table. Columns are named as in the destination.
+
+    merge: rows are upserted by `primary_key`; a row never replaces one with a greater `cursor`.
+    append: the rows take the place of those that the table holds of `window`.
+    replace: the rows take the place of all; with `fresh` the table is created anew, with this load's columns only.
+    """
+
+    table: str
+    mode: Mode
+    primary_key: tuple[str, ...] = ()
+    cursor: str | None = None
+    cursor_format: str = "iso8601"
+    window: Window | None = None
+    fresh: bool = False
+
+
+class Statements:
+    """A plan's SQL for one table: `quote` quotes a column name, `create` are the statements that create the table."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        table: PreparedTableSchema,
+        target: str,
+        *,
+        quote: Callable[[str], str],
+        create: Sequence[str],
+    ) -> None:
+        self._plan = plan
+        self._columns = table["columns"]
+        self._target = target
+        self._quote = quote
+        self._create = create
+        self._names = ", ".join(quote(name) for name in self._columns)
+
+    def load(self, sources: Sequence[str], *, arrival: str | None = None) -> Iterator[str]:
+        """The statements of one transaction, over sources in the order of their arrival.
+
+        `arrival` is a column of the sources, growing with arrival: of two equal rows the later one counts.
+        """
+        yield from self._make_room()
+        first, rest = sources[:1], sources[1:]
+        if self._plan.mode == "merge":
+            first, rest = [], sources
+        keyed = bool(self._plan.primary_key) and self._plan.mode != "append"
+        for source in first:
+            yield self._insert(self._newest(source, arrival) if keyed else source)
+        for source in rest:
+            yield self._merge(self._newest(source, arrival)) if keyed else self._insert(source)
+
+    def _make_room(self) -> Iterator[str]:
+        plan = self._plan
+        if plan.mode == "replace" and plan.fresh:
+            yield f"DROP TABLE IF EXISTS {self._target}"
+            yield from self._create
+        elif plan.mode == "replace":
+            yield f"DELETE FROM {self._target}"
+        elif plan.mode == "append" and plan.window and plan.cursor:
+            start, end = self._bound(plan.window.start), self._bound(plan.window.end)
+            cursor = self._moment(plan.cursor)
+            yield f"DELETE FROM {self._target} WHERE {cursor} >= {start} AND {cursor} < {end}"
+
+    def _insert(self, source: str) -> str:
+        return f"INSERT INTO {self._target} ({self._names}) SELECT {self._names} FROM {source} s"
+
+    def _newest(self, source: str, arrival: str | None) -> str:
+        """The source's rows, one per key: the one with the greatest cursor, among equals the last to arrive."""
+        order = [f"{self._moment(self._plan.cursor)} DESC NULLS LAST"] if self._plan.cursor else []
+        order += [f"{arrival} DESC"] if arrival else []
+        keys = ", ".join(map(self._quote, self._plan.primary_key))
+        by = ", ".join(order) or keys
+        ranked = (
+            f"SELECT {self._names}, ROW_NUMBER() OVER (PARTITION BY {keys} ORDER BY {by}) AS arrival_rank FROM {source}"
+        )
+        return f"(SELECT {self._names} FROM ({ranked}) r WHERE arrival_rank = 1)"
+
+    def _merge(self, source: str) -> str:
+        names = [self._quote(name) for name in self._columns]
+        keys = [self._quote(key) for key in self._plan.primary_key]
+        values = [name for name in names if name not in keys]
+        # The load id alone is no change: an unchanged row is not written again.
+        compared = [self._quote(name) for name in self._columns if name != "_dlt_load_id"]
+        changed = " OR ".join(f"d.{name} IS DISTINCT FROM s.{name}" for name in compared if name not in keys)
+        when = f"({changed})" if changed else "1 = 0"
+        if self._plan.cursor:
+            old, new = self._moment(self._plan.cursor, "d."), self._moment(self._plan.cursor, "s.")
+            when += f" AND ({old} IS NULL OR {new} >= {old})"
+        update = ", ".join(f"{name} = s.{name}" for name in values)
+        return (
+            f"MERGE INTO {self._target} d USING {source} s ON {' AND '.join(f'd.{key} = s.{key}' for key in keys)} "
+            + (f"WHEN MATCHED AND {when} THEN UPDATE SET {update} " if values else "")
+            + f"WHEN NOT MATCHED THEN INSERT ({self._names}) VALUES ({', '.join(f's.{name}' for name in names)})"
+        )
+
+    def _moment(self, column: str, alias: str = "") -> str:
+        """The column as something that orders as time does: text such as `...00Z` and `...00.5Z` does not."""
+        name = alias + self._quote(column)
+        is_text = self._columns[column].get("data_type") == "text"
+        if is_text and self._plan.cursor_format in ("epoch_s", "epoch_ms"):
+            return f"CAST({name} AS BIGINT)"
+        return f"CAST({name} AS TIMESTAMP WITH TIME ZONE)" if is_text else name
+
+    def _bound(self, moment: datetime) -> str:
+        """A window's edge as a literal that compares with `_moment`."""
+        kind, format = self._columns[self._plan.cursor or ""].get("data_type"), self._plan.cursor_format
+        if format in ("epoch_s", "epoch_ms") and kind in ("bigint", "text"):
+            return to_text(ceil(moment, unit_of(format)), format)
+        if kind == "date":
+            return f"CAST('{to_text(ceil(moment, 'day'), 'date')}' AS DATE)"
+        return f"CAST('{to_text(moment, 'iso8601')}' AS TIMESTAMP WITH TIME ZONE)"
+
+
+class PlannedLoad(SqlJobClientBase):
+    """Mixin for a dlt SQL client: the plan's table is staged, and its last step is the plan's statements."""
+
+    plan: ClassVar[Plan]
+
+    def should_load_data_to_staging_dataset(self, table_name: str) -> bool:
+        return table_name == self.plan.table
+
+    def update_stored_schema(
+        self,
+        only_tables: Iterable[str] | None = None,
+        expected_update: TSchemaTables | None = None,
+        force: bool = False,  # noqa: ARG002
+    ) -> TSchemaTables | None:
+        # dlt believes its own record of the schema; a table that somebody dropped would be missed.
+        return super().update_stored_schema(only_tables, expected_update, force=True)
+
+    def create_table_chain_completed_followup_jobs(
+        self,
+        table_chain: Sequence[PreparedTableSchema],
+        completed_table_chain_jobs: Sequence[LoadJobInfo] | None = None,
+    ) -> list[FollowupJobRequestImpl]:
+        table = table_chain[0]
+        if table["name"] != self.plan.table:
+            return super().create_table_chain_completed_followup_jobs(table_chain, completed_table_chain_jobs)
+        create = self._get_table_update_sql(table["name"], list(table["columns"].values()), generate_alter=False)
+        target = self.sql_client.make_qualified_table_name(table["name"])
+        statements = Statements(self.plan, table, target, quote=self.sql_client.escape_column_name, create=create)
+        sql = self.load_statements(statements, [job.file_path for job in completed_table_chain_jobs or []])
+        name = ParsedLoadJobFileName(table["name"], ParsedLoadJobFileName.new_file_id(), 0, "sql").file_name()
+        job = FollowupJobRequestImpl(name)
+        # One statement a line, as dlt's SqlLoadJob reads them; it wraps them into one transaction.
+        job._save_text_file("\n".join(" ".join(statement.split("\n")) for statement in sql))
+        return [job]
+
+    def load_statements(self, statements: Statements, files: Sequence[str]) -> Iterable[str]:  # noqa: ARG002
+        with self.sql_client.with_staging_dataset():
+            staging = self.sql_client.make_qualified_table_name(self.plan.table)
+        return statements.load([staging])
+
+
+class PlannedDuckDbLoad(PlannedLoad):
+    """Loads straight from the parquet files, one MERGE each so that memory stays bounded: nothing is staged."""
+
+    def should_load_data_to_staging_dataset(self, table_name: str) -> bool:  # noqa: ARG002
+        return False
+
+    def create_load_job(
+        self, table: PreparedTableSchema, file_path: str, load_id: str, restore: bool = False
+    ) -> LoadJob:
+        if table["name"] == self.plan.table and file_path.endswith(".parquet"):
+            return FinalizedLoadJobWithFollowupJobs.from_file_path(file_path)
+        return super().create_load_job(table, file_path, load_id, restore)
+
+    def load_statements(self, statements: Statements, files: Sequence[str]) -> Iterable[str]:
+        # The last file is still in dlt's folder of started jobs while this runs, and moves before the SQL does.
+        quoted = [path.replace("'", "''") for path in sorted(files, key=_written_at)]
+        sources = [f"read_parquet('{path}', file_row_number = true)" for path in quoted]
+        return statements.load(sources, arrival="file_row_number")
+
+
+def _written_at(path: str) -> int:
+    for folder in ("completed_jobs", "started_jobs"):
+        candidate = Path(path).parent.with_name(folder) / Path(path).name
+        if candidate.exists():
+            return candidate.stat().st_mtime_ns
+    return 0

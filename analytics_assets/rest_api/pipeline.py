@@ -1,0 +1,277 @@
+"""The dlt pipeline of one resource: where it loads to, its working folder, its lock, and what it reports."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import dlt
+from dlt.common.destination import Destination
+from dlt.common.pipeline import LoadInfo
+from dlt.destinations.job_client_impl import SqlJobClientBase
+from dlt.pipeline.pipeline import Pipeline
+from filelock import FileLock, Timeout
+
+from analytics_assets.rest_api.config import Kind
+from analytics_assets.rest_api.errors import RestApiError, WarehouseError
+from analytics_assets.rest_api.merge import Plan, PlannedDuckDbLoad, PlannedLoad
+
+KINDS: Mapping[str, Kind] = {
+    "bool": "bool", "bigint": "bigint", "double": "double", "text": "text", "json": "json",
+    "timestamp": "timestamp", "date": "date", "decimal": "decimal", "wei": "decimal",
+}  # fmt: skip
+PREVIEW_ROWS = 10
+
+
+@dataclass(frozen=True)
+class Warehouse:
+    """Where tables go. Nothing is opened, and no folder made, before a pipeline loads.
+
+    `destination` is a dlt destination's name; its credentials come from dlt's own configuration
+    (`DESTINATION__POSTGRES__CREDENTIALS`, `.dlt/secrets.toml`). `duckdb_path` counts for `duckdb` only.
+    """
+
+    destination: str = "duckdb"
+    duckdb_path: Path = Path("warehouse.duckdb")
+    dataset_prefix: str = ""
+    state_dir: Path = Path(".analytics_state")
+    lock_seconds: float = 600.0
+
+    @property
+    def is_duckdb(self) -> bool:
+        return self.destination == "duckdb"
+
+    def dataset(self, api: str, *, sandbox: bool) -> str:
+        name = f"{self.dataset_prefix}{api}" + ("_sandbox" if sandbox else "")
+        if self.is_duckdb and self.duckdb_path.stem.lower() == name.lower():
+            raise WarehouseError(
+                f"the DuckDB file {self.duckdb_path.name!r} and the dataset {name!r} share a name, which DuckDB finds "
+                "ambiguous: set ANALYTICS_DUCKDB_PATH to a file of another name"
+            )
+        return name
+
+
+@dataclass
+class TableReport:
+    """The table after a load: its columns as the destination has them, all its rows counted, the first few shown."""
+
+    name: str
+    columns: dict[str, str] = field(default_factory=dict)
+    total_rows: int = 0
+    preview: list[tuple[Any, ...]] = field(default_factory=list)
+
+
+def configure_dlt() -> None:
+    """dlt's settings that this package stands on; environment variables of dlt still win."""
+    settings = {
+        "normalize.parquet_normalizer.add_dlt_load_id": True,
+        "restore_from_destination": False,
+        "runtime.dlthub_telemetry": False,
+        "runtime.log_level": "CRITICAL",
+        "load.raise_on_failed_jobs": True,
+        "data_writer.file_max_items": 200_000,
+    }
+    for name, value in settings.items():
+        dlt.config[name] = value
+
+
+def planned_destination(warehouse: Warehouse, plan: Plan, dataset: str) -> Destination[Any, Any]:
+    """The warehouse's dlt destination, whose client ends each load by `plan`."""
+    # A staging dataset for each table: loads do not meet in it, and it is dropped whole.
+    layout = f"%s_staging_{plan.table}"
+    settings = {"enable_dataset_name_normalization": False, "staging_dataset_name_layout": layout}
+    if warehouse.is_duckdb:
+        base = Destination.from_reference("duckdb", credentials=str(warehouse.duckdb_path), **settings)
+    else:
+        base = Destination.from_reference(warehouse.destination, **settings)
+    client = base.client_class
+    if not issubclass(client, SqlJobClientBase) or "upsert" not in (
+        base.capabilities().supported_merge_strategies or ()
+    ):
+        raise WarehouseError(
+            f"the destination {warehouse.destination!r} cannot merge rows into a table: set ANALYTICS_DESTINATION to "
+            "a database or warehouse that can (duckdb, postgres, snowflake, bigquery, ...)"
+        )
+    mixin = PlannedDuckDbLoad if warehouse.is_duckdb else PlannedLoad
+    planned = type(client.__name__, (mixin, client), {"plan": plan})
+    kind = type(base)
+    base.__class__ = type(kind.__name__, (kind,), {"__module__": kind.__module__, "client_class": planned})
+    return base
+
+
+class ResourcePipeline(Pipeline):
+    """The pipeline of one table: the destination is opened under a lock, and for the load step only."""
+
+    warehouse: Warehouse
+    plan: Plan
+    log: logging.Logger
+    preview_rows: int
+    report: TableReport
+
+    def stored_columns(self) -> dict[str, Kind]:
+        """The table's columns as the destination has them; empty if there is no such table yet."""
+        with self._alone() as client:
+            return self._stored(client)
+
+    def load(self, *args: Any, **kwargs: Any) -> LoadInfo:
+        """dlt's load step, with no other load of the dataset beside it; the table is counted before they go on."""
+        with self._alone() as client:
+            if not self.plan.fresh:
+                self._check_types(self._stored(client))
+            try:
+                info = super().load(*args, **kwargs)
+            finally:
+                if not self.warehouse.is_duckdb:
+                    self._drop_staging(client)
+            self.report = self._look(client)
+        return info
+
+    @contextmanager
+    def _alone(self) -> Iterator[SqlJobClientBase]:
+        """A client of the destination, while no other process works on the dataset."""
+        schema = dlt.Schema(self.plan.table)
+        config = self.destination.spec()._bind_dataset_name(self.dataset_name, default_schema_name=schema.name)
+        with exclusive(self.warehouse, str(self.dataset_name), log=self.log):
+            client = self.destination.client(schema, config)
+            with client:
+                if self.warehouse.destination == "postgres":
+                    # The lock above holds on one machine; this one for all, and ends with the connection.
+                    client.sql_client.execute_sql("SELECT pg_advisory_lock(hashtext(%s))", self.dataset_name)
+                yield client
+
+    def _stored(self, client: SqlJobClientBase) -> dict[str, Kind]:
+        if not client.is_storage_initialized():
+            return {}
+        columns = dict(client.get_storage_tables([self.plan.table])).get(self.plan.table, {})
+        return {name: KINDS.get(str(column.get("data_type")), "text") for name, column in columns.items()}
+
+    def _check_types(self, stored: Mapping[str, Kind]) -> None:
+        """Refuses to load a column into one of another type: a double in a BIGINT column would lose its fraction."""
+        table = self.default_schema.tables.get(self.plan.table)
+        for name, column in (table or {"columns": {}})["columns"].items():
+            kind = KINDS.get(str(column.get("data_type")))
+            if kind and name in stored and stored[name] != kind:
+                raise WarehouseError(
+                    f"column {name!r} of {self.dataset_name}.{self.plan.table} is {stored[name]} in the warehouse and "
+                    f"{kind} in this load: run again if another run changed the table just now; if the YAML declares "
+                    "another type than before, run the full refresh, which creates the table anew"
+                )
+
+    def _drop_staging(self, client: SqlJobClientBase) -> None:
+        with client.sql_client.with_staging_dataset():
+            if client.sql_client.has_dataset():
+                client.sql_client.drop_dataset()
+
+    def _look(self, client: SqlJobClientBase) -> TableReport:
+        sql, table = client.sql_client, self.plan.table
+        qualified = sql.make_qualified_table_name(table)
+        report = TableReport(name=f"{self.dataset_name}.{table}", columns=self._stored(client))
+        if report.columns:
+            [[report.total_rows]] = sql.execute_sql(f"SELECT COUNT(*) FROM {qualified}") or [[0]]
+            if self.preview_rows:
+                names = ", ".join(map(sql.escape_column_name, report.columns))
+                report.preview = list(
+                    sql.execute_sql(f"SELECT {names} FROM {qualified} LIMIT {self.preview_rows}") or []
+                )
+        return report
+
+
+@contextmanager
+def resource_pipeline(
+    warehouse: Warehouse, plan: Plan, *, dataset: str, log: logging.Logger, preview_rows: int = PREVIEW_ROWS
+) -> Iterator[ResourcePipeline]:
+    """A pipeline with a working folder of its own, which is gone afterwards."""
+    configure_dlt()
+    with tempfile.TemporaryDirectory(prefix="analytics_assets_", ignore_cleanup_errors=True) as folder:
+        pipeline = dlt.pipeline(
+            pipeline_name=f"{dataset}__{plan.table}",
+            pipelines_dir=folder,
+            destination=planned_destination(warehouse, plan, dataset),
+            dataset_name=dataset,
+            _impl_cls=ResourcePipeline,
+        )
+        pipeline.warehouse, pipeline.plan, pipeline.log = warehouse, plan, log
+        pipeline.preview_rows = preview_rows
+        pipeline.report = TableReport(name=f"{dataset}.{plan.table}")
+        try:
+            yield pipeline
+        finally:
+            pipeline.deactivate()
+
+
+@contextmanager
+def exclusive(warehouse: Warehouse, dataset: str, *, log: logging.Logger) -> Iterator[None]:
+    """Holds back every other process of this machine that would load where we do: one file of DuckDB, one dataset elsewhere."""
+    place = str(warehouse.duckdb_path.resolve()) if warehouse.is_duckdb else f"{warehouse.destination}/{dataset}"
+    folder = warehouse.state_dir / "locks"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise WarehouseError(
+            f"cannot make {folder}: {error.strerror}. Set ANALYTICS_STATE_DIR to a folder to write to"
+        ) from None
+    lock = FileLock(folder / f"{hashlib.sha256(place.encode()).hexdigest()[:16]}.lock")
+    deadline = time.monotonic() + warehouse.lock_seconds
+    while True:
+        try:
+            lock.acquire(timeout=min(10.0, warehouse.lock_seconds))
+            break
+        except Timeout:
+            if time.monotonic() > deadline:
+                raise WarehouseError(
+                    f"another load held {place} for {warehouse.lock_seconds:.0f} s: run again later"
+                ) from None
+            log.info(f"waiting for another load to leave {place}")
+    try:
+        if warehouse.is_duckdb:
+            wait_for_duckdb(warehouse.duckdb_path, deadline, log)
+        yield
+    finally:
+        lock.release()
+
+
+def wait_for_duckdb(path: Path, deadline: float, log: logging.Logger) -> None:
+    """Returns once the file can be opened for writing: a person's shell, or another program, may have it open."""
+    import duckdb
+
+    said = False
+    while True:
+        try:
+            duckdb.connect(str(path)).close()
+        except duckdb.IOException as error:
+            if "lock" not in str(error).lower():
+                raise WarehouseError(f"cannot open the DuckDB file {path}: {error}") from None
+            if time.monotonic() > deadline:
+                raise WarehouseError(
+                    f"{path} stayed open in another program: close it there and run again. {error}"
+                ) from None
+        else:
+            return
+        if not said:
+            log.warning(f"{path} is open in another program: waiting until it is closed there")
+            said = True
+        time.sleep(0.25)
+
+
+def explain(error: BaseException, *, dataset: str, table: str) -> RestApiError:
+    """The error for people behind one that came out of dlt. A database's own words are kept unless they may hold data."""
+    seen: list[BaseException] = []
+    current: BaseException | None = error
+    while current is not None and current not in seen:
+        if isinstance(current, RestApiError):
+            return current
+        seen.append(current)
+        current = getattr(current, "exception", None) or current.__cause__ or current.__context__
+    root = seen[-1]
+    words = {"IOException", "OperationalError", "OutOfMemoryException", "CatalogException", "ConnectionException"}
+    said = f": {str(root).splitlines()[0]}" if type(root).__name__ in words and str(root) else ""
+    return WarehouseError(
+        f"loading {dataset}.{table} failed with {type(root).__name__}{said}. The table is as it was before"
+    )

@@ -1,0 +1,195 @@
+"""Types: records become Arrow tables of one schema per resource, which only grows.
+
+Nothing is lost on the way: a value that is not of its column's kind goes to a variant column (`amount__v_text`), as in
+dlt, never to NULL, and is never cast.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
+from threading import Lock
+from typing import Any, Literal
+
+import pyarrow as pa
+from dlt.common.normalizers.naming.snake_case import NamingConvention
+
+from analytics_assets.rest_api.column_types import ColumnType, declared_type, kind_of, stray
+from analytics_assets.rest_api.config import Column, Kind
+from analytics_assets.rest_api.errors import DataError
+
+RESERVED = frozenset({"_dlt_load_id", "_dlt_id"})
+SHOWN_FIELDS = 20
+
+
+class TableSchema:
+    """The columns of one table: those declared, those stored by earlier runs, and those that records bring.
+
+    The kind of a column is what is declared, else what is stored, else that of its first value that is not null.
+    Declared and stored columns are in each table from the start: a row that has lost a field has to lose the value too.
+    Several threads may convert at once.
+    """
+
+    def __init__(
+        self,
+        *,
+        columns: Mapping[str, Column] | None = None,
+        primary_key: Sequence[str] = (),
+        null_key: Literal["fail", "skip"] = "fail",
+        stored: Mapping[str, Kind] | None = None,
+        max_name_length: int = 0,
+    ) -> None:
+        self._naming = NamingConvention(max_name_length)
+        self._lock = Lock()
+        self._schema = pa.schema([])
+        self._fields: dict[str, str] = {}
+        self._stored = {name: kind for name, kind in (stored or {}).items() if name not in RESERVED}
+        self._columns: dict[str, ColumnType] = {}
+        self._declared: dict[str, Column] = {}
+        for field, column in (columns or {}).items():
+            name = self.column_for(field)
+            if name in self._declared:
+                raise DataError(
+                    f"two declared columns are both named {name!r} in the table, {field!r} is one: keep one"
+                )
+            self._declared[name] = column
+            self._columns[name] = declared_type(column)
+        for name, kind in self._stored.items():
+            self._columns.setdefault(name, ColumnType(kind))
+        self._key = {self.column_for(field): field for field in primary_key}
+        self._skip_null_keys = null_key == "skip"
+        self.skipped_null_keys = 0
+        self.changed: dict[str, set[str]] = {}
+
+    @staticmethod
+    def normalize(field: str) -> str:
+        """A field's name as dlt writes it in SQL; one of blanks only is `x`, as one of signs only is."""
+        return str(NamingConvention().normalize_identifier(field if field.strip() else "_"))
+
+    @property
+    def new_columns(self) -> list[str]:
+        """The columns that the stored table does not have."""
+        return [name for name in self._columns if name not in self._stored]
+
+    def column_for(self, field: str) -> str:
+        """The column of a field.
+
+        Raises:
+            DataError: dlt keeps that column for itself.
+        """
+        name = str(self._naming.normalize_identifier(field if field.strip() else "_"))
+        if name in RESERVED:
+            raise DataError(
+                f"the field {field!r} would be column {name!r}, which dlt writes itself: it cannot be loaded"
+            )
+        return name
+
+    def dlt_columns(self) -> dict[str, dict[str, Any]]:
+        """The columns so far as dlt's hints: dlt reads text where JSON is kept, and knows nothing of keys."""
+        with self._lock:
+            return {name: self._dlt_column(name, column) for name, column in self._columns.items()}
+
+    def convert(self, records: Sequence[Mapping[str, Any]]) -> pa.Table:
+        """The records as a table with all columns known so far; those without a key are left out if so configured.
+
+        Raises:
+            DataError: loading the records would lose something; the message names the field.
+        """
+        with self._lock:
+            columns = self._register(records)
+            records = self._with_key(records, columns)
+            arrays: dict[str, pa.Array] = {}
+            for name, field in columns.items():
+                arrays.update(self._convert(name, field, [record.get(field) for record in records]))
+            for name, column in self._columns.items():
+                if name not in arrays:
+                    arrays[name] = pa.nulls(len(records), column.arrow)
+                if arrays[name].null_count and not self._nullable(name):
+                    raise DataError(
+                        f"the column {name!r} is declared as not nullable, but is null, missing or of another type in "
+                        f"{arrays[name].null_count} of {len(records)} records: declare it nullable"
+                    )
+            if not self._columns:  # rows of nothing but nulls are rows
+                return pa.table({"": pa.nulls(len(records))}).select([])
+            return pa.Table.from_arrays([arrays[name] for name in self._columns], schema=self._arrow_schema())
+
+    def concat(self, tables: Sequence[pa.Table]) -> pa.Table:
+        """Tables of this schema as one, in one piece, with all columns known so far."""
+        with self._lock:
+            empty = self._arrow_schema().empty_table()
+        return pa.concat_tables([empty, *tables], promote_options="default").combine_chunks()
+
+    def _arrow_schema(self) -> pa.Schema:
+        if len(self._schema) < len(self._columns):
+            fields = [pa.field(name, column.arrow, self._nullable(name)) for name, column in self._columns.items()]
+            self._schema = pa.schema(fields)
+        return self._schema
+
+    def _nullable(self, name: str) -> bool:
+        return name not in self._key and (name not in self._declared or self._declared[name].nullable)
+
+    def _dlt_column(self, name: str, held: ColumnType) -> dict[str, Any]:
+        hints: dict[str, Any] = {"name": name, "nullable": self._nullable(name), **held.dlt_hints()}
+        if name in self._key:
+            hints["primary_key"] = True
+        if (declared := self._declared.get(name)) and declared.description:
+            hints["description"] = declared.description
+        return hints
+
+    def _register(self, records: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+        """The fields of these records by their columns."""
+        columns: dict[str, str] = {}
+        for field in dict.fromkeys(chain.from_iterable(records)):
+            name = self.column_for(field)
+            other = self._fields.setdefault(name, field)
+            if other != field:
+                raise DataError(
+                    f"the fields {other!r} and {field!r} would both be column {name!r}, and one value would be lost: "
+                    "have the API send one of them only (many APIs have a parameter that names the fields)"
+                )
+            columns[name] = field
+        return columns
+
+    def _with_key(
+        self, records: Sequence[Mapping[str, Any]], columns: Mapping[str, str]
+    ) -> Sequence[Mapping[str, Any]]:
+        total = len(records)
+        for name, configured in self._key.items():
+            field = columns.get(name, configured)
+            kept = [record for record in records if record.get(field) is not None]
+            if len(kept) < len(records) and not self._skip_null_keys:
+                fields = ", ".join(map(repr, list(columns.values())[:SHOWN_FIELDS]))
+                raise DataError(
+                    f"the primary key {configured!r} is null or missing in {len(records) - len(kept)} of {total} "
+                    f"records. Their fields are {fields}: correct `primary_key`, or leave such rows out with "
+                    "`null_key: skip`"
+                )
+            records = kept
+        self.skipped_null_keys += total - len(records)
+        return records
+
+    def _convert(self, name: str, field: str, values: list[Any]) -> Iterator[tuple[str, pa.Array]]:
+        """The arrays of one field: its column, and a variant column for each kind that is not the column's."""
+        column = self._columns.get(name)
+        if column is None:
+            first = next((value for value in values if value is not None), None)
+            if first is None:
+                return
+            column = self._columns[name] = ColumnType(kind_of(first))
+        try:
+            array, misfits = column.convert(values)
+            strays = {row: stray(values[row]) for row in misfits}
+        except RecursionError:
+            raise DataError(f"the field {field!r} is nested deeper than can be written (about 1,000 levels)") from None
+        yield name, array
+        if strays and name in self._key:
+            kinds = ", ".join(sorted({kind for kind, _ in strays.values()}))
+            raise DataError(
+                f"the primary key {field!r} changed its type: the column is {column.kind}, but {len(strays)} records "
+                f"hold {kinds}. If the API changed, declare the new type under `columns` and run the full refresh"
+            )
+        for kind in dict.fromkeys(kind for kind, _ in strays.values()):
+            variant = str(self._naming.shorten_fragments(name, f"v_{kind}"))
+            self.changed.setdefault(name, set()).add(variant)
+            cells = [strays[row][1] if row in strays and strays[row][0] == kind else None for row in range(len(values))]
+            yield variant, pa.array(cells, self._columns.setdefault(variant, ColumnType(kind)).arrow)

@@ -1,0 +1,158 @@
+"""Windows: half-open time ranges in UTC, how an API is asked for one, and which rows belong to one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from analytics_assets.rest_api.config import Incremental
+
+from analytics_assets.rest_api.errors import DataError
+
+MICROSECOND = timedelta(microseconds=1)
+EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+# A step that leads from anywhere in a unit into the next one: units of a calendar have no fixed length.
+STEP = {
+    "microsecond": MICROSECOND,
+    "millisecond": timedelta(milliseconds=1),
+    "second": timedelta(seconds=1),
+    "minute": timedelta(minutes=1),
+    "hour": timedelta(hours=1),
+    "day": timedelta(days=1),
+    "month": timedelta(days=31),
+    "year": timedelta(days=366),
+}
+UNITS = tuple(STEP)
+FORMAT_UNITS = {"iso8601": "microsecond", "epoch_ms": "millisecond", "epoch_s": "second", "date": "day"}
+DIRECTIVE_UNITS = {"f": 0, "S": 2, "c": 2, "X": 2, "s": 2, "T": 2, "M": 3, "H": 4, "I": 4, "d": 5, "j": 5, "x": 5, "m": 6, "b": 6, "B": 6}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Window:
+    """[start, end) in UTC."""
+
+    start: datetime
+    end: datetime
+
+    def __post_init__(self) -> None:
+        if self.start.tzinfo is None or self.end.tzinfo is None or self.start >= self.end:
+            raise ValueError(f"not a window: {self.start!r} to {self.end!r}")
+
+    def reaching_back(self, lookback: timedelta | None) -> Window:
+        return Window(self.start - (lookback or timedelta()), self.end)
+
+    def __str__(self) -> str:
+        return f"[{to_text(self.start, 'iso8601')}, {to_text(self.end, 'iso8601')})"
+
+
+def unit_of(format: str) -> str:
+    """The smallest step that a cursor format can tell apart: a strftime pattern's is its smallest directive."""
+    if format in FORMAT_UNITS:
+        return FORMAT_UNITS[format]
+    found = [DIRECTIVE_UNITS[letter] for letter in re.findall(r"%[-#]?([A-Za-z])", format) if letter in DIRECTIVE_UNITS]
+    return UNITS[min(found)] if found else "year"
+
+
+def floor(moment: datetime, unit: str) -> datetime:
+    """The start of the unit that `moment` (UTC) is in."""
+    if unit == "millisecond":
+        return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+    zeros = {"microsecond": 0, "second": 0, "minute": 0, "hour": 0, "day": 1, "month": 1}
+    below = UNITS[: UNITS.index(unit)]
+    return moment.replace(**{name: zeros[name] for name in below if name in zeros})  # type: ignore[arg-type]
+
+
+def ceil(moment: datetime, unit: str) -> datetime:
+    start = floor(moment, unit)
+    return moment if start == moment else floor(start + STEP[unit], unit)
+
+
+def to_text(moment: datetime, format: str) -> str:
+    """A moment as the API's parameter or field writes it, cut to the format's unit."""
+    moment = moment.astimezone(timezone.utc)
+    if format == "iso8601":
+        return moment.replace(tzinfo=None).isoformat() + "Z"
+    if format == "date":
+        return moment.date().isoformat()
+    if format in ("epoch_s", "epoch_ms"):
+        return str((moment - EPOCH) // STEP[unit_of(format)])
+    return moment.strftime(format)
+
+
+def bounds(window: Window, incremental: Incremental) -> tuple[str, str]:
+    """The two values to send so that no row of the window is missed.
+
+    A bound finer than the format is widened to its unit. Where the API's start is exclusive or its end inclusive,
+    one unit is taken off.
+    """
+    unit = unit_of(incremental.format)
+    start, end = floor(window.start, unit), ceil(window.end, unit)
+    if incremental.start == "exclusive":
+        start = floor(start - MICROSECOND, unit)
+    if incremental.end == "inclusive":
+        end = floor(end - MICROSECOND, unit)
+    return to_text(start, incremental.format), to_text(end, incremental.format)
+
+
+def window_params(params: Mapping[str, str], incremental: Incremental | None, window: Window | None) -> dict[str, str]:
+    """The query parameters of a walk: `{start}` and `{end}` replaced, or left out whole when all history is asked for."""
+    templates = {name for name, value in params.items() if incremental and ("{start}" in value or "{end}" in value)}
+    if incremental is None or window is None:
+        return {name: value for name, value in params.items() if name not in templates}
+    start, end = bounds(window.reaching_back(incremental.lookback), incremental)
+    sent = {
+        name: value.replace("{start}", start).replace("{end}", end) if name in templates else value
+        for name, value in params.items()
+    }
+    if incremental.start_param:
+        sent[incremental.start_param] = start
+    if incremental.end_param:
+        sent[incremental.end_param] = end
+    return sent
+
+
+def moments(cursor: pa.ChunkedArray, format: str, *, name: str) -> pa.ChunkedArray:
+    """The cursor column as UTC timestamps, nulls kept.
+
+    Raises:
+        DataError: a value is not written in `format`.
+    """
+    utc = pa.timestamp("us", "UTC")
+    if pa.types.is_timestamp(cursor.type) or pa.types.is_date(cursor.type) or cursor.null_count == len(cursor):
+        return cursor.cast(utc) if not pa.types.is_null(cursor.type) else pa.nulls(len(cursor), utc)
+    try:
+        if format in ("epoch_s", "epoch_ms") and not pa.types.is_boolean(cursor.type):
+            per_unit = STEP[unit_of(format)] // MICROSECOND
+            if pa.types.is_string(cursor.type):
+                cursor = cursor.cast(pa.int64())
+            return pc.multiply_checked(cursor.cast(pa.int64()), per_unit).cast(utc)
+        return pa.chunked_array([pa.array([_parse(value, format) for value in cursor.to_pylist()], utc)], utc)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, ValueError, TypeError, AttributeError):
+        raise DataError(
+            f"the cursor field {name!r} holds a {cursor.type} that is not written as `incremental.format: {format}` "
+            "says: name the format that the API answers in (iso8601, epoch_s, epoch_ms, date or a strftime pattern)"
+        ) from None
+
+
+def _parse(value: str | None, format: str) -> datetime | None:
+    if value is None:
+        return None
+    if format in ("iso8601", "date"):
+        # Python 3.10 knows neither `Z` nor fractions of other than three or six digits.
+        value = re.sub(r"\.(\d+)", lambda fraction: "." + fraction[1][:6].ljust(6, "0"), value.strip())
+        moment = datetime.fromisoformat(re.sub(r"[zZ]$", "+00:00", value))
+    else:
+        moment = datetime.strptime(value, format)
+    return moment.replace(tzinfo=timezone.utc) if moment.tzinfo is None else moment
+
+
+def inside(cursor: pa.ChunkedArray, window: Window) -> pa.ChunkedArray:
+    """A mask of the rows of [start, end). A row without a cursor value cannot be placed elsewhere: it stays."""
+    utc = pa.timestamp("us", "UTC")
+    after = pc.greater_equal(cursor, pa.scalar(window.start, utc))
+    before = pc.less(cursor, pa.scalar(window.end, utc))
+    return pc.fill_null(pc.and_(after, before), True)

@@ -1,0 +1,34 @@
+"""Runs the built-in APIs alone: `python -m analytics_assets.sandbox --port 8900`."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import signal
+import sys
+
+from analytics_assets.sandbox import builtin
+from analytics_assets.sandbox.server import serve
+
+
+def main() -> int:
+    """Serve until interrupted; the lines printed, read by a shell, lead this project to the server."""
+    parser = argparse.ArgumentParser(prog="python -m analytics_assets.sandbox", description=builtin.__doc__)
+    parser.add_argument("--port", type=int, default=8900, help="port on loopback; 0 takes a free one (default: 8900)")
+    port = parser.parse_args().port
+    stop = {signal.SIGINT, signal.SIGTERM}
+    signal.pthread_sigmask(signal.SIG_BLOCK, stop)
+    sandbox = builtin.sandbox(keep_requests=False)
+    try:
+        with serve(sandbox, port=port) as url:
+            for name, value in sandbox.variables(url).items():
+                print(f"export {name}={shlex.quote(value)}", flush=True)
+            signal.sigwait(stop)
+    except OSError as error:
+        print(f"port {port} cannot be used ({error.strerror}): choose another with --port", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

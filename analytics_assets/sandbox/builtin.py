@@ -1,0 +1,77 @@
+"""The two built-in APIs, as defs/recruiting and defs/treasury describe them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from analytics_assets.sandbox import data
+from analytics_assets.sandbox.api import Api, Endpoint
+from analytics_assets.sandbox.app import Sandbox
+from analytics_assets.sandbox.auth import ApiKey, OAuth2
+from analytics_assets.sandbox.filters import Updated
+from analytics_assets.sandbox.pagination import Cursor, Offset
+
+ROWS: dict[tuple[str, str], Callable[[], list[dict[str, Any]]]] = {
+    ("recruiting", "opportunities"): data.opportunities,
+    ("recruiting", "users"): data.users,
+    ("treasury", "cash_drawers"): data.cash_drawers,
+    ("treasury", "bank_accounts"): data.bank_accounts,
+}
+
+
+def rows(api: str, resource: str) -> list[dict[str, Any]]:
+    """All rows of a resource, as the API holds them."""
+    return ROWS[api, resource]()
+
+
+def recruiting() -> Api:
+    """Cursor pages of 50, at most 100; a filter by `updatedAt`; OAuth2 by refresh token, or an API key."""
+    pages = Cursor(cursor_param="offset", has_more_path="hasNext", default_limit=50, max_limit=100)
+    bounds = {"updated_at_start": "{start}", "updated_at_end": "{end}"}
+    oauth2 = OAuth2(
+        client_id="sandbox-recruiting",
+        client_secret=_credential("client-secret"),
+        refresh_token=_credential("refresh-token"),
+        rotate=True,
+        renewable=True,  # whoever starts anew with the token of the settings is let in, as after a new authorization
+    )
+    endpoints = [
+        Endpoint(
+            f"/v1/{name}",
+            rows("recruiting", name),
+            pagination=pages,
+            updated=Updated("updatedAt", bounds, format="epoch_ms"),
+            params=frozenset({"expand"}),
+        )
+        for name in ("opportunities", "users")
+    ]
+    return Api("recruiting", endpoints, auth=(oauth2, ApiKey(_credential("api-key"))))
+
+
+def treasury() -> Api:
+    """Offset pages of at most 100; OAuth2 by client credentials."""
+    oauth2 = OAuth2(client_id="sandbox-treasury", client_secret=_credential("client-secret"))
+    endpoints = [
+        Endpoint(f"/v1/{name}", rows("treasury", name), pagination=Offset(max_limit=100))
+        for name in ("cash_drawers", "bank_accounts")
+    ]
+    return Api("treasury", endpoints, auth=oauth2)
+
+
+APIS: dict[str, Callable[[], Api]] = {"recruiting": recruiting, "treasury": treasury}
+
+
+def sandbox(*, keep_requests: bool = True) -> Sandbox:
+    """Both APIs on one server, with tokens of their own."""
+    return Sandbox([api() for api in APIS.values()], keep_requests=keep_requests)
+
+
+def variables(api: str, url: str) -> dict[str, str]:
+    """The environment that leads a client to a built-in API on the server at `url`."""
+    return APIS[api]().variables(url)
+
+
+def _credential(kind: str) -> str:
+    """No secret: it opens invented data on the loopback interface."""
+    return f"sandbox-{kind}"

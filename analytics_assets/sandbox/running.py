@@ -1,0 +1,50 @@
+"""The sandbox of this process: started when a run first asks for it, gone with the process."""
+
+from __future__ import annotations
+
+import atexit
+import threading
+from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from analytics_assets.sandbox import builtin
+from analytics_assets.sandbox.server import serve
+
+
+class _Server:
+    """Starts at first use; one for all threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._started: tuple[str, Path] | None = None
+
+    def start(self) -> tuple[str, Path]:
+        """The server's URL, and a folder for the tokens it issues."""
+        with self._lock:
+            if self._started is None:
+                stack = ExitStack()
+                atexit.register(stack.close)
+                folder = Path(stack.enter_context(TemporaryDirectory(prefix="analytics_assets_sandbox_")))
+                url = stack.enter_context(serve(builtin.sandbox(keep_requests=False)))
+                self._started = url, folder
+            return self._started
+
+
+_server = _Server()
+
+
+def variables(api: str) -> dict[str, str]:
+    """The environment that leads a client to a built-in API.
+
+    Raises:
+        LookupError: the sandbox has no such API.
+    """
+    if api not in builtin.APIS:
+        raise LookupError(f"the sandbox has no API {api!r}, only {', '.join(builtin.APIS)}: leave `sandbox: true` out")
+    return builtin.variables(api, _server.start()[0])
+
+
+def token_dir() -> Path:
+    """Where clients may keep the tokens of this server, apart from those of real APIs."""
+    return _server.start()[1]

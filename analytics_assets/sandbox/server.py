@@ -1,0 +1,83 @@
+"""Runs a sandbox on a socket: uvicorn's HTTP protocol in a thread of its own, up and down without waiting."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from uvicorn.config import Config
+from uvicorn.protocols.http.auto import AutoHTTPProtocol
+from uvicorn.server import ServerState
+
+from analytics_assets.sandbox.app import Sandbox
+
+BACKLOG = 512
+
+
+class Protocol(AutoHTTPProtocol):  # type: ignore[valid-type, misc]
+    """uvicorn's protocol, which hands its connection to the application: faults close, cut and reset it."""
+
+    app_state: dict[str, Any]
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self.app_state = {"transport": transport}
+
+
+@contextmanager
+def serve(sandbox: Sandbox, *, port: int = 0) -> Iterator[str]:
+    """Serve on loopback while the block runs; gives the server's URL. Port 0 takes a free one.
+
+    Raises:
+        OSError: the port is in use.
+    """
+    config = Config(sandbox, log_config=None, ws="none", lifespan="off")
+    config.load()
+    listener = _listen(port)
+    loop = asyncio.new_event_loop()
+    stop = asyncio.Event()
+    thread = threading.Thread(target=_run, args=(loop, config, listener, stop), name="sandbox", daemon=True)
+    thread.start()  # the socket listens already: whoever comes early is answered as soon as the loop runs
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        loop.call_soon_threadsafe(stop.set)
+        thread.join()
+
+
+def _listen(port: int) -> socket.socket:
+    """A listening socket whose protocol is spelled out: else asyncio leaves Nagle's delay of 40 ms an answer on."""
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", port))
+        listener.listen(BACKLOG)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def _run(loop: asyncio.AbstractEventLoop, config: Config, listener: socket.socket, stop: asyncio.Event) -> None:
+    asyncio.set_event_loop(loop)
+    loop.run_until_complete(_accept(config, listener, stop))
+    loop.close()
+
+
+async def _accept(config: Config, listener: socket.socket, stop: asyncio.Event) -> None:
+    state = ServerState()
+
+    def connect() -> asyncio.Protocol:
+        protocol: asyncio.Protocol = Protocol(config=config, server_state=state, app_state={})
+        return protocol
+
+    server = await asyncio.get_running_loop().create_server(connect, sock=listener)
+    await stop.wait()
+    server.close()
+    for connection in tuple(state.connections):
+        connection.transport.abort()
+    await asyncio.gather(*state.tasks)  # each notices that its client is gone

@@ -14,6 +14,7 @@ from typing import Any, Final
 import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
+from dlt.common.schema.typing import TColumnSchema
 
 from analytics_assets.rest_api.config import Column, Kind
 
@@ -90,10 +91,13 @@ class ColumnType:
         wide = self.precision > MAX_DECIMAL_DIGITS
         return pa.decimal256(self.precision, self.scale) if wide else pa.decimal128(self.precision, self.scale)
 
-    def dlt_hints(self) -> dict[str, Any]:
+    def dlt_column(self, name: str, *, nullable: bool) -> TColumnSchema:
+        column: TColumnSchema = {"name": name, "data_type": self.kind, "nullable": nullable}
         if self.kind == "decimal":
-            return {"data_type": "decimal", "precision": self.precision, "scale": self.scale}
-        return {"data_type": self.kind, **({"precision": 6} if self.kind == "timestamp" else {})}
+            column |= {"precision": self.precision, "scale": self.scale}
+        if self.kind == "timestamp":
+            column["precision"] = 6
+        return column
 
     def convert(self, values: Sequence[Any]) -> tuple[pa.Array, list[int]]:
         """The values as an array, and the rows whose value is of another kind, which are null in it."""
@@ -162,7 +166,7 @@ class ColumnType:
         if self.format in EPOCH_UNITS:
             microseconds = _decimal(value) * EPOCH_UNITS[self.format]
             return math.floor(microseconds) if FIRST_MOMENT <= microseconds <= LAST_MOMENT else MISFIT
-        if type(value) is not str:
+        if type(value) is not str or (self.format in ISO_FORMATS and not DAY.match(value)):
             return MISFIT
         if self.format in ISO_FORMATS:
             return _in_range(_parse_iso(pa.array([value], pa.string())))[0].value

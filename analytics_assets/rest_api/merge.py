@@ -12,12 +12,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from dlt.common.destination.client import LoadJob, PreparedTableSchema
+from dlt.common.destination.client import HasFollowupJobs, LoadJob, PreparedTableSchema, RunnableLoadJob
 from dlt.common.schema.typing import TSchemaTables
 from dlt.common.storages.load_package import LoadJobInfo
 from dlt.common.storages.load_storage import ParsedLoadJobFileName
 from dlt.destinations.job_client_impl import SqlJobClientBase
-from dlt.destinations.job_impl import FinalizedLoadJobWithFollowupJobs, FollowupJobRequestImpl
+from dlt.destinations.job_impl import FollowupJobRequestImpl
 
 from analytics_assets.rest_api.windows import Window, ceil, to_text, unit_of
 
@@ -179,6 +179,13 @@ class PlannedLoad(SqlJobClientBase):
         return statements.load([staging])
 
 
+class ReadLaterJob(RunnableLoadJob, HasFollowupJobs):
+    """A file's own job has nothing to do. It runs all the same: dlt waits a second for jobs that do not."""
+
+    def run(self) -> None:
+        pass
+
+
 class PlannedDuckDbLoad(PlannedLoad):
     """Loads straight from the parquet files, one MERGE each so that memory stays bounded: nothing is staged."""
 
@@ -189,7 +196,7 @@ class PlannedDuckDbLoad(PlannedLoad):
         self, table: PreparedTableSchema, file_path: str, load_id: str, restore: bool = False
     ) -> LoadJob:
         if table["name"] == self.plan.table and file_path.endswith(".parquet"):
-            return FinalizedLoadJobWithFollowupJobs.from_file_path(file_path)
+            return ReadLaterJob(file_path)
         return super().create_load_job(table, file_path, load_id, restore)
 
     def load_statements(self, statements: Statements, files: Sequence[str]) -> Iterable[str]:

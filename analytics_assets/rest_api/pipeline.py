@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -69,17 +70,12 @@ class TableReport:
 
 
 def configure_dlt() -> None:
-    """dlt's settings that this package stands on; environment variables of dlt still win."""
-    settings = {
-        "normalize.parquet_normalizer.add_dlt_load_id": True,
-        "restore_from_destination": False,
-        "runtime.dlthub_telemetry": False,
-        "runtime.log_level": "CRITICAL",
-        "load.raise_on_failed_jobs": True,
-        "data_writer.file_max_items": 200_000,
-    }
-    for name, value in settings.items():
-        dlt.config[name] = value
+    """dlt's settings that loads stand on, for this process. Those of the second group are only defaults."""
+    os.environ["NORMALIZE__PARQUET_NORMALIZER__ADD_DLT_LOAD_ID"] = "true"
+    os.environ["RESTORE_FROM_DESTINATION"] = "false"
+    os.environ.setdefault("RUNTIME__DLTHUB_TELEMETRY", "false")
+    os.environ.setdefault("RUNTIME__LOG_LEVEL", "CRITICAL")
+    os.environ.setdefault("DATA_WRITER__FILE_MAX_ITEMS", "200000")
 
 
 def planned_destination(warehouse: Warehouse, plan: Plan, dataset: str) -> Destination[Any, Any]:
@@ -119,6 +115,9 @@ class ResourcePipeline(Pipeline):
         """The table's columns as the destination has them; empty if there is no such table yet."""
         with self._alone() as client:
             return self._stored(client)
+
+    def drop_pending_packages(self, with_partial_loads: bool = True) -> None:  # noqa: ARG002
+        """Nothing: the working folder is new. dagster-dlt asks for it before each run."""
 
     def load(self, *args: Any, **kwargs: Any) -> LoadInfo:
         """dlt's load step, with no other load of the dataset beside it; the table is counted before they go on."""

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import pyarrow as pa
 from dlt.common.normalizers.naming.snake_case import NamingConvention
+from dlt.common.schema.typing import TTableSchemaColumns
 
 from analytics_assets.rest_api.column_types import ColumnType, declared_type, kind_of, stray
 from analytics_assets.rest_api.config import Column, Kind
@@ -84,10 +85,18 @@ class TableSchema:
             )
         return name
 
-    def dlt_columns(self) -> dict[str, dict[str, Any]]:
+    def dlt_columns(self) -> TTableSchemaColumns:
         """The columns so far as dlt's hints: dlt reads text where JSON is kept, and knows nothing of keys."""
         with self._lock:
-            return {name: self._dlt_column(name, column) for name, column in self._columns.items()}
+            columns = {
+                name: held.dlt_column(name, nullable=self._nullable(name)) for name, held in self._columns.items()
+            }
+        for name in self._key.keys() & columns.keys():
+            columns[name]["primary_key"] = True
+        for name, declared in self._declared.items():
+            if declared.description:
+                columns[name]["description"] = declared.description
+        return columns
 
     def convert(self, records: Sequence[Mapping[str, Any]]) -> pa.Table:
         """The records as a table with all columns known so far; those without a key are left out if so configured.
@@ -127,14 +136,6 @@ class TableSchema:
 
     def _nullable(self, name: str) -> bool:
         return name not in self._key and (name not in self._declared or self._declared[name].nullable)
-
-    def _dlt_column(self, name: str, held: ColumnType) -> dict[str, Any]:
-        hints: dict[str, Any] = {"name": name, "nullable": self._nullable(name), **held.dlt_hints()}
-        if name in self._key:
-            hints["primary_key"] = True
-        if (declared := self._declared.get(name)) and declared.description:
-            hints["description"] = declared.description
-        return hints
 
     def _register(self, records: Sequence[Mapping[str, Any]]) -> dict[str, str]:
         """The fields of these records by their columns."""

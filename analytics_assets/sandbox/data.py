@@ -89,11 +89,12 @@ def bank_accounts() -> list[dict[str, Any]]:
     return [
         {
             "id": n + 1,
-            "name": f"{CITIES[n % len(CITIES)]} – {CURRENCIES[n % len(CURRENCIES)]}",
+            "name": f"{CITIES[n % len(CITIES)]} · {CURRENCIES[n % len(CURRENCIES)]}",
             "account_number": f"{n * 7_919:010}",
             "currency": CURRENCIES[n % len(CURRENCIES)],
             "balance_minor": (n - 200) * 10**14 + n,
             "interest_rate": n % 40 / 16 if n % 10 else None,
+            "bank": {"name": f"Sparkasse {CITIES[n % 4]}", "bic": None if n % 3 else f"BIC{n % 7:05}"},
             "holders": [{"name": name, "share": 50} for name in NAMES[n % 3 : n % 3 + 2]],
             "closed_at": _iso(_changed(n)) if n % 20 == 0 else None,
             "created_at": _iso(_changed(n) - n % 2_000 * DAY) if n % 50 else None,

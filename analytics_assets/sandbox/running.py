@@ -17,17 +17,18 @@ class _Server:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._started: tuple[str, Path] | None = None
+        self._started: tuple[dict[str, dict[str, str]], Path] | None = None
 
-    def start(self) -> tuple[str, Path]:
-        """The server's URL, and a folder for the tokens it issues."""
+    def start(self) -> tuple[dict[str, dict[str, str]], Path]:
+        """Each API's variables, and a folder for the tokens that the server issues."""
         with self._lock:
             if self._started is None:
                 stack = ExitStack()
                 atexit.register(stack.close)
                 folder = Path(stack.enter_context(TemporaryDirectory(prefix="analytics_assets_sandbox_")))
-                url = stack.enter_context(serve(builtin.sandbox(keep_requests=False)))
-                self._started = url, folder
+                sandbox = builtin.sandbox(keep_requests=False)
+                url = stack.enter_context(serve(sandbox))
+                self._started = {name: api.variables(url) for name, api in sandbox.apis.items()}, folder
             return self._started
 
 
@@ -42,7 +43,7 @@ def variables(api: str) -> dict[str, str]:
     """
     if api not in builtin.APIS:
         raise LookupError(f"the sandbox has no API {api!r}, only {', '.join(builtin.APIS)}: leave `sandbox: true` out")
-    return builtin.variables(api, _server.start()[0])
+    return _server.start()[0][api]
 
 
 def token_dir() -> Path:

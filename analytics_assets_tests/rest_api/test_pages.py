@@ -7,10 +7,11 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from analytics_assets.rest_api.errors import ConfigError, ResponseError
 from analytics_assets.rest_api.pages import MISSING, Envelope, Selector, decode, summary
-from hypothesis import given
-from hypothesis import strategies as st
 
 A, B, C = {"id": 1}, {"id": 2}, {"id": 3}
 
@@ -134,7 +135,10 @@ def test_unreadable_path(path: str) -> None:
 )
 def test_find(path: str, value: Any) -> None:
     body = {"next": "abc", "none": None, "meta": {"total": 12, "odd.name": 1}, "@odata.next": "u", "data": [A, B]}
-    assert Envelope(json.dumps(body).encode()).find(path) is value or Envelope(json.dumps(body).encode()).find(path) == value
+    assert (
+        Envelope(json.dumps(body).encode()).find(path) is value
+        or Envelope(json.dumps(body).encode()).find(path) == value
+    )
 
 
 def test_find_wants_one_value() -> None:
@@ -218,12 +222,14 @@ json_values = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(json_values)
 def test_all_json_is_read_as_the_standard_library_does(value: Any) -> None:
     assert decode(json.dumps(value).encode()) == value
     assert decode(json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass")) == value
 
 
+@settings(deadline=None)
 @given(st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**30), max_value=10**30, places=20))
 def test_no_digit_of_a_fraction_is_lost(value: Decimal) -> None:
     decoded = decode(f"{value:f}".encode())

@@ -36,7 +36,9 @@ def _timezone(name: str) -> str:
     try:
         ZoneInfo(name)
     except (KeyError, ValueError, OSError):
-        raise ValueError(f"must be a time zone such as Europe/Berlin{nearest(name, available_timezones())}") from None
+        raise ValueError(
+            f"must be a time zone such as Europe/Berlin{nearest(name, sorted(available_timezones()))}"
+        ) from None
     return name
 
 
@@ -99,11 +101,13 @@ class RestApiConfig(Model):
 
 
 def _over(defaults: Model, own: Model) -> dict[str, Any]:
-    """The fields of the defaults under those of the resource: its value wins, parameters and headers join by key."""
-    merged = {}
+    """The fields of both: what the resource says wins, a null too; parameters and headers join by key."""
+    merged: dict[str, Any] = {}
     for name in type(defaults).model_fields:
-        theirs, value = getattr(defaults, name), getattr(own, name)
-        merged[name] = {**theirs, **value} if name in JOINED else theirs if value is None else value
+        if name in JOINED:
+            merged[name] = {**getattr(defaults, name), **getattr(own, name)}
+        else:
+            merged[name] = getattr(own if name in own.model_fields_set else defaults, name)
     return merged
 
 

@@ -12,6 +12,7 @@ import yaml
 from pydantic import GetJsonSchemaHandler, RootModel, ValidationError
 from pydantic_core import CoreSchema
 from yaml.composer import ComposerError
+from yaml.reader import ReaderError
 
 from analytics_assets.rest_api.config.api import RestApiConfig
 from analytics_assets.rest_api.config.model import Place, Problem, in_words, nearest
@@ -45,15 +46,14 @@ def load_config(path: Path) -> RestApiConfig:
     Raises:
         ConfigError: all that is wrong with the file, a line each.
     """
-    reader = YamlReader(path)
-    document = reader.document()
-    problems = [*reader.problems, *_file_problems(document)]
+    reader = _read(path)
+    problems = [*reader.problems, *_file_problems(reader.document)]
     api = path.resolve().parent.name
     if not re.fullmatch(SNAKE_CASE.pattern, api):
         problems.append(((), f"the folder's name, {api!r}, names the API: it must be {SNAKE_CASE.words}"))
     if problems:
         raise _config_error(problems, str(path), reader.lines)
-    return parse_config(document["attributes"], file=str(path), lines=reader.lines)
+    return parse_config(reader.document["attributes"], file=str(path), lines=reader.lines)
 
 
 def parse_config(
@@ -82,7 +82,9 @@ def _file_problems(document: object) -> list[Problem]:
             hint = nearest(key, FILE_KEYS)
             problems.append(((key,), f"unknown key{hint or ';'} allowed: {', '.join(FILE_KEYS)}"))
     if not isinstance(document.get("attributes"), dict):
-        problems.append((("attributes",), "is required: a mapping with the keys " + ", ".join(RestApiConfig.keys())))
+        problems.append(
+            (("attributes",), "is required: a mapping with the keys " + ", ".join(RestApiConfig.known_keys()))
+        )
     return problems
 
 
@@ -108,35 +110,46 @@ def _step(part: str | int) -> str:
     return f".{part}" if re.fullmatch(r"\S+", part) and part.isprintable() else f"[{json.dumps(part[:100])}]"
 
 
+def _text(path: Path) -> str:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+    if len(content) > MAX_BYTES:
+        raise ConfigError(f"{path}: is larger than {MAX_BYTES} bytes, which no configuration needs")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise ConfigError(f"{path}:{line}: is not UTF-8 text") from None
+
+
+def _read(path: Path) -> YamlReader:
+    """The file, read; what is no YAML at all is told in the words of the YAML parser."""
+    text = _text(path)
+    try:
+        return YamlReader(text)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line if error.problem_mark else 0
+        problem = " ".join(part for part in (error.context, error.problem) if part)
+    except ReaderError as error:
+        line = text.count("\n", 0, error.position)
+        problem = "holds a character that YAML does not take"
+    except (ValueError, OverflowError):
+        raise ConfigError(f"{path}: holds an escape (\\U...) for a character that does not exist") from None
+    raise ConfigError(f"{path}:{line + 1}: {problem}")
+
+
 class YamlReader(yaml.SafeLoader):
     """Plain values of one YAML document, and the line of each key and item. What could hide or multiply is refused."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
         self.lines: dict[Place, int] = {}
         self.problems: list[Problem] = []
         self.depth = 0
-        super().__init__(self._text())
-
-    def _text(self) -> str:
-        try:
-            content = self.path.read_bytes()
-        except OSError as error:
-            raise ConfigError(f"{self.path}: cannot be read: {error.strerror}") from None
-        if len(content) > MAX_BYTES:
-            raise ConfigError(f"{self.path}: is larger than {MAX_BYTES} bytes, which no configuration needs")
-        try:
-            return content.decode("utf-8-sig")
-        except UnicodeDecodeError as error:
-            line = content.count(b"\n", 0, error.start) + 1
-            raise ConfigError(f"{self.path}:{line}: is not UTF-8 text") from None
-
-    def document(self) -> Any:
-        try:
-            node = self.get_single_node()
-        except yaml.YAMLError as error:
-            raise ConfigError(f"{self.path}{_syntax_problem(error)}") from None
-        return None if node is None else self._value(node, ())
+        node = self.get_single_node()
+        self.document: Any = None if node is None else self._value(node, ())
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
@@ -162,8 +175,8 @@ class YamlReader(yaml.SafeLoader):
         try:
             if node.tag in SCALARS:
                 return self.construct_object(node)
-        except ValueError:
-            self.problems.append((place, "cannot be read as a number: put it in quotes"))
+        except (ValueError, LookupError):
+            self.problems.append((place, f"cannot be read as {node.tag.removeprefix(TAG)}: put it in quotes"))
             return None
         self.problems.append((place, f"the YAML tag {node.tag.removeprefix(TAG)} is not taken"))
         return None
@@ -171,22 +184,14 @@ class YamlReader(yaml.SafeLoader):
     def _mapping(self, node: yaml.MappingNode, place: Place) -> dict[str, Any]:
         values: dict[str, Any] = {}
         for key_node, value_node in node.value:
-            if not isinstance(key_node, yaml.ScalarNode) or key_node.tag not in {TAG + "str", *TEXTS}:
-                self.lines[(*place, "?")] = key_node.start_mark.line + 1
-                self.problems.append(((*place, "?"), "a key must be text: put it in quotes"))
-                continue
-            key, line = key_node.value, key_node.start_mark.line + 1
+            readable = isinstance(key_node, yaml.ScalarNode) and key_node.tag in {TAG + "str", *TEXTS}
+            key = key_node.value if readable else "?"
             at: Place = (*place, key)
-            if key in values:
-                self.problems.append((place, f"the key {key!r} stands here twice, again on line {line}"))
+            if readable and at in self.lines:
+                self.problems.append((at, f"stands here twice, again on line {key_node.start_mark.line + 1}"))
                 continue
-            self.lines[at] = line
+            self.lines[at] = key_node.start_mark.line + 1
+            if not readable:
+                self.problems.append((at, "a key must be text: put it in quotes"))
             values[key] = self._value(value_node, at)
         return values
-
-
-def _syntax_problem(error: yaml.YAMLError) -> str:
-    """`:line: what is wrong`, in the words of the YAML parser."""
-    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
-        return f":{error.problem_mark.line + 1}: {error.problem or 'is no valid YAML'}"
-    return f": is no valid YAML: {getattr(error, 'reason', 'it cannot be read')}"

@@ -31,6 +31,15 @@ Problem = tuple[Place, str]
 """What is wrong at a key: its path below the value that is being validated, and a sentence."""
 
 OURS = "config"
+WORDS = {
+    "Value error, ": "",
+    "Input should be": "must be",
+    "Tuple should have": "must have",
+    "a valid tuple": "a list",
+    "a valid frozenset": "a list",
+    "a valid dictionary": "a mapping",
+    "a valid string": "text",
+}
 
 
 def refusal(*problems: Problem) -> ValidationError:
@@ -50,7 +59,9 @@ def in_words(error: ErrorDetails) -> str:
     """pydantic's error as a sentence about the key, without the value."""
     if error["type"] == "missing":
         return "is required"
-    message = error["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
+    message = error["msg"]
+    for theirs, ours in WORDS.items():
+        message = message.replace(theirs, ours)
     if error["type"] == "literal_error":
         message += nearest(error["input"], re.findall(r"'([^']+)'", message))
     return message
@@ -101,7 +112,7 @@ class Model(BaseModel):
     """The key that a lone text stands for."""
 
     @classmethod
-    def keys(cls) -> list[str]:
+    def known_keys(cls) -> list[str]:
         return sorted(field.alias or name for name, field in cls.model_fields.items())
 
     @model_validator(mode="wrap")
@@ -112,7 +123,7 @@ class Model(BaseModel):
             return handler(data)
         if isinstance(data, str) and cls.shorthand:
             data = {cls.shorthand: data}
-        keys = cls.keys()
+        keys = cls.known_keys()
         if not isinstance(data, Mapping):
             raise ValueError(f"must be a mapping with some of the keys {', '.join(keys)}")
         problems: list[Problem] = []
@@ -140,19 +151,19 @@ class Model(BaseModel):
     def _unknown(cls, key: object) -> str:
         if key in cls.not_carried:
             return f"dlt's key is not carried here: {cls.not_carried[str(key)]}"
-        hint = nearest(key, [*cls.keys(), *cls.synonyms, *cls.without_effect])
-        return f"unknown key{hint or ';'} allowed: {', '.join(cls.keys())}"
+        hint = nearest(key, [*cls.known_keys(), *cls.synonyms, *cls.without_effect])
+        return f"unknown key{hint or ';'} allowed: {', '.join(cls.known_keys())}"
 
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        """The schema for editors and `dg check yaml`: with synonyms, and without `null` beside each optional key."""
+        """The schema for editors and `dg check yaml`: with synonyms, and with errors at the key that is wrong."""
         reference = handler(schema)
         document = handler.resolve_ref_schema(reference)
         properties = document.get("properties", {})
         for property_ in properties.values():
             alternatives = property_.pop("anyOf", None)
             if alternatives:
-                property_.update(next(form for form in alternatives if form != {"type": "null"}))
+                property_.update(_or_null(next(form for form in alternatives if form != {"type": "null"})))
             if property_.get("default", 0) is None:
                 del property_["default"]
         for synonym, name in cls.synonyms.items():
@@ -166,6 +177,14 @@ class Model(BaseModel):
         if cls.shorthand:
             document["type"] = ["string", "object"]
         return reference
+
+
+def _or_null(form: dict[str, Any]) -> dict[str, Any]:
+    if "type" not in form:
+        return {"if": {"type": "null"}, "else": form}
+    types = form["type"] if isinstance(form["type"], list) else [form["type"]]
+    enum = {"enum": [*form["enum"], None]} if "enum" in form else {}
+    return {**form, **enum, "type": [*types, "null"]}
 
 
 @dataclass(frozen=True, eq=False)

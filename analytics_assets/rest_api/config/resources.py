@@ -30,8 +30,9 @@ WriteDisposition = Literal["merge", "replace", "append"]
 GET_ONLY = "only GET requests are sent, and they have no body"
 NO_PARENTS = "each resource is read on its own, not from the rows of another"
 # Names of APIs and resources become names of assets, datasets and tables: what dlt would rename there is refused.
-SNAKE_CASE = Matches("[a-z][a-z0-9]*(_[a-z0-9]+)*", "lower-case snake_case, such as bank_accounts")
-
+SNAKE_CASE = Matches(
+    "(?!.{61})[a-z][a-z0-9]*(_[a-z0-9]+)*", "lower-case snake_case of at most 60 characters, such as bank_accounts"
+)
 
 Owner = Annotated[
     str, Matches(r"team:.+|[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,7}", "an e-mail address, or team:name")
@@ -118,7 +119,7 @@ def _parameter(name: str, data: Any) -> str | None:
 
 
 def _path(path: str) -> str:
-    if "://" in path or not re.fullmatch(r"[!-\[\]-~]*", path):
+    if re.match(r"\w+:", path) or not re.fullmatch(r"[!\"$-\[\]-~]*", path):
         raise ValueError("must be a path below `base_url`, such as /v1/users, with special characters percent-encoded")
     return refuse_placeholders(path)
 

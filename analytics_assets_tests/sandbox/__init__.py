@@ -1,0 +1,1 @@
+"""The sandbox, asked over a real socket by a plain HTTP client."""

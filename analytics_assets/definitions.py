@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 
+import click
 import dagster as dg
-from dagster.components.core.component_tree import ComponentTree
+from dagster.components.core.component_tree import ComponentTree, ComponentTreeException
 
 from analytics_assets.components.assets import WAREHOUSE
 from analytics_assets.components.jobs import FULL_REFRESH, build_full_refresh_job, grids
@@ -47,7 +48,10 @@ def load_apis(folder: Path) -> dg.Definitions:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", category=dg.BetaWarning)  # Dagster's own, about its link from asset to YAML
         # Without a path it would also write the JSON schemas of all installed components: a third of a second a run.
-        apis = tree.build_defs(tree.defs_module_path)
+        try:
+            apis = tree.build_defs(tree.defs_module_path)
+        except ComponentTreeException as error:
+            raise error.__cause__ if isinstance(error.__cause__, ConfigError) else error from None
     return dg.Definitions.merge(apis, dg.Definitions(component_tree=tree))
 
 
@@ -68,4 +72,8 @@ def full_refresh_jobs(apis: dg.Definitions) -> list[dg.UnresolvedAssetJobDefinit
     ]
 
 
-defs = build_definitions(os.environ)
+try:
+    defs = build_definitions(os.environ)
+except ConfigError as error:
+    # The command line shows this as its message alone: the place in the file, without a stack trace.
+    raise click.ClickException(str(error)) from None

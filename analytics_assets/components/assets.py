@@ -179,7 +179,10 @@ def summary(key: dg.AssetKey, load: Load, *, seconds: float) -> str:
     window = str(load.request.window) if load.request.window else "all history"
     left_out = "".join(
         f", {count} {what} left out"
-        for count, what in ((statistics.rows_outside_window, "outside the window"), (statistics.rows_without_key, "without key"))
+        for count, what in (
+            (statistics.rows_outside_window, "outside the window"),
+            (statistics.rows_without_key, "without key"),
+        )
         if count
     )
     return (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import dagster as dg
 
@@ -33,7 +34,7 @@ def check_results(specs: list[dg.AssetCheckSpec], statistics: Statistics) -> Ite
     for spec in specs:
         if spec.name == STABLE_TYPES:
             passed = not statistics.changed_columns
-            metadata: dict[str, object] = {name: ", ".join(to) for name, to in statistics.changed_columns.items()}
+            metadata: dict[str, Any] = {name: ", ".join(to) for name, to in statistics.changed_columns.items()}
         else:
             passed = not statistics.filter_ignored
             metadata = {"rows": statistics.rows, "rows_outside_window": statistics.rows_outside_window}

@@ -14,9 +14,7 @@ def build_full_refresh_job(
     assets: Sequence[dg.AssetsDefinition], *, name: str, description: str
 ) -> dg.UnresolvedAssetJobDefinition:
     """A job whose runs walk all history and replace the tables: the tag says so to the assets."""
-    return dg.define_asset_job(
-        name, selection=list(assets), tags={MODE_TAG: FULL_REFRESH}, description=description
-    )
+    return dg.define_asset_job(name, selection=list(assets), tags={MODE_TAG: FULL_REFRESH}, description=description)
 
 
 def is_full_refresh(context: dg.AssetExecutionContext) -> bool:

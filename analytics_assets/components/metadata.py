@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import dagster as dg
@@ -38,7 +39,9 @@ def load_metadata(load: Load, *, seconds: float, sandbox: bool) -> dict[str, Any
         "dagster/column_schema": dg.TableSchema(
             columns=[
                 dg.TableColumn(
-                    name=name, type=kind, constraints=dg.TableColumnConstraints(unique=name in load.pipeline.plan.primary_key)
+                    name=name,
+                    type=kind,
+                    constraints=dg.TableColumnConstraints(unique=name in load.pipeline.plan.primary_key),
                 )
                 for name, kind in report.columns.items()
             ]
@@ -66,7 +69,7 @@ def load_metadata(load: Load, *, seconds: float, sandbox: bool) -> dict[str, Any
     return metadata
 
 
-def markdown_table(names: list[str], rows: list[tuple[Any, ...]]) -> str:
+def markdown_table(names: list[str], rows: Sequence[Sequence[Any]]) -> str:
     lines = [names, ["---"] * len(names), *([_cell(value) for value in row] for row in rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import dagster as dg
 
 from analytics_assets.rest_api.config import Partitions
 from analytics_assets.rest_api.windows import Window
 
-GRIDS = {
+GRIDS: dict[str, Callable[..., dg.TimeWindowPartitionsDefinition]] = {
     "hourly": dg.HourlyPartitionsDefinition,
     "daily": dg.DailyPartitionsDefinition,
     "weekly": dg.WeeklyPartitionsDefinition,
@@ -16,7 +18,8 @@ GRIDS = {
 
 
 def build_partitions(partitions: Partitions) -> dg.TimeWindowPartitionsDefinition:
-    return GRIDS[partitions.cadence](start_date=partitions.start, timezone=partitions.timezone)
+    build = GRIDS[partitions.cadence]
+    return build(start_date=partitions.start, timezone=partitions.timezone)
 
 
 def window_of(context: dg.AssetExecutionContext) -> Window:

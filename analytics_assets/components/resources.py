@@ -41,7 +41,7 @@ class ApiCredentials(dg.ConfigurableResource):  # type: ignore[type-arg]
             raise CredentialsError(f"{missing}, and a scheduled run never loads the sandbox's invented data: set them")
         if not warehouse.is_duckdb:
             raise CredentialsError(
-                f"{missing}, and the sandbox's invented data goes into DuckDB only, not {warehouse.destination}: set them"
+                f"{missing}, and the sandbox's invented data goes into DuckDB only, not {warehouse.destination}"
             )
         from analytics_assets.sandbox import running  # starts a server: for runs only
 
@@ -80,8 +80,6 @@ class WarehouseResource(DagsterDltResource):
             state_dir=state_dir(os.environ),
         )
 
-    def extract_resource_metadata(
-        self, context: Any, resource: Any, load_info: Any, dlt_pipeline: Any  # noqa: ARG002
-    ) -> Mapping[str, Any]:
-        """dagster-dlt's own names the source where the dataset belongs and empties dlt's schema: ours comes from the load."""
+    def extract_resource_metadata(self, *args: Any, **kwargs: Any) -> Mapping[str, Any]:  # noqa: ARG002
+        """Nothing: dagster-dlt names the source where the dataset belongs, and empties dlt's schema. See metadata.py."""
         return {}

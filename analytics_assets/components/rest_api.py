@@ -11,11 +11,13 @@ from analytics_assets.components.assets import build_asset, endpoint_spec
 from analytics_assets.components.jobs import build_full_refresh_job
 from analytics_assets.components.partitions import build_partitions
 from analytics_assets.components.resources import ApiCredentials, WarehouseResource
+from analytics_assets.components.scaffold import RestApiScaffolder
 from analytics_assets.components.schedules import build_incremental_schedule, build_snapshot_schedule
-from analytics_assets.rest_api.config import RestApiConfig, Schedule
+from analytics_assets.rest_api.config import Attributes, RestApiConfig, Schedule, load_config, parse_config
 from analytics_assets.rest_api.credentials import variables
 
 
+@dg.scaffold_with(RestApiScaffolder)
 class RestApi(dg.Component):
     """A REST API, declared in YAML: each of its resources becomes an asset that dlt loads into a table."""
 
@@ -24,12 +26,15 @@ class RestApi(dg.Component):
 
     @classmethod
     def get_model_cls(cls) -> type[BaseModel]:
-        return RestApiConfig
+        return Attributes
 
     @classmethod
-    def load(cls, attributes: BaseModel | None, context: dg.ComponentLoadContext) -> RestApi:  # noqa: ARG003
-        assert isinstance(attributes, RestApiConfig)
-        return cls(attributes)
+    def load(cls, attributes: BaseModel | None, context: dg.ComponentLoadContext) -> RestApi:
+        """From the file itself, since only there are the lines that errors name; without one, from its values."""
+        file = context.path / "defs.yaml"
+        if file.is_file():
+            return cls(load_config(file))
+        return cls(parse_config(attributes.root if isinstance(attributes, Attributes) else {}))
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
         """The API's definitions; its name is its folder's."""
@@ -39,7 +44,8 @@ class RestApi(dg.Component):
 def build_definitions(api: str, config: RestApiConfig) -> dg.Definitions:
     warehouse = WarehouseResource.from_environment(os.environ)
     grid = build_partitions(config.partitions) if config.partitions else None
-    incremental, snapshot = [], []
+    incremental: list[dg.AssetsDefinition] = []
+    snapshot: list[dg.AssetsDefinition] = []
     for resource in config.merged():
         windowed = resource.endpoint.incremental is not None
         asset = build_asset(
@@ -51,7 +57,9 @@ def build_definitions(api: str, config: RestApiConfig) -> dg.Definitions:
     jobs, schedules = [], []
     if incremental and config.partitions:
         job = dg.define_asset_job(
-            f"{api}_incremental", selection=incremental, description=f"Loads windows of {api}'s resources that have them."
+            f"{api}_incremental",
+            selection=incremental,
+            description=f"Loads windows of {api}'s resources that have them.",
         )
         jobs.append(job)
         schedules.append(build_incremental_schedule(job, partitions=config.partitions, schedule=schedule))

@@ -11,7 +11,7 @@ def build_incremental_schedule(
     job: dg.UnresolvedAssetJobDefinition, *, partitions: Partitions, schedule: Schedule
 ) -> dg.UnresolvedPartitionedAssetScheduleDefinition:
     """Asks for each partition once its window has ended, at the schedule's hour and minute (hourly: its minute)."""
-    return dg.build_schedule_from_partitioned_job(  # type: ignore[return-value]
+    return dg.build_schedule_from_partitioned_job(
         job,
         minute_of_hour=schedule.minute,
         hour_of_day=None if partitions.cadence == "hourly" else schedule.hour,

@@ -11,10 +11,10 @@ from urllib.parse import parse_qsl, quote, urlencode, urljoin, urlsplit, urlunsp
 from urllib.request import getproxies, proxy_bypass
 
 import urllib3
-from analytics_assets.rest_api.auth import Authenticator
-from analytics_assets.rest_api.config import ErrorHandler
 from urllib3.exceptions import HTTPError, InvalidHeader, LocationParseError
 
+from analytics_assets.rest_api.auth import Authenticator
+from analytics_assets.rest_api.config import ErrorHandler
 from analytics_assets.rest_api.errors import ConfigError, CredentialsError, ResponseError
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -185,7 +185,7 @@ class HttpClient:
     def _retry(
         self, method: str, url: str, params: Mapping[str, str], headers: Mapping[str, str], body: bytes | None
     ) -> tuple[str, Response]:
-        """Send until an answer needs no retry or the retries are used up. A POST is sent again only if it never arrived."""
+        """Send until an answer needs no retry, or no retry is left. A POST goes out again only if it never arrived."""
         errors = self._errors
         for attempt in range(errors.max_retries + 1):
             last = attempt == errors.max_retries
@@ -203,9 +203,8 @@ class HttpClient:
             else:
                 if last or response.status not in errors.retry_on_status_codes:
                     return used, response
-                delay = self._retry_after(response)
-                if delay is None:
-                    delay = self._backoff(attempt)
+                asked = self._retry_after(response)
+                delay = self._backoff(attempt) if asked is None else asked
                 if response.status == 429:
                     self._pace.pause(delay)
             self.counters.add(retries=1, waited=delay)
@@ -229,8 +228,8 @@ class HttpClient:
             url = urljoin(url, location)
             if origin(url) != asked:
                 raise ResponseError(
-                    f"{describe(url)}: the API redirects to another host ({origin(url)[1]!r}); credentials are not sent there. "
-                    "Put the final address into `client.base_url`."
+                    f"{describe(url)}: the API redirects to another host ({origin(url)[1]!r}); credentials are not sent "
+                    "there. Put the final address into `client.base_url`."
                 )
         raise ResponseError(f"{describe(url)}: more than {MAX_REDIRECTS} redirects")
 

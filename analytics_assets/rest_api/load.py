@@ -16,7 +16,7 @@ from dlt.pipeline.exceptions import PipelineStepFailed
 from analytics_assets.rest_api.auth import build_authenticator
 from analytics_assets.rest_api.client import Counters, HttpClient
 from analytics_assets.rest_api.config import Client, Kind, ResolvedResource
-from analytics_assets.rest_api.credentials import Secrets, select_auth
+from analytics_assets.rest_api.credentials import Secrets
 from analytics_assets.rest_api.merge import Mode, Plan
 from analytics_assets.rest_api.pipeline import PREVIEW_ROWS, ResourcePipeline, Warehouse, explain, resource_pipeline
 from analytics_assets.rest_api.source import Statistics, Walk, source
@@ -29,7 +29,7 @@ LOADER_FILE_FORMAT: Literal["parquet"] = "parquet"
 
 @dataclass(frozen=True)
 class LoadRequest:
-    """What is asked of a load. Without a window the whole of the resource is walked; a full refresh replaces its table."""
+    """What is asked of a load. Without a window the whole resource is walked; a full refresh replaces its table."""
 
     api: str
     client: Client
@@ -83,17 +83,21 @@ def prepare(request: LoadRequest) -> Iterator[Load]:
             request.warehouse, plan(request), dataset=request.dataset, log=request.log, preview_rows=preview_rows
         ) as pipeline:
             stored = pipeline.stored_columns()
-            schema = table_schema(resource, {} if pipeline.plan.fresh else stored)
+            schema = table_schema(request, {} if pipeline.plan.fresh else stored, pipeline.max_name_length)
+            if not pipeline.plan.fresh:
+                pipeline.check_types(schema.dlt_columns(), stored)
             walk = Walk(
                 resource,
                 client=client,
                 headers={name: secrets.require(value, name) for name, value in resource.endpoint.headers.items()},
                 window=request.read_window,
                 schema=schema,
+                schema_if_empty=table_schema(request, stored, pipeline.max_name_length),
                 statistics=statistics,
                 log=request.log,
             )
-            dlt_source = source(walk, name=resource.name, schema=schema)
+            needed = [*pipeline.plan.primary_key, *([pipeline.plan.cursor] if pipeline.plan.cursor else [])]
+            dlt_source = source(walk, name=resource.name, needed=needed)
             yield Load(request, pipeline, dlt_source, statistics, client.counters, stored)
     except PipelineStepFailed as error:
         raise explain(error, dataset=request.dataset, table=resource.name) from None
@@ -112,16 +116,23 @@ def plan(request: LoadRequest) -> Plan:
         table=request.resource.name,
         mode=request.mode,
         primary_key=tuple(normalize(key) for key in request.resource.primary_key),
-        cursor=normalize(incremental.cursor_path.replace(".", "__")) if incremental and incremental.cursor_path else None,
+        cursor=normalize(incremental.cursor_path.replace(".", "__"))
+        if incremental and incremental.cursor_path
+        else None,
         cursor_format=incremental.format if incremental else "iso8601",
         window=request.read_window,
         fresh=request.full_refresh,
     )
 
 
-def table_schema(resource: ResolvedResource, stored: Mapping[str, Kind]) -> TableSchema:
+def table_schema(request: LoadRequest, stored: Mapping[str, Kind], max_name_length: int) -> TableSchema:
+    resource = request.resource
     return TableSchema(
-        columns=resource.columns, primary_key=resource.primary_key, null_key=resource.null_key, stored=stored
+        columns=resource.columns,
+        primary_key=resource.primary_key,
+        null_key=resource.null_key,
+        stored=stored,
+        max_name_length=max_name_length,
     )
 
 

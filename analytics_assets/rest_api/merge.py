@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
-from dlt.common.destination.client import HasFollowupJobs, LoadJob, PreparedTableSchema, RunnableLoadJob
+from dlt.common.destination import PreparedTableSchema
+from dlt.common.destination.client import FollowupJobRequest, HasFollowupJobs, LoadJob, RunnableLoadJob
 from dlt.common.schema.typing import TSchemaTables
-from dlt.common.storages.load_package import LoadJobInfo
-from dlt.common.storages.load_storage import ParsedLoadJobFileName
+from dlt.common.storages.load_package import LoadJobInfo, ParsedLoadJobFileName
 from dlt.destinations.job_client_impl import SqlJobClientBase
 from dlt.destinations.job_impl import FollowupJobRequestImpl
 
@@ -148,8 +148,8 @@ class PlannedLoad(SqlJobClientBase):
 
     def update_stored_schema(
         self,
-        only_tables: Iterable[str] | None = None,
-        expected_update: TSchemaTables | None = None,
+        only_tables: Any = None,
+        expected_update: Any = None,
         force: bool = False,  # noqa: ARG002
     ) -> TSchemaTables | None:
         # dlt believes its own record of the schema; a table that somebody dropped would be missed.
@@ -159,7 +159,7 @@ class PlannedLoad(SqlJobClientBase):
         self,
         table_chain: Sequence[PreparedTableSchema],
         completed_table_chain_jobs: Sequence[LoadJobInfo] | None = None,
-    ) -> list[FollowupJobRequestImpl]:
+    ) -> list[FollowupJobRequest]:
         table = table_chain[0]
         if table["name"] != self.plan.table:
             return super().create_table_chain_completed_followup_jobs(table_chain, completed_table_chain_jobs)

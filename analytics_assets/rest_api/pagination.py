@@ -12,10 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from analytics_assets.rest_api.pages import MISSING, Envelope
-
 from analytics_assets.rest_api import config
 from analytics_assets.rest_api.errors import ResponseError
+from analytics_assets.rest_api.pages import MISSING, Envelope
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import logging
 import os
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -64,9 +64,9 @@ class TableReport:
     """The table after a load: its columns as the destination has them, all its rows counted, the first few shown."""
 
     name: str
-    columns: dict[str, str] = field(default_factory=dict)
+    columns: Mapping[str, Kind] = field(default_factory=dict)
     total_rows: int = 0
-    preview: list[tuple[Any, ...]] = field(default_factory=list)
+    preview: list[Sequence[Any]] = field(default_factory=list)
 
 
 def configure_dlt() -> None:
@@ -78,13 +78,13 @@ def configure_dlt() -> None:
     os.environ.setdefault("DATA_WRITER__FILE_MAX_ITEMS", "200000")
 
 
-def planned_destination(warehouse: Warehouse, plan: Plan, dataset: str) -> Destination[Any, Any]:
+def planned_destination(warehouse: Warehouse, plan: Plan) -> Destination[Any, Any]:
     """The warehouse's dlt destination, whose client ends each load by `plan`."""
     # A staging dataset for each table: loads do not meet in it, and it is dropped whole.
     layout = f"%s_staging_{plan.table}"
-    settings = {"enable_dataset_name_normalization": False, "staging_dataset_name_layout": layout}
+    settings: dict[str, Any] = {"enable_dataset_name_normalization": False, "staging_dataset_name_layout": layout}
     if warehouse.is_duckdb:
-        base = Destination.from_reference("duckdb", credentials=str(warehouse.duckdb_path), **settings)
+        base: Any = Destination.from_reference("duckdb", credentials=str(warehouse.duckdb_path), **settings)
     else:
         base = Destination.from_reference(warehouse.destination, **settings)
     client = base.client_class
@@ -99,7 +99,8 @@ def planned_destination(warehouse: Warehouse, plan: Plan, dataset: str) -> Desti
     planned = type(client.__name__, (mixin, client), {"plan": plan})
     kind = type(base)
     base.__class__ = type(kind.__name__, (kind,), {"__module__": kind.__module__, "client_class": planned})
-    return base
+    planned_base: Destination[Any, Any] = base
+    return planned_base
 
 
 class ResourcePipeline(Pipeline):
@@ -111,19 +112,24 @@ class ResourcePipeline(Pipeline):
     preview_rows: int
     report: TableReport
 
+    @property
+    def max_name_length(self) -> int:
+        return int(self.destination.capabilities().max_column_identifier_length or 0)
+
     def stored_columns(self) -> dict[str, Kind]:
         """The table's columns as the destination has them; empty if there is no such table yet."""
         with self._alone() as client:
             return self._stored(client)
 
-    def drop_pending_packages(self, with_partial_loads: bool = True) -> None:  # noqa: ARG002
+    def drop_pending_packages(self, with_partial_loads: bool = True) -> None:
         """Nothing: the working folder is new. dagster-dlt asks for it before each run."""
 
     def load(self, *args: Any, **kwargs: Any) -> LoadInfo:
         """dlt's load step, with no other load of the dataset beside it; the table is counted before they go on."""
         with self._alone() as client:
             if not self.plan.fresh:
-                self._check_types(self._stored(client))
+                table = self.default_schema.tables.get(self.plan.table)
+                self.check_types(table["columns"] if table else {}, self._stored(client))
             try:
                 info = super().load(*args, **kwargs)
             finally:
@@ -136,9 +142,10 @@ class ResourcePipeline(Pipeline):
     def _alone(self) -> Iterator[SqlJobClientBase]:
         """A client of the destination, while no other process works on the dataset."""
         schema = dlt.Schema(self.plan.table)
-        config = self.destination.spec()._bind_dataset_name(self.dataset_name, default_schema_name=schema.name)
+        destination: Destination[Any, Any] = self.destination
+        config = destination.spec()._bind_dataset_name(self.dataset_name, default_schema_name=schema.name)
         with exclusive(self.warehouse, str(self.dataset_name), log=self.log):
-            client = self.destination.client(schema, config)
+            client = destination.client(schema, config)
             with client:
                 if self.warehouse.destination == "postgres":
                     # The lock above holds on one machine; this one for all, and ends with the connection.
@@ -151,12 +158,11 @@ class ResourcePipeline(Pipeline):
         columns = dict(client.get_storage_tables([self.plan.table])).get(self.plan.table, {})
         return {name: KINDS.get(str(column.get("data_type")), "text") for name, column in columns.items()}
 
-    def _check_types(self, stored: Mapping[str, Kind]) -> None:
+    def check_types(self, columns: Mapping[str, Any], stored: Mapping[str, Kind]) -> None:
         """Refuses to load a column into one of another type: a double in a BIGINT column would lose its fraction."""
-        table = self.default_schema.tables.get(self.plan.table)
-        for name, column in (table or {"columns": {}})["columns"].items():
+        for name, column in columns.items():
             kind = KINDS.get(str(column.get("data_type")))
-            if kind and name in stored and stored[name] != kind:
+            if kind and stored.get(name, kind) != kind:
                 raise WarehouseError(
                     f"column {name!r} of {self.dataset_name}.{self.plan.table} is {stored[name]} in the warehouse and "
                     f"{kind} in this load: run again if another run changed the table just now; if the YAML declares "
@@ -192,7 +198,7 @@ def resource_pipeline(
         pipeline = dlt.pipeline(
             pipeline_name=f"{dataset}__{plan.table}",
             pipelines_dir=folder,
-            destination=planned_destination(warehouse, plan, dataset),
+            destination=planned_destination(warehouse, plan),
             dataset_name=dataset,
             _impl_cls=ResourcePipeline,
         )
@@ -207,7 +213,7 @@ def resource_pipeline(
 
 @contextmanager
 def exclusive(warehouse: Warehouse, dataset: str, *, log: logging.Logger) -> Iterator[None]:
-    """Holds back every other process of this machine that would load where we do: one file of DuckDB, one dataset elsewhere."""
+    """Holds back other processes of this machine that would load where we do: the DuckDB file, elsewhere the dataset."""
     place = str(warehouse.duckdb_path.resolve()) if warehouse.is_duckdb else f"{warehouse.destination}/{dataset}"
     folder = warehouse.state_dir / "locks"
     try:
@@ -260,7 +266,7 @@ def wait_for_duckdb(path: Path, deadline: float, log: logging.Logger) -> None:
 
 
 def explain(error: BaseException, *, dataset: str, table: str) -> RestApiError:
-    """The error for people behind one that came out of dlt. A database's own words are kept unless they may hold data."""
+    """The error for people behind one of dlt's. A database's own words are kept only where they cannot hold data."""
     seen: list[BaseException] = []
     current: BaseException | None = error
     while current is not None and current not in seen:

@@ -9,8 +9,8 @@ from datetime import datetime, timedelta, timezone
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from analytics_assets.rest_api.config import Incremental
 
+from analytics_assets.rest_api.config import Incremental
 from analytics_assets.rest_api.errors import DataError
 
 MICROSECOND = timedelta(microseconds=1)
@@ -28,7 +28,14 @@ STEP = {
 }
 UNITS = tuple(STEP)
 FORMAT_UNITS = {"iso8601": "microsecond", "epoch_ms": "millisecond", "epoch_s": "second", "date": "day"}
-DIRECTIVE_UNITS = {"f": 0, "S": 2, "c": 2, "X": 2, "s": 2, "T": 2, "M": 3, "H": 4, "I": 4, "d": 5, "j": 5, "x": 5, "m": 6, "b": 6, "B": 6}  # fmt: skip
+DIRECTIVE_UNITS = {
+    **dict.fromkeys("f", "microsecond"),
+    **dict.fromkeys("ScX", "second"),
+    **dict.fromkeys("M", "minute"),
+    **dict.fromkeys("HI", "hour"),
+    **dict.fromkeys("djxaAwuUWV", "day"),
+    **dict.fromkeys("mbB", "month"),
+}
 
 
 @dataclass(frozen=True)
@@ -53,8 +60,8 @@ def unit_of(format: str) -> str:
     """The smallest step that a cursor format can tell apart: a strftime pattern's is its smallest directive."""
     if format in FORMAT_UNITS:
         return FORMAT_UNITS[format]
-    found = [DIRECTIVE_UNITS[letter] for letter in re.findall(r"%[-#]?([A-Za-z])", format) if letter in DIRECTIVE_UNITS]
-    return UNITS[min(found)] if found else "year"
+    found = [DIRECTIVE_UNITS[letter] for letter in re.findall("%([A-Za-z])", format) if letter in DIRECTIVE_UNITS]
+    return min(found, key=UNITS.index, default="year")
 
 
 def floor(moment: datetime, unit: str) -> datetime:

@@ -1,8 +1,8 @@
 """The embedded API: a real HTTP server with real auth, for the first run, the tests and the benchmarks.
 
     rows = [{"id": n, "updated_at": f"2026-10-{n:02}T00:00:00Z"} for n in range(1, 31)]
-    filter_ = Updated("updated_at", {"since": "{start}", "until": "{end}"})
-    orders = Endpoint("/v1/orders", rows, pagination=Cursor(max_limit=10, has_more_path="hasNext"), updated=filter_)
+    updated = Updated("updated_at", {"since": "{start}", "until": "{end}"})
+    orders = Endpoint("/v1/orders", rows, pagination=Cursor(max_limit=10, has_more_path="hasNext"), updated=updated)
     sandbox = Sandbox([Api("shop", [orders], auth=Bearer("token"))])
     sandbox.faults.add(faults.status(429, headers={"Retry-After": "1"}), path="/v1/orders", page=2)
 

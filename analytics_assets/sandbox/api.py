@@ -49,7 +49,7 @@ class Api:
     endpoints: Sequence[Endpoint]
     auth: Auth | tuple[Auth, ...] = ()
     strict: bool = True  # unknown query parameters answer 400
-    latency: float = 0.0  # seconds that each answer takes
+    latency: float = 0.0  # seconds that each page takes
 
     @property
     def auths(self) -> tuple[Auth, ...]:

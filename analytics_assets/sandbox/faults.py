@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
-from analytics_assets.sandbox.exchange import Answer, Request
+from analytics_assets.sandbox.exchange import Answer, Request, encode
 from analytics_assets.sandbox.pagination import Page
 
 
@@ -169,13 +169,13 @@ def change_body(change: Callable[[bytes], bytes], *, headers: Mapping[str, str] 
     return changed
 
 
-def edit(change: Callable[[Any], Any]) -> Kind:
-    """The good body, changed as JSON: `change` returns the new one, or None if it changed the one it got."""
+def edit(change: Callable[[Any], object]) -> Kind:
+    """The good body, which `change` gets as objects and lists and changes in place."""
 
     def edited(content: bytes) -> bytes:
         value = json.loads(content)
-        new = change(value)
-        return json.dumps(value if new is None else new, ensure_ascii=False).encode()
+        change(value)
+        return encode(value)
 
     return change_body(edited)
 

@@ -41,10 +41,10 @@ def is_json(answer: Answer) -> bool:
         (faults.truncated(), lambda a: a.status == 200 and a.data.startswith(b'{"data":[') and not is_json(a)),
         (faults.body(b'{"data": [{"id": NaN}]}'), lambda a: a.data == b'{"data": [{"id": NaN}]}'),
         (faults.change_body(lambda good: b"\xef\xbb\xbf" + good), lambda a: a.data.startswith(b"\xef\xbb\xbf{")),
-        (faults.edit(lambda body: body["data"].pop()), lambda a: a.json() == ROWS[9]),
+        (faults.edit(lambda body: body["data"].pop()), lambda a: a.json() == {"data": ROWS[:9]}),
         (faults.edit(lambda body: body["data"].clear()), lambda a: a.json() == {"data": []}),
         (faults.empty_page(), lambda a: a.json() == {"data": []}),
-        (faults.raw(b"HTTP/1.1 299 Well\r\nContent-Length: 2\r\n\r\nhi"), lambda a: (a.status, a.data) == (299, b"hi")),
+        (faults.raw(b"HTTP/1.1 299 Well\r\nConnection: close\r\n\r\nhi"), lambda a: (a.status, a.data) == (299, b"hi")),
     ],
 )
 def test_answers_go_wrong_once(kind: Kind, seen: Callable[[Answer], bool]) -> None:

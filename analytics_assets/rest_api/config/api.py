@@ -58,6 +58,12 @@ class Schedule(Model):
     minute: Annotated[int, Field(strict=True, ge=0, le=59)] = 0
 
 
+def _not_empty(resources: tuple[Resource, ...]) -> tuple[Resource, ...]:
+    if not resources:  # `min_length` counts only the resources without a mistake
+        raise ValueError("must have at least one resource")
+    return resources
+
+
 class RestApiConfig(Model):
     """An API and its resources."""
 
@@ -65,7 +71,7 @@ class RestApiConfig(Model):
     sandbox: Flag = False
     """Whether invented data is served while none of the API's variables is set."""
     resource_defaults: Defaults = Field(default_factory=Defaults)
-    resources: Annotated[tuple[Resource, ...], Field(min_length=1)]
+    resources: Annotated[tuple[Resource, ...], AfterValidator(_not_empty), Field(json_schema_extra={"minItems": 1})]
     partitions: Partitions | None = None
     schedule: Schedule | None = None
 

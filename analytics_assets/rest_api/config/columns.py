@@ -133,7 +133,7 @@ class JsonSchema(Model):
     """A JSON Schema (draft-07) of one record."""
 
     type: Literal["object"] = "object"
-    properties: Annotated[dict[Name, JsonSchemaProperty], Field(min_length=1)]
+    properties: dict[Name, JsonSchemaProperty]
     required: tuple[str, ...] = ()
 
     without_effect: ClassVar[frozenset[str]] = JSON_SCHEMA_KEYWORDS

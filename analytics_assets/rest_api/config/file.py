@@ -15,7 +15,7 @@ from yaml.composer import ComposerError
 from yaml.reader import ReaderError
 
 from analytics_assets.rest_api.config.api import RestApiConfig
-from analytics_assets.rest_api.config.model import Place, Problem, in_words, nearest
+from analytics_assets.rest_api.config.model import Place, Problem, problems_in, unknown_key
 from analytics_assets.rest_api.config.resources import SNAKE_CASE
 from analytics_assets.rest_api.errors import ConfigError
 
@@ -67,7 +67,7 @@ def parse_config(
     try:
         return RestApiConfig.model_validate(attributes)
     except ValidationError as error:
-        problems = [(("attributes", *each["loc"]), in_words(each)) for each in error.errors(include_url=False)]
+        problems: list[Problem] = [(("attributes", *place), message) for place, message in problems_in(error)]
     raise _config_error(problems, file, lines or {})
 
 
@@ -79,12 +79,10 @@ def _file_problems(document: object) -> list[Problem]:
         if key in CODE_KEYS:
             problems.append(((key,), "is not taken, as it runs code; define the assets in Python for that"))
         elif key not in FILE_KEYS:
-            hint = nearest(key, FILE_KEYS)
-            problems.append(((key,), f"unknown key{hint or ';'} allowed: {', '.join(FILE_KEYS)}"))
+            problems.append(((key,), unknown_key(key, FILE_KEYS)))
     if not isinstance(document.get("attributes"), dict):
-        problems.append(
-            (("attributes",), "is required: a mapping with the keys " + ", ".join(RestApiConfig.known_keys()))
-        )
+        keys = ", ".join(RestApiConfig.known_keys())
+        problems.append((("attributes",), f"is required: a mapping with the keys {keys}"))
     return problems
 
 

@@ -34,7 +34,6 @@ OURS = "config"
 WORDS = {
     "Value error, ": "",
     "Input should be": "must be",
-    "Tuple should have": "must have",
     "a valid tuple": "a list",
     "a valid frozenset": "a list",
     "a valid dictionary": "a mapping",
@@ -71,6 +70,12 @@ def nearest(given: object, allowed: Iterable[str]) -> str:
     """A hint at what was probably meant; empty if nothing is near."""
     close = difflib.get_close_matches(str(given)[:100], list(allowed), n=1)
     return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def unknown_key(key: object, allowed: Iterable[str], *, also: Iterable[str] = ()) -> str:
+    """What is allowed in place of a key; `also` names further keys that may be meant."""
+    known = list(allowed)
+    return f"unknown key{nearest(key, [*known, *also]) or ';'} allowed: {', '.join(known)}"
 
 
 def read_each(data: Any, read: Callable[[str, Any], T]) -> dict[str, T]:
@@ -151,8 +156,7 @@ class Model(BaseModel):
     def _unknown(cls, key: object) -> str:
         if key in cls.not_carried:
             return f"dlt's key is not carried here: {cls.not_carried[str(key)]}"
-        hint = nearest(key, [*cls.known_keys(), *cls.synonyms, *cls.without_effect])
-        return f"unknown key{hint or ';'} allowed: {', '.join(cls.known_keys())}"
+        return unknown_key(key, cls.known_keys(), also=[*cls.synonyms, *cls.without_effect])
 
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:

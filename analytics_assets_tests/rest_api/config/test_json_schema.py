@@ -1,0 +1,132 @@
+"""What Dagster and editors are told of the dialect, and that it agrees with what loads."""
+
+# ruff: noqa: E501  (a case is a line)
+from __future__ import annotations
+
+import copy
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+from pydantic import TypeAdapter
+
+from analytics_assets.rest_api.config import Attributes, parse_config
+from analytics_assets.rest_api.errors import ConfigError
+from analytics_assets_tests.rest_api.config.sample import (
+    AUTH,
+    EVERY_KEY,
+    FIXTURES,
+    NAME,
+    PAGINATOR,
+    PARTITIONS,
+    attributes,
+    edited,
+    write,
+)
+
+
+def test_the_json_schema_takes_what_loads() -> None:
+    schema = Attributes.model_json_schema()
+    Draft202012Validator.check_schema(schema)
+    files = sorted(FIXTURES.rglob("defs.yaml"))
+    assert len(files) == 6
+    for file in files:
+        assert list(Draft202012Validator(schema).iter_errors(attributes(file))) == []
+
+
+SCHEMA_ERRORS = [
+    (PAGINATOR, "paginator: {type: offset, limitt: 100, limit: 1}", ["resource_defaults", "endpoint", "paginator"], "Additional properties are not allowed ('limitt' was unexpected)"),
+    (PAGINATOR, "paginator: {type: ofset, limit: 1}", ["resource_defaults", "endpoint", "paginator", "type"], "'ofset' is not one of ["),
+    (PAGINATOR, "paginator: offset", ["resource_defaults", "endpoint", "paginator"], "'offset' is not one of ['page_number', 'header_link', 'header_cursor', 'single_page']"),
+    (AUTH, "auth: {type: bearer, tken: {env: A}}", ["client", "auth"], "Additional properties are not allowed ('tken' was unexpected)"),
+    (AUTH, "auth: [{type: bearer}]", ["client", "auth", 0], "'token' is a required property"),
+    (AUTH, "auth: {type: oauth2, client_id: a, client_secret: {env: A}}", ["client", "auth"], "'token_url' is a required property"),
+    (NAME, f"{NAME}\n      columns: {{a: {{typ: string}}}}", ["resources", 0, "columns", "a"], "Additional properties are not allowed ('typ' was unexpected)"),
+    (NAME, f"{NAME}\n      schema: {{properties: {{a: {{type: strng}}}}}}", ["resources", 0, "schema", "properties", "a", "type"], "'strng' is not one of ["),
+    (PARTITIONS, "partitons: {}", [], "Additional properties are not allowed ('partitons' was unexpected)"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("old", "new", "path", "message"), SCHEMA_ERRORS)
+def test_the_json_schema_names_the_place_of_a_mistake(
+    tmp_path: Path, old: str, new: str, path: list[str | int], message: str
+) -> None:
+    schema = Draft202012Validator(Attributes.model_json_schema())
+    errors = list(schema.iter_errors(attributes(write(tmp_path, edited(old, new)))))
+    assert [list(error.absolute_path) for error in errors][:1] == [path]
+    assert errors[0].message.startswith(message)
+
+
+def test_the_json_schema_describes_each_key() -> None:
+    schema = Attributes.model_json_schema()
+    assert set(schema["properties"]) == {
+        "client",
+        "sandbox",
+        "resource_defaults",
+        "resources",
+        "partitions",
+        "schedule",
+    }
+    cursor = schema["$defs"]["Cursor"]["properties"]
+    assert cursor["cursor_param"]["description"] == "The query parameter that takes the cursor."
+    page_number = schema["$defs"]["PageNumber"]["properties"]
+    assert page_number["base_page"]["description"] == "dlt's name for `start_from_page`."
+
+
+def test_dagster_gets_to_see_no_wrong_value() -> None:
+    """Its own validation would repeat them, secrets among them."""
+    wrong = {"client": {"auth": {"type": "bearer", "token": "hunter2"}}, "unknown": 1}
+    assert TypeAdapter(Attributes).validate_python(wrong).root == wrong
+
+
+def test_importing_the_dialect_imports_neither_dagster_nor_dlt() -> None:
+    code = (
+        "import sys, analytics_assets.rest_api.config; print(sorted({'dagster', 'dlt', 'pyarrow'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+ODD = [None, True, -1, float("nan"), "", "\ud800", "{{ 1/0 }}", [], [None], {}, {1: 2}, {"env": "X"}, "x" * 5000]
+
+
+def places(value: object, place: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    yield place
+    if isinstance(value, dict):
+        for key, child in value.items():
+            yield from places(child, (*place, key))
+    elif isinstance(value, list):
+        for index, child in enumerate(value):
+            yield from places(child, (*place, index))
+
+
+def replaced(document: Any, place: tuple[str | int, ...], value: object) -> Any:
+    if not place:
+        return value
+    changed = copy.copy(document)
+    changed[place[0]] = replaced(document[place[0]], place[1:], value)
+    return changed
+
+
+def test_any_value_anywhere_is_a_configuration_or_a_clear_error() -> None:
+    """And what loads is never refused by `dg check yaml`, which goes by the JSON schema."""
+    document = attributes(EVERY_KEY)
+    schema = Draft202012Validator(Attributes.model_json_schema())
+    loaded, refused = 0, []
+    for place in places(document):
+        for odd in ODD:
+            changed = replaced(document, place, odd)
+            try:
+                parse_config(changed).merged()
+            except ConfigError as error:
+                refused += str(error).splitlines()
+            else:
+                loaded += 1
+                assert schema.is_valid(changed), (place, odd)
+    assert loaded > 100
+    assert len(refused) > 1000
+    assert {line.split(".")[0].split(":")[0] for line in refused} == {"attributes"}

@@ -14,7 +14,7 @@ from pydantic import Field
 
 from analytics_assets.rest_api.config import Client
 from analytics_assets.rest_api.credentials import Secrets, variables_set
-from analytics_assets.rest_api.errors import CredentialsError
+from analytics_assets.rest_api.errors import ConfigError, CredentialsError
 from analytics_assets.rest_api.pipeline import Warehouse
 from analytics_assets.rest_api.token_store import state_dir
 
@@ -45,7 +45,10 @@ class ApiCredentials(dg.ConfigurableResource):  # type: ignore[type-arg]
             )
         from analytics_assets.sandbox import running  # starts a server: for runs only
 
-        return ApiEnvironment(running.variables(self.api), sandbox=True, token_dir=running.token_dir())
+        try:
+            return ApiEnvironment(running.variables(self.api), sandbox=True, token_dir=running.token_dir())
+        except LookupError as error:
+            raise ConfigError(f"`sandbox: true`: {error.args[0]}") from None
 
 
 @dataclass(frozen=True)
@@ -81,5 +84,5 @@ class WarehouseResource(DagsterDltResource):
         )
 
     def extract_resource_metadata(self, *args: Any, **kwargs: Any) -> Mapping[str, Any]:  # noqa: ARG002
-        """Nothing: dagster-dlt names the source where the dataset belongs, and empties dlt's schema. See metadata.py."""
+        """Nothing, see metadata.py: dagster-dlt names the source where the dataset belongs and empties dlt's schema."""
         return {}

@@ -20,7 +20,7 @@ attributes:
     write_disposition: merge                    # merge, replace or append
     endpoint:
       data_selector: data                       # where an answer holds its records; $ if it is a bare list
-      paginator: {{type: offset, limit: 100}}     # offset, page_number, cursor, json_link, header_link, single_page, ...
+      paginator: {{type: offset, limit: 100}}     # offset, page_number, cursor, json_link, header_link, ...
   resources:
     - name: items
       endpoint:

@@ -228,8 +228,8 @@ class HttpClient:
             url = urljoin(url, location)
             if origin(url) != asked:
                 raise ResponseError(
-                    f"{describe(url)}: the API redirects to another host ({origin(url)[1]!r}); credentials are not sent "
-                    "there. Put the final address into `client.base_url`."
+                    f"{describe(url)}: the API redirects to another host ({origin(url)[1]!r}), where no credentials "
+                    "are sent. Put the final address into `client.base_url`."
                 )
         raise ResponseError(f"{describe(url)}: more than {MAX_REDIRECTS} redirects")
 

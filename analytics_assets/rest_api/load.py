@@ -9,14 +9,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from dlt.common.exceptions import DltException
 from dlt.common.pipeline import LoadInfo
 from dlt.extract import DltSource
-from dlt.pipeline.exceptions import PipelineStepFailed
 
 from analytics_assets.rest_api.auth import build_authenticator
 from analytics_assets.rest_api.client import Counters, HttpClient
 from analytics_assets.rest_api.config import Client, Kind, ResolvedResource
-from analytics_assets.rest_api.credentials import Secrets
+from analytics_assets.rest_api.credentials import Secrets, redactor
+from analytics_assets.rest_api.errors import RestApiError
 from analytics_assets.rest_api.merge import Mode, Plan
 from analytics_assets.rest_api.pipeline import PREVIEW_ROWS, ResourcePipeline, Warehouse, explain, resource_pipeline
 from analytics_assets.rest_api.source import Statistics, Walk, source
@@ -99,8 +100,10 @@ def prepare(request: LoadRequest) -> Iterator[Load]:
             needed = [*pipeline.plan.primary_key, *([pipeline.plan.cursor] if pipeline.plan.cursor else [])]
             dlt_source = source(walk, name=resource.name, needed=needed)
             yield Load(request, pipeline, dlt_source, statistics, client.counters, stored)
-    except PipelineStepFailed as error:
-        raise explain(error, dataset=request.dataset, table=resource.name) from None
+    except (RestApiError, DltException) as error:
+        told = explain(error, dataset=request.dataset, table=resource.name)
+        known = client.auth.secret_values() if client.auth else ()
+        raise type(told)(redactor(known)(str(told))) from None
     finally:
         client.close()
 

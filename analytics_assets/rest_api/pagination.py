@@ -59,6 +59,9 @@ def whole_number(value: Any, where: str) -> int:
 class Paginator(ABC):
     """The state of one walk."""
 
+    total_rows: int | None = None
+    """How many rows there are, once an answer has said so."""
+
     @abstractmethod
     def first(self) -> Request: ...
 
@@ -93,7 +96,7 @@ class Offset(Paginator):
         spec = self._spec
         self._at += answer.rows
         if spec.total_path:
-            total = answer.integer(spec.total_path, "total_path")
+            self.total_rows = total = answer.integer(spec.total_path, "total_path")
             if self._at >= total:
                 return None
             if not answer.rows:

@@ -213,7 +213,7 @@ def resource_pipeline(
 
 @contextmanager
 def exclusive(warehouse: Warehouse, dataset: str, *, log: logging.Logger) -> Iterator[None]:
-    """Holds back other processes of this machine that would load where we do: the DuckDB file, elsewhere the dataset."""
+    """Holds back other processes of this machine that load to the same place: a DuckDB file, or a dataset elsewhere."""
     place = str(warehouse.duckdb_path.resolve()) if warehouse.is_duckdb else f"{warehouse.destination}/{dataset}"
     folder = warehouse.state_dir / "locks"
     try:
@@ -275,7 +275,13 @@ def explain(error: BaseException, *, dataset: str, table: str) -> RestApiError:
         seen.append(current)
         current = getattr(current, "exception", None) or current.__cause__ or current.__context__
     root = seen[-1]
-    words = {"IOException", "OperationalError", "OutOfMemoryException", "CatalogException", "ConnectionException"}
+    words = {
+        "IOException",
+        "OperationalError",
+        "OutOfMemoryException",
+        "CatalogException",
+        "ConfigFieldMissingException",
+    }
     said = f": {str(root).splitlines()[0]}" if type(root).__name__ in words and str(root) else ""
     return WarehouseError(
         f"loading {dataset}.{table} failed with {type(root).__name__}{said}. The table is as it was before"

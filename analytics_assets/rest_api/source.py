@@ -32,7 +32,6 @@ class Statistics:
     rows_outside_window: int = 0
     rows_without_key: int = 0
     pages: int = 0
-    expected_rows: int | None = None
     new_columns: list[str] = field(default_factory=list)
     changed_columns: dict[str, list[str]] = field(default_factory=dict)
 
@@ -86,6 +85,7 @@ class Walk:
         self._schema_if_empty = schema_if_empty
         self._cursors_seen = 0
         self._statistics = statistics
+        self._log = log
         self._selector = Selector(
             resource.endpoint.data_selector, allow_missing=resource.endpoint.allow_missing_selector
         )
@@ -101,6 +101,11 @@ class Walk:
                 yield self.schema.concat(batch)
                 batch = []
         self._check_cursor()
+        if self._statistics.filter_ignored:
+            self._log.warning(
+                f"{self._resource.name}: {self._statistics.rows_outside_window} of {self._statistics.fetched} rows "
+                "were not of the window and were left out: does the API ignore the parameters of `incremental`?"
+            )
         if not self._statistics.fetched:
             self.schema = self._schema_if_empty
         yield self.schema.concat(batch)
@@ -133,9 +138,8 @@ class Walk:
             if page.records and response.body == previous and self._resource.primary_key:
                 raise ResponseError(f"{where}: the same page came twice: the API does not page as `paginator` says")
             previous = response.body
-            statistics.expected_rows = self._expected.total
             yield page.records
-            self._progress.tick(self._expected.seen, self._expected.total)
+            self._progress.tick(self._expected.seen, self._expected.total or pages.total_rows)
         self._expected.check()
 
     def _convert(self, records: list[dict[str, Any]]) -> pa.Table:

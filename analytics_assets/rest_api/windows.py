@@ -106,7 +106,7 @@ def bounds(window: Window, incremental: Incremental) -> tuple[str, str]:
 
 
 def window_params(params: Mapping[str, str], incremental: Incremental | None, window: Window | None) -> dict[str, str]:
-    """The query parameters of a walk: `{start}` and `{end}` replaced, or left out whole when all history is asked for."""
+    """The query parameters of a walk; those with `{start}` and `{end}` are left out when all history is asked for."""
     templates = {name for name, value in params.items() if incremental and ("{start}" in value or "{end}" in value)}
     if incremental is None or window is None:
         return {name: value for name, value in params.items() if name not in templates}

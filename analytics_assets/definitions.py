@@ -10,13 +10,15 @@ from types import ModuleType
 
 import click
 import dagster as dg
-from dagster.components.core.component_tree import ComponentTree, ComponentTreeException
+from dagster.components.core.component_tree import ComponentTree
 
 from analytics_assets.components.assets import WAREHOUSE
 from analytics_assets.components.jobs import FULL_REFRESH, build_full_refresh_job, grids
 from analytics_assets.components.resources import WarehouseResource
+from analytics_assets.rest_api.config import load_config
 from analytics_assets.rest_api.errors import ConfigError
 
+COMPONENT = b"analytics_assets.components.RestApi"
 EXECUTORS = {"in_process": dg.in_process_executor, "multiprocess": dg.multiprocess_executor}
 
 
@@ -41,6 +43,10 @@ def build_definitions(environ: Mapping[str, str]) -> dg.Definitions:
 
 def load_apis(folder: Path) -> dg.Definitions:
     """The definitions of every `<api>/defs.yaml` below the folder, wherever it lies."""
+    for file in sorted(folder.rglob("defs.yaml")):
+        # Before Dagster reads it: its errors are stack traces, and a few nested aliases keep it busy for ever.
+        if COMPONENT in file.read_bytes():
+            load_config(file)
     module = ModuleType("analytics_assets.defs")
     module.__path__ = [str(folder)]
     module.__file__ = str(folder / "__init__.py")
@@ -48,10 +54,7 @@ def load_apis(folder: Path) -> dg.Definitions:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", category=dg.BetaWarning)  # Dagster's own, about its link from asset to YAML
         # Without a path it would also write the JSON schemas of all installed components: a third of a second a run.
-        try:
-            apis = tree.build_defs(tree.defs_module_path)
-        except ComponentTreeException as error:
-            raise error.__cause__ if isinstance(error.__cause__, ConfigError) else error from None
+        apis = tree.build_defs(tree.defs_module_path)
     return dg.Definitions.merge(apis, dg.Definitions(component_tree=tree))
 
 

@@ -96,15 +96,12 @@ class Offset(Paginator):
         spec = self._spec
         self._at += answer.rows
         if spec.total_path:
-            self.total_rows = total = answer.integer(spec.total_path, "total_path")
-            if self._at >= total:
-                return None
-            if not answer.rows:
-                raise ResponseError(
-                    f"an empty page came at offset {self._at}, but `{spec.total_path}` says {total} rows"
-                )
-        if spec.has_more_path and not answer.flag(spec.has_more_path):
+            self.total_rows = answer.integer(spec.total_path, "total_path")
+        ended = self.total_rows is not None and self._at >= self.total_rows
+        if ended or (spec.has_more_path and not answer.flag(spec.has_more_path)):
             return None
+        if not answer.rows and (promised := spec.total_path or spec.has_more_path):
+            raise ResponseError(f"an empty page came at offset {self._at}, but `{promised}` says that there is more")
         if not answer.rows or (spec.maximum_offset is not None and self._at >= spec.maximum_offset):
             return None
         return self.first()
@@ -130,9 +127,12 @@ class PageNumber(Paginator):
             return None
         if spec.has_more_path and not answer.flag(spec.has_more_path):
             return None
-        if not answer.rows or (spec.maximum_page is not None and self._page >= spec.maximum_page):
-            if not answer.rows and spec.total_path:
-                raise ResponseError(f"page {self._page - 1} is empty, but `{spec.total_path}` says that there are more")
+        if not answer.rows and spec.total_path:
+            raise ResponseError(f"page {self._page - 1} is empty, but `{spec.total_path}` says that there are more")
+        # An empty page is the last one, unless the API itself says that there is more.
+        if not answer.rows and not spec.has_more_path:
+            return None
+        if spec.maximum_page is not None and self._page >= spec.maximum_page:
             return None
         return self.first()
 

@@ -20,9 +20,10 @@ from analytics_assets.rest_api.credentials import Secrets, redactor
 from analytics_assets.rest_api.errors import RestApiError
 from analytics_assets.rest_api.merge import Mode, Plan
 from analytics_assets.rest_api.pipeline import PREVIEW_ROWS, ResourcePipeline, Warehouse, explain, resource_pipeline
-from analytics_assets.rest_api.source import Statistics, Walk, source
+from analytics_assets.rest_api.source import Conversion, Statistics, source
 from analytics_assets.rest_api.table_schema import TableSchema
 from analytics_assets.rest_api.token_store import TokenStore
+from analytics_assets.rest_api.walk import Walk
 from analytics_assets.rest_api.windows import Window
 
 LOADER_FILE_FORMAT: Literal["parquet"] = "parquet"
@@ -88,17 +89,23 @@ def prepare(request: LoadRequest) -> Iterator[Load]:
             if not pipeline.plan.fresh:
                 pipeline.check_types(schema.dlt_columns(), stored)
             walk = Walk(
-                resource,
-                client=client,
-                headers={name: secrets.require(value, name) for name, value in resource.endpoint.headers.items()},
+                resource.endpoint,
+                client,
+                {name: secrets.require(value, name) for name, value in resource.endpoint.headers.items()},
                 window=request.read_window,
+                threads=request.client.max_concurrency,
+                keyed=bool(resource.primary_key),
+            )
+            conversion = Conversion(
+                walk,
+                resource,
                 schema=schema,
                 schema_if_empty=table_schema(request, stored, pipeline.max_name_length),
                 statistics=statistics,
                 log=request.log,
             )
             needed = [*pipeline.plan.primary_key, *([pipeline.plan.cursor] if pipeline.plan.cursor else [])]
-            dlt_source = source(walk, name=resource.name, needed=needed)
+            dlt_source = source(conversion, name=resource.name, needed=needed)
             yield Load(request, pipeline, dlt_source, statistics, client.counters, stored)
     except (RestApiError, DltException) as error:
         told = explain(error, dataset=request.dataset, table=resource.name)

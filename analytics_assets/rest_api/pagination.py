@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from analytics_assets.rest_api import config
 from analytics_assets.rest_api.errors import ResponseError
 from analytics_assets.rest_api.pages import MISSING, Envelope
+
+PAGES_BEFORE_READING_AHEAD = 2
+GREW = "rows were added while they were read; run again, or set `max_concurrency: 1` if they always are"
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,19 @@ class Paginator(ABC):
         """Whether this status, on another than the first page, means that there are no more pages."""
         return False
 
+    def end(self) -> None:
+        """Told when a status ended the walk."""
+
+    def check(self, rows: int) -> None:
+        """Told the rows that came in all; raises ResponseError if the last total that the API named was higher."""
+
+    def split(self) -> Iterator[Paginator] | None:
+        """Paginators for all that is still to come, each for a part; None if a page is only known from the one before.
+
+        They are made one by one, and none any more once a part has met the end.
+        """
+        return None
+
 
 class SinglePage(Paginator):
     def first(self) -> Request:
@@ -82,62 +98,171 @@ class SinglePage(Paginator):
         return None
 
 
-class Offset(Paginator):
+class Numbered(Paginator):
+    """Pages that are asked for by number: of the first row, or of the page."""
+
+    def __init__(self, start: int, *, known_end: bool, until_empty: bool) -> None:
+        self._at = start
+        self._pages = 0
+        self._known_end = known_end
+        self._until_empty = until_empty
+        self._ended = False
+
+    def end(self) -> None:
+        self._ended = True
+
+    @property
+    def _splits(self) -> bool:
+        """Where the end is known, from the second page on; where an empty page is the end, if it is not near."""
+        known = self._known_end or self.total_rows is not None
+        return not self._ended and (known or (self._until_empty and self._pages >= PAGES_BEFORE_READING_AHEAD))
+
+
+class Offset(Numbered):
     """Advances by what came: servers cut `limit` silently, and a short page is not always the last."""
 
     def __init__(self, spec: config.Offset) -> None:
+        super().__init__(spec.offset, known_end=bool(spec.total_path), until_empty=not spec.has_more_path)
         self._spec = spec
-        self._at = spec.offset
 
     def first(self) -> Request:
-        return Request({self._spec.offset_param: str(self._at), self._spec.limit_param: str(self._spec.limit)})
+        return self.request(self._at, self._spec.limit)
+
+    def request(self, offset: int, limit: int) -> Request:
+        return Request({self._spec.offset_param: str(offset), self._spec.limit_param: str(limit)})
 
     def next(self, answer: Answer) -> Request | None:
-        spec = self._spec
+        self._pages += 1
         self._at += answer.rows
+        self._ended = self.ended(self._at, answer)
+        return None if self._ended else self.first()
+
+    def ended(self, at: int, answer: Answer) -> bool:
+        """Whether no rows are left at the offset, after an answer that led there."""
+        spec = self._spec
         if spec.total_path:
             self.total_rows = answer.integer(spec.total_path, "total_path")
-        ended = self.total_rows is not None and self._at >= self.total_rows
-        if ended or (spec.has_more_path and not answer.flag(spec.has_more_path)):
-            return None
+        if self.total_rows is not None and at >= self.total_rows:
+            return True
+        if spec.has_more_path and not answer.flag(spec.has_more_path):
+            return True
         if not answer.rows and (promised := spec.total_path or spec.has_more_path):
-            raise ResponseError(f"an empty page came at offset {self._at}, but `{promised}` says that there is more")
-        if not answer.rows or (spec.maximum_offset is not None and self._at >= spec.maximum_offset):
+            raise ResponseError(f"an empty page came at offset {at}, but `{promised}` says that there is more")
+        return not answer.rows or self._beyond(at)
+
+    def _beyond(self, at: int) -> bool:
+        over = self.total_rows is not None and at >= self.total_rows
+        return over or (self._spec.maximum_offset is not None and at >= self._spec.maximum_offset)
+
+    def check(self, rows: int) -> None:
+        promised = 0 if self._spec.maximum_offset is not None else (self.total_rows or 0)
+        if self._spec.offset + rows < promised:
+            raise ResponseError(f"`{self._spec.total_path}` says {promised} rows, and {rows} came: {GREW}")
+
+    def split(self) -> Iterator[Paginator] | None:
+        return self._parts() if self._splits else None
+
+    def _parts(self) -> Iterator[Paginator]:
+        rows = (self._at - self._spec.offset) // self._pages
+        while not self._ended and not self._beyond(self._at):
+            yield OffsetPart(self, self._at, self._at + rows)
+            self._at += rows
+
+
+class OffsetPart(Paginator):
+    """Rows [start, end) of a walk by offset: one page, or more where the server sends fewer rows than before."""
+
+    def __init__(self, whole: Offset, start: int, end: int) -> None:
+        self._whole, self._at, self._end = whole, start, end
+
+    def first(self) -> Request:
+        return self._whole.request(self._at, self._end - self._at)
+
+    def next(self, answer: Answer) -> Request | None:
+        self._at += answer.rows
+        if self._whole.ended(self._at, answer):
+            self._whole.end()
             return None
-        return self.first()
+        return self.first() if self._at < self._end else None
 
 
-class PageNumber(Paginator):
+class PageNumber(Numbered):
     """Counts pages up to an empty one, a total of pages, or a 404 where the API ends so."""
 
     def __init__(self, spec: config.PageNumber) -> None:
+        super().__init__(spec.first_page, known_end=bool(spec.total_path), until_empty=not spec.has_more_path)
         self._spec = spec
-        self._page = spec.first_page
+        self._total_pages: int | None = None
+        self._was_empty = False
 
     def first(self) -> Request:
-        params = {self._spec.page_param: str(self._page)}
+        return self.request(self._at)
+
+    def request(self, page: int) -> Request:
+        params = {self._spec.page_param: str(page)}
         if self._spec.limit_param and self._spec.limit:
             params[self._spec.limit_param] = str(self._spec.limit)
         return Request(params)
 
     def next(self, answer: Answer) -> Request | None:
+        self._pages += 1
+        self._at += 1
+        self._ended = self.ended(self._at, answer)
+        return None if self._ended else self.first()
+
+    def ended(self, page: int, answer: Answer) -> bool:
+        """Whether there is no such page, after the answer for the one before."""
         spec = self._spec
-        self._page += 1
-        if spec.total_path and self._page >= answer.integer(spec.total_path, "total_path") + spec.start_from_page:
-            return None
-        if spec.has_more_path and not answer.flag(spec.has_more_path):
-            return None
-        if not answer.rows and spec.total_path:
-            raise ResponseError(f"page {self._page - 1} is empty, but `{spec.total_path}` says that there are more")
+        if spec.total_path:
+            self._total_pages = answer.integer(spec.total_path, "total_path")
+        if self._beyond(page) or (spec.has_more_path and not answer.flag(spec.has_more_path)):
+            return True
+        empty_again, self._was_empty = self._was_empty and not answer.rows, not answer.rows
+        if empty_again or (not answer.rows and spec.total_path):
+            promised = spec.total_path or spec.has_more_path
+            raise ResponseError(f"page {page - 1} is empty, but `{promised}` says that there are more")
         # An empty page is the last one, unless the API itself says that there is more.
-        if not answer.rows and not spec.has_more_path:
-            return None
-        if spec.maximum_page is not None and self._page >= spec.maximum_page:
-            return None
-        return self.first()
+        return not answer.rows and not spec.has_more_path
+
+    def _beyond(self, page: int) -> bool:
+        over = self._total_pages is not None and page >= self._total_pages + self._spec.start_from_page
+        return over or (self._spec.maximum_page is not None and page >= self._spec.maximum_page)
 
     def ends_on(self, status: int) -> bool:
         return status == 404 and self._spec.end_on_404
+
+    def check(self, rows: int) -> None:  # noqa: ARG002
+        if self._total_pages is not None and not self._beyond(self._at):
+            raise ResponseError(f"`{self._spec.total_path}` says {self._total_pages} pages, more than before: {GREW}")
+
+    def split(self) -> Iterator[Paginator] | None:
+        return self._parts() if self._splits else None
+
+    def _parts(self) -> Iterator[Paginator]:
+        while not self._ended and not self._beyond(self._at):
+            yield NumberedPage(self, self._at)
+            self._at += 1
+
+
+class NumberedPage(Paginator):
+    """One page of a walk by page number."""
+
+    def __init__(self, whole: PageNumber, page: int) -> None:
+        self._whole, self._page = whole, page
+
+    def first(self) -> Request:
+        return self._whole.request(self._page)
+
+    def next(self, answer: Answer) -> Request | None:
+        if self._whole.ended(self._page + 1, answer):
+            self._whole.end()
+        return None
+
+    def ends_on(self, status: int) -> bool:
+        return self._whole.ends_on(status)
+
+    def end(self) -> None:
+        self._whole.end()
 
 
 class Seen:

@@ -10,15 +10,14 @@ from typing import Any
 
 import dlt
 import pyarrow as pa
+import pyarrow.compute as pc
 from dlt.extract import DltSource
 
-from analytics_assets.rest_api.client import HttpClient, describe
 from analytics_assets.rest_api.config import ResolvedResource
-from analytics_assets.rest_api.errors import DataError, ResponseError
-from analytics_assets.rest_api.pages import Selector
-from analytics_assets.rest_api.pagination import Answer, ExpectedRows, Request, paginator
+from analytics_assets.rest_api.errors import DataError
 from analytics_assets.rest_api.table_schema import TableSchema
-from analytics_assets.rest_api.windows import Window, inside, moments, window_params
+from analytics_assets.rest_api.walk import Walk, WalkedPage
+from analytics_assets.rest_api.windows import inside, moments
 
 BATCH_ROWS = 20_000
 PROGRESS_SECONDS = 5.0
@@ -48,126 +47,108 @@ class Statistics:
 class Progress:
     """A line in the log every few seconds, so that a person sees that a long walk goes on."""
 
-    def __init__(self, log: logging.Logger, name: str, statistics: Statistics) -> None:
-        self._log, self._name, self._statistics = log, name, statistics
+    def __init__(self, log: logging.Logger, name: str, walk: Walk) -> None:
+        self._log, self._name, self._walk = log, name, walk
         self._began = self._last = time.monotonic()
 
-    def tick(self, rows: int, total: int | None) -> None:
-        now = time.monotonic()
+    def tick(self) -> None:
+        now, walk = time.monotonic(), self._walk
         if now - self._last < PROGRESS_SECONDS:
             return
         self._last = now
-        share = f", {min(rows / total, 1):.0%} of {total}" if total else ""
-        rate = rows / (now - self._began)
-        self._log.info(f"{self._name}: {rows} rows in {self._statistics.pages} pages, {rate:.0f} rows/s{share}")
+        share = f", {min(walk.rows / walk.total, 1):.0%} of {walk.total}" if walk.total else ""
+        rate = walk.rows / (now - self._began)
+        self._log.info(f"{self._name}: {walk.rows} rows in {walk.pages} pages, {rate:.0f} rows/s{share}")
 
 
-class Walk:
-    """Walks one resource once."""
+class Conversion:
+    """The pages of a walk as Arrow tables of one schema, cut to their windows."""
 
     def __init__(
         self,
+        walk: Walk,
         resource: ResolvedResource,
         *,
-        client: HttpClient,
-        headers: Mapping[str, str],
-        window: Window | None,
         schema: TableSchema,
         schema_if_empty: TableSchema,
         statistics: Statistics,
         log: logging.Logger,
     ) -> None:
+        self._walk = walk
         self._resource = resource
-        self._client = client
-        self._headers = headers
-        self._window = window
         self.schema = schema
         self._schema_if_empty = schema_if_empty
-        self._cursors_seen = 0
         self._statistics = statistics
         self._log = log
-        self._selector = Selector(
-            resource.endpoint.data_selector, allow_missing=resource.endpoint.allow_missing_selector
-        )
-        self._expected = ExpectedRows(resource.endpoint.paginator)
-        self._progress = Progress(log, resource.name, statistics)
+        self._cursors_seen = 0
+        incremental = resource.endpoint.incremental
+        self._cursor_path = incremental.cursor_path if incremental else None
+        self._cursor_format = incremental.format if incremental else ""
+        if self._cursor_path:
+            walk.may_slice = self._all_inside
 
     def tables(self) -> Iterator[pa.Table]:
         """Arrow tables of about BATCH_ROWS rows, all of one growing schema; at least one, which may be empty."""
+        statistics, progress = self._statistics, Progress(self._log, self._resource.name, self._walk)
         batch: list[pa.Table] = []
-        for records in self._pages():
-            batch.append(self._convert(records))  # by page: twice as fast as many rows' objects at once
+        for page in self._walk.walk():
+            batch.append(self._convert(page))  # by page: twice as fast as many rows' objects at once
+            progress.tick()
             if sum(table.num_rows for table in batch) >= BATCH_ROWS:
                 yield self.schema.concat(batch)
                 batch = []
+        statistics.pages = self._walk.pages
         self._check_cursor()
-        if self._statistics.filter_ignored:
+        if statistics.filter_ignored:
             self._log.warning(
-                f"{self._resource.name}: {self._statistics.rows_outside_window} of {self._statistics.fetched} rows "
-                "were not of the window and were left out: does the API ignore the parameters of `incremental`?"
+                f"{self._resource.name}: {statistics.rows_outside_window} of {statistics.fetched} rows were not of the "
+                "window and were left out: does the API ignore the parameters of `incremental`?"
             )
-        if not self._statistics.fetched:
+        if not statistics.fetched:
             self.schema = self._schema_if_empty
         yield self.schema.concat(batch)
-        self._statistics.new_columns = sorted(self.schema.new_columns)
-        self._statistics.changed_columns = {name: sorted(to) for name, to in self.schema.changed.items()}
+        statistics.new_columns = sorted(self.schema.new_columns)
+        statistics.changed_columns = {name: sorted(to) for name, to in self.schema.changed.items()}
 
-    def _pages(self) -> Iterator[list[dict[str, Any]]]:
-        endpoint, statistics = self._resource.endpoint, self._statistics
-        params = window_params(endpoint.params, endpoint.incremental, self._window)
-        pages = paginator(endpoint.paginator)
-        url = self._client.url(endpoint.path)
-        request: Request | None = pages.first()
-        previous = b""
-        while request is not None:
-            url = self._client.link(request.link, found_at=url) if request.link else url
-            response = self._client.get(url, {} if request.link else {**params, **request.params}, self._headers)
-            if statistics.pages and pages.ends_on(response.status):
-                break
-            statistics.pages += 1
-            where = f"{describe(url)}, page {statistics.pages}"
-            if not 200 <= response.status < 300:
-                raise ResponseError(f"{where}: the API answered {response.status}. {advice(response.status)}")
-            try:
-                page = self._selector.page(response.body)
-                answer = Answer(len(page.records), page.envelope, response.headers)
-                self._expected.add(answer)
-                request = None if self._expected.reached else pages.next(answer)
-            except ResponseError as error:
-                raise ResponseError(f"{where}: {error}") from None
-            if page.records and response.body == previous and self._resource.primary_key:
-                raise ResponseError(f"{where}: the same page came twice: the API does not page as `paginator` says")
-            previous = response.body
-            yield page.records
-            self._progress.tick(self._expected.seen, self._expected.total or pages.total_rows)
-        self._expected.check()
-
-    def _convert(self, records: list[dict[str, Any]]) -> pa.Table:
-        """Records as a table; without those outside the window, which are counted."""
-        incremental, statistics = self._resource.endpoint.incremental, self._statistics
-        path = incremental.cursor_path if incremental else None
-        if path and "." in path:
-            records = [{**record, path.replace(".", "__"): dig(record, path)} for record in records]
-        table = self.schema.convert(records)
-        statistics.rows_without_key += len(records) - table.num_rows
-        if incremental and path:
-            table = self._cut(table, self.schema.column_for(path.replace(".", "__")), incremental.format)
+    def _convert(self, page: WalkedPage) -> pa.Table:
+        """Records as a table; without those that are not of the page's window."""
+        statistics, (table, times) = self._statistics, self._placed(page.records)
+        statistics.rows_without_key += len(page.records) - table.num_rows
+        if times is not None:
+            self._cursors_seen += len(times) - times.null_count
+            if times.null_count and self._resource.write_disposition == "append":
+                raise DataError(
+                    f"{times.null_count} records have no {self._cursor_path!r}: no window to append them to"
+                )
+            if page.window is not None and self._walk.window is not None:
+                kept = table.filter(inside(times, page.window))
+                # What is outside of a slice only, another slice brings.
+                statistics.rows_outside_window += pc.sum(pc.invert(inside(times, self._walk.window))).as_py() or 0
+                table = kept
         statistics.rows += table.num_rows
         return table
 
-    def _cut(self, table: pa.Table, cursor: str, format: str) -> pa.Table:
-        if not table.num_rows or cursor not in table.column_names:
-            return table
-        column = table.column(cursor)
-        self._cursors_seen += len(column) - column.null_count
-        if column.null_count and self._resource.write_disposition == "append":
-            raise DataError(f"{column.null_count} records have no {cursor!r}: they cannot be placed in a window")
-        times = moments(column, format, name=cursor)
-        if self._window is None:
-            return table
-        kept = table.filter(inside(times, self._window))
-        self._statistics.rows_outside_window += table.num_rows - kept.num_rows
-        return kept
+    def _placed(self, records: list[dict[str, Any]]) -> tuple[pa.Table, pa.ChunkedArray | None]:
+        """The records as a table, and when they changed, if they say so."""
+        path = self._cursor_path
+        if path is None:
+            return self.schema.convert(records), None
+        field = path.replace(".", "__")
+        if field != path:
+            records = [{**record, field: dig(record, path)} for record in records]
+        table, cursor = self.schema.convert(records), self.schema.column_for(field)
+        if cursor not in table.column_names:
+            return table, pa.nulls(table.num_rows, pa.timestamp("us", "UTC"))
+        return table, moments(table.column(cursor), self._cursor_format, name=cursor)
+
+    def _all_inside(self, records: list[dict[str, Any]]) -> bool:
+        """Whether the API kept to the window so far: one that ignores it would send all of it for each slice."""
+        times = self._placed(records)[1]
+        return (
+            times is not None
+            and self._walk.window is not None
+            and bool(pc.all(inside(times, self._walk.window)).as_py())
+        )
 
     def _check_cursor(self) -> None:
         """A cursor that no row has is a mistake in the configuration: windows would hold whatever came."""
@@ -186,20 +167,7 @@ def dig(record: Mapping[str, Any], path: str) -> Any:
     return value
 
 
-def advice(status: int) -> str:
-    """What to look at for a status that stayed."""
-    if status == 404:
-        return "Check `base_url` and `endpoint.path`."
-    if status in (401, 403):
-        return "The credentials are not allowed to read this: check their scope."
-    if status == 429:
-        return "Its rate limit held on: set `client.max_requests_per_second` lower, or `max_retries` higher."
-    if status >= 500:
-        return "The API itself failed: run again later."
-    return "Check `endpoint.params` and the paginator's parameters."
-
-
-def source(walk: Walk, *, name: str, needed: Collection[str]) -> DltSource:
+def source(conversion: Conversion, *, name: str, needed: Collection[str]) -> DltSource:
     """A dlt source with one resource of that name, whose columns are declared as they become known.
 
     `needed` are the columns without which a load cannot say what to do: an empty table that lacks one is left out.
@@ -207,14 +175,14 @@ def source(walk: Walk, *, name: str, needed: Collection[str]) -> DltSource:
 
     def read() -> Iterator[Any]:
         declared = 0
-        for table in walk.tables():
+        for table in conversion.tables():
             if not table.num_rows and not set(needed) <= set(table.column_names):
                 continue
             if table.num_columns == declared:
                 yield table
             else:
                 declared = table.num_columns
-                yield dlt.mark.with_hints(table, dlt.mark.make_hints(columns=walk.schema.dlt_columns()))
+                yield dlt.mark.with_hints(table, dlt.mark.make_hints(columns=conversion.schema.dlt_columns()))
 
-    resource = dlt.resource(read, name=name, columns=walk.schema.dlt_columns(), write_disposition="append")
+    resource = dlt.resource(read, name=name, columns=conversion.schema.dlt_columns(), write_disposition="append")
     return DltSource(dlt.Schema(name), "rest_api", [resource])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -120,6 +121,21 @@ def window_params(params: Mapping[str, str], incremental: Incremental | None, wi
     if incremental.end_param:
         sent[incremental.end_param] = end
     return sent
+
+
+def is_bounded(params: Mapping[str, str], incremental: Incremental) -> bool:
+    """Whether the API is asked for both ends of a window."""
+    sent = " ".join(params.values())
+    return bool(incremental.start_param or "{start}" in sent) and bool(incremental.end_param or "{end}" in sent)
+
+
+def slices(window: Window, incremental: Incremental, count: int) -> list[Window]:
+    """The window in up to `count` windows of equal length, cut where the API's format can tell times apart."""
+    unit = unit_of(incremental.format)
+    step = (window.end - window.start) / count
+    cuts = {floor(window.start + step * number, unit) for number in range(1, count)}
+    edges = [window.start, *sorted(cut for cut in cuts if window.start < cut < window.end), window.end]
+    return [Window(start, end) for start, end in itertools.pairwise(edges)]
 
 
 def moments(cursor: pa.ChunkedArray, format: str, *, name: str) -> pa.ChunkedArray:

@@ -86,7 +86,7 @@ class Pagination(ABC):
     def position(self, request: Request, size: int, count: int) -> int:
         """The first row that a request asks for."""
 
-    def point(self, page: Page, request: Request, signs: Signs) -> None:  # noqa: B027
+    def point(self, page: Page, request: Request, signs: Signs) -> None:
         """Add the pointer to the next page, for kinds that have one."""
 
 

@@ -1,0 +1,218 @@
+"""The walk through a resource's pages, as many at once as the API and its configuration allow.
+
+A walk goes from page to page until the paginator can tell the rest apart (`split`), or until it is long enough to be
+worth cutting its window into slices. From there on several threads walk parts of it, each from page to page.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import queue
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from analytics_assets.rest_api.client import HttpClient, Response, describe
+from analytics_assets.rest_api.config import Endpoint
+from analytics_assets.rest_api.errors import ResponseError
+from analytics_assets.rest_api.pages import Page, Selector
+from analytics_assets.rest_api.pagination import Answer, ExpectedRows, Paginator, Request, paginator
+from analytics_assets.rest_api.windows import Window, is_bounded, slices, window_params
+
+PAGES_BEFORE_SLICING = 2
+SLICES_PER_THREAD = 3
+
+
+@dataclass
+class Stretch:
+    """What is walked as one by the API's own account: all of a window, or a slice; with its promised rows."""
+
+    window: Window | None
+    expected: ExpectedRows
+    first_body: bytes = b""
+
+
+@dataclass
+class Part:
+    """What one thread walks from page to page. Without a request it is over."""
+
+    stretch: Stretch
+    pages: Paginator
+    request: Request | None
+
+
+@dataclass(frozen=True)
+class WalkedPage:
+    """Records, and the slice that they were asked for: those outside of it are another's, or nobody's."""
+
+    records: list[dict[str, Any]]
+    window: Window | None
+
+
+@dataclass
+class Walk:
+    """One walk through an endpoint: all of its pages, or those of a window.
+
+    `keyed` says that no two pages can be equal. `may_slice` is asked, with the first pages' records, whether the
+    window may be cut; without it, it is not.
+    """
+
+    endpoint: Endpoint
+    client: HttpClient
+    headers: Mapping[str, str]
+    window: Window | None = None
+    threads: int = 1
+    keyed: bool = True
+    may_slice: Callable[[list[dict[str, Any]]], bool] | None = None
+    pages: int = field(default=0, init=False)
+    rows: int = field(default=0, init=False)
+    total: int | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        self._selector = Selector(self.endpoint.data_selector, allow_missing=self.endpoint.allow_missing_selector)
+        self._url = self.client.url(self.endpoint.path)
+        self._lock = threading.Lock()
+
+    def walk(self) -> Iterator[WalkedPage]:
+        """The pages, in any order.
+
+        Raises:
+            ResponseError: the API answered something else than the configuration describes.
+        """
+        whole = self._part(self.window)
+        walked = self._pages(whole)
+        cuts = self._slices()
+        if cuts:
+            probe = list(itertools.islice(walked, PAGES_BEFORE_SLICING))
+            if whole.request and self.may_slice and self.may_slice([row for page in probe for row in page.records]):
+                self.pages = self.rows = 0  # what was read so far is read again, slice by slice
+                yield from at_once(self._slice, (self._part(cut) for cut in cuts), self.threads)
+                return
+            yield from probe
+        for page in walked:
+            yield page
+            if whole.request and self.threads > 1 and (split := whole.pages.split()):
+                parts = (Part(whole.stretch, pages, pages.first()) for pages in split)
+                yield from at_once(self._pages, parts, self.threads)
+                break
+        whole.pages.check(whole.stretch.expected.seen)
+        whole.stretch.expected.check()
+
+    def _slices(self) -> list[Window]:
+        """The slices that the window may be cut into; none where the API cannot be asked for one."""
+        params, incremental = self.endpoint.params, self.endpoint.incremental
+        if self.threads == 1 or self.may_slice is None or self.window is None or incremental is None:
+            return []
+        cuts = slices(self.window, incremental, self.threads * SLICES_PER_THREAD)
+        return cuts if len(cuts) > 1 and is_bounded(params, incremental) else []
+
+    def _part(self, window: Window | None) -> Part:
+        pages = paginator(self.endpoint.paginator)
+        return Part(Stretch(window, ExpectedRows(self.endpoint.paginator)), pages, pages.first())
+
+    def _slice(self, part: Part) -> Iterator[WalkedPage]:
+        yield from self._pages(part)
+        part.pages.check(part.stretch.expected.seen)
+        part.stretch.expected.check()
+
+    def _pages(self, part: Part) -> Iterator[WalkedPage]:
+        """The pages of a part, one after the other."""
+        window = part.stretch.window
+        params = window_params(self.endpoint.params, self.endpoint.incremental, window)
+        url, previous = self._url, b""
+        while part.request is not None:
+            link = part.request.link
+            url = self.client.link(link, found_at=url) if link else url
+            response = self.client.get(url, {} if link else {**params, **part.request.params}, self.headers)
+            if self.pages and part.pages.ends_on(response.status):
+                part.pages.end()
+                part.request = None
+                return
+            page = self._read(response, part, url)
+            if page.records and self.keyed and response.body in (previous, part.stretch.first_body):
+                raise ResponseError(
+                    f"{describe(url)}: the same page came twice: the API does not page as `paginator` says"
+                )
+            previous = response.body
+            part.stretch.first_body = part.stretch.first_body or response.body
+            yield WalkedPage(page.records, window)
+
+    def _read(self, response: Response, part: Part, url: str) -> Page:
+        """The page of an answer; the part's next request follows from it."""
+        with self._lock:
+            self.pages += 1
+            where = f"{describe(url)}, page {self.pages}"
+        if not 200 <= response.status < 300:
+            raise ResponseError(f"{where}: the API answered {response.status}. {advice(response.status)}")
+        try:
+            page = self._selector.page(response.body)
+            answer = Answer(len(page.records), page.envelope, response.headers)
+            with self._lock:
+                expected = part.stretch.expected
+                expected.add(answer)
+                part.pages.total_rows = part.pages.total_rows if expected.total is None else expected.total
+                following = part.pages.next(answer)
+                part.request = None if expected.reached else following
+                self.rows += answer.rows
+                self.total = part.pages.total_rows or self.total
+        except ResponseError as error:
+            raise ResponseError(f"{where}: {error}") from None
+        return page
+
+
+def at_once(walk: Callable[[Part], Iterator[WalkedPage]], parts: Iterator[Part], threads: int) -> Iterator[WalkedPage]:
+    """The results of `walk` over the parts, by several threads; the first error ends all.
+
+    Parts are taken one by one, so a generator of them may react to what was walked already.
+    """
+    results: queue.Queue[WalkedPage | BaseException | None] = queue.Queue(maxsize=2 * threads)
+    taking, stop = threading.Lock(), threading.Event()
+
+    def put(result: WalkedPage | BaseException | None) -> None:
+        while not stop.is_set():
+            with contextlib.suppress(queue.Full):
+                results.put(result, timeout=1.0)
+                return
+
+    def work() -> None:
+        try:
+            while not stop.is_set():
+                with taking:
+                    part = next(parts, None)
+                if part is None:
+                    break
+                for page in walk(part):
+                    put(page)
+        except BaseException as error:  # it is the reader's: it raises there
+            put(error)
+        put(None)
+
+    for _ in range(threads):
+        threading.Thread(target=work, name="walk", daemon=True).start()
+    try:
+        working = threads
+        while working:
+            result = results.get()
+            if isinstance(result, BaseException):
+                raise result
+            if result is None:
+                working -= 1
+            else:
+                yield result
+    finally:
+        stop.set()
+
+
+def advice(status: int) -> str:
+    """What to look at for a status that stayed."""
+    if status == 404:
+        return "Check `base_url` and `endpoint.path`."
+    if status in (401, 403):
+        return "The credentials are not allowed to read this: check their scope."
+    if status == 429:
+        return "Its rate limit held on: set `client.max_requests_per_second` lower, or `max_retries` higher."
+    if status >= 500:
+        return "The API itself failed: run again later."
+    return "Check `endpoint.params` and the paginator's parameters."

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import random
+import re
 import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from urllib.parse import parse_qsl, quote, urlencode, urljoin, urlsplit, urlunsplit
+from email.utils import parsedate_to_datetime
+from urllib.parse import quote, unquote, unquote_plus, urlencode, urljoin, urlsplit, urlunsplit
 from urllib.request import getproxies, proxy_bypass
 
 import urllib3
-from urllib3.exceptions import HTTPError, InvalidHeader, LocationParseError
+from urllib3.exceptions import HTTPError, LocationParseError, ProxySchemeUnknown
+from urllib3.util import make_headers, parse_url
 
 from analytics_assets.rest_api.auth import Authenticator
 from analytics_assets.rest_api.config import ErrorHandler
@@ -82,6 +85,15 @@ def origin(url: str) -> tuple[str, str, int]:
     return parts.scheme, (parts.hostname or "").lower(), parts.port or (443 if parts.scheme == "https" else 80)
 
 
+def resolve(url: str, found_at: str) -> tuple[str, tuple[str, str, int]]:
+    """The absolute URL of a link or redirect found in an answer to `found_at`, and the origin that it leads to."""
+    try:
+        target = urljoin(found_at, url)
+        return target, origin(target)
+    except ValueError:
+        raise ResponseError("the API's link to the next page, or its redirect, is no URL") from None
+
+
 def check_url(url: str, *, what: str, allow_insecure_http: bool) -> str:
     """The URL, if credentials may be sent to it: https, or http on loopback."""
     try:
@@ -99,21 +111,26 @@ def check_url(url: str, *, what: str, allow_insecure_http: bool) -> str:
 
 
 def with_query(url: str, params: Mapping[str, str]) -> str:
-    """The URL with `params` in its query, in place of parameters of the same names."""
+    """The URL with `params` in its query, in place of parameters of the same names; the others stay as they are."""
     if not params:
         return url
     parts = urlsplit(url)
-    kept = [(name, value) for name, value in parse_qsl(parts.query, keep_blank_values=True) if name not in params]
-    return urlunsplit(parts._replace(query=urlencode([*kept, *params.items()], quote_via=quote), fragment=""))
+    kept = [pair for pair in parts.query.split("&") if pair and unquote_plus(pair.partition("=")[0]) not in params]
+    return urlunsplit(parts._replace(query="&".join([*kept, urlencode(params, quote_via=quote)]), fragment=""))
 
 
 def pools(target: tuple[str, str, int], *, maxsize: int, timeout: urllib3.Timeout) -> urllib3.PoolManager:
     """Connection pools, through the proxy that the environment names for the target (HTTPS_PROXY, NO_PROXY)."""
     scheme, host, _ = target
     proxy = None if host in LOOPBACK or proxy_bypass(host) else getproxies().get(scheme)
-    if proxy:
-        return urllib3.ProxyManager(proxy, maxsize=maxsize, timeout=timeout, retries=False)
-    return urllib3.PoolManager(maxsize=maxsize, timeout=timeout, retries=False)
+    if not proxy:
+        return urllib3.PoolManager(maxsize=maxsize, timeout=timeout, retries=False)
+    try:
+        parsed = parse_url(proxy if "://" in proxy else f"http://{proxy}")
+        headers = make_headers(proxy_basic_auth=unquote(parsed.auth)) if parsed.auth else None
+        return urllib3.ProxyManager(parsed.url, proxy_headers=headers, maxsize=maxsize, timeout=timeout, retries=False)
+    except (LocationParseError, ProxySchemeUnknown):
+        raise ConfigError(f"{scheme.upper()}_PROXY must name a proxy such as http://proxy.example.com:3128") from None
 
 
 class HttpClient:
@@ -152,10 +169,10 @@ class HttpClient:
 
     def link(self, url: str, *, found_at: str) -> str:
         """The absolute URL of a link found in an answer to `found_at`; refused if it leads to another host."""
-        target = urljoin(found_at, url)
-        if origin(target) != self._origin:
+        target, leads_to = resolve(url, found_at)
+        if leads_to != self._origin:
             raise ResponseError(
-                f"the API's link leads to another host ({origin(target)[1]!r}): credentials are not sent there. "
+                f"the API's link leads to another host ({leads_to[1]!r}): credentials are not sent there. "
                 "If that is the API's own name, put it into `client.base_url`."
             )
         return target
@@ -225,12 +242,13 @@ class HttpClient:
             location = raw.headers.get("Location")
             if method != "GET" or raw.status not in (301, 302, 303, 307, 308) or not location:
                 return Response(raw.status, raw.headers, raw.data)
-            url = urljoin(url, location)
-            if origin(url) != asked:
+            target, leads_to = resolve(location, url)
+            if leads_to != asked:
                 raise ResponseError(
-                    f"{describe(url)}: the API redirects to another host ({origin(url)[1]!r}), where no credentials "
+                    f"{describe(url)}: the API redirects to another host ({leads_to[1]!r}), where no credentials "
                     "are sent. Put the final address into `client.base_url`."
                 )
+            url = target
         raise ResponseError(f"{describe(url)}: more than {MAX_REDIRECTS} redirects")
 
     def _backoff(self, attempt: int) -> float:
@@ -240,13 +258,12 @@ class HttpClient:
 
     def _retry_after(self, response: Response) -> float | None:
         """Seconds the API asked to wait (a number or a date), up to the cap; None if it named none that can be read."""
-        value = response.headers.get("Retry-After")
-        if not value:
-            return None
+        value = response.headers.get("Retry-After", "").strip()
         try:
-            seconds = urllib3.Retry().parse_retry_after(value)
-        except InvalidHeader:
+            until = None if re.fullmatch(r"[0-9]+", value) else parsedate_to_datetime(value)
+        except (ValueError, TypeError):  # TypeError: Python 3.10's for what is no date
             return None
+        seconds = float(value) if until is None else until.timestamp() - time.time()
         return min(max(seconds, 0.0), self._errors.max_retry_after)
 
 
@@ -268,6 +285,7 @@ def transport_problem(error: Exception) -> str:
         (urllib3.exceptions.NewConnectionError, "the connection was refused"),
         (urllib3.exceptions.ConnectTimeoutError, "no connection within the connect timeout"),
         (urllib3.exceptions.ReadTimeoutError, "no answer within the read timeout"),
+        (urllib3.exceptions.ProxyError, "the proxy that the environment names cannot be reached or refuses"),
         (urllib3.exceptions.SSLError, "TLS failed: the certificate is not trusted or the protocol is not spoken"),
         (urllib3.exceptions.DecodeError, "the compressed body is broken"),
         (urllib3.exceptions.IncompleteRead, "the body was cut off"),

@@ -15,7 +15,7 @@ from dlt.extract import DltSource
 
 from analytics_assets.rest_api.auth import build_authenticator
 from analytics_assets.rest_api.client import Counters, HttpClient
-from analytics_assets.rest_api.config import Client, Kind, ResolvedResource
+from analytics_assets.rest_api.config import Client, Column, Kind, ResolvedResource
 from analytics_assets.rest_api.credentials import Secrets, redactor
 from analytics_assets.rest_api.errors import RestApiError
 from analytics_assets.rest_api.merge import Mode, Plan
@@ -24,7 +24,7 @@ from analytics_assets.rest_api.source import Conversion, Statistics, source
 from analytics_assets.rest_api.table_schema import TableSchema
 from analytics_assets.rest_api.token_store import TokenStore
 from analytics_assets.rest_api.walk import Walk
-from analytics_assets.rest_api.windows import Window
+from analytics_assets.rest_api.windows import FORMAT_UNITS, Window
 
 LOADER_FILE_FORMAT: Literal["parquet"] = "parquet"
 
@@ -138,12 +138,26 @@ def plan(request: LoadRequest) -> Plan:
 def table_schema(request: LoadRequest, stored: Mapping[str, Kind], max_name_length: int) -> TableSchema:
     resource = request.resource
     return TableSchema(
-        columns=resource.columns,
+        columns=declared_columns(resource),
         primary_key=resource.primary_key,
         null_key=resource.null_key,
         stored=stored,
         max_name_length=max_name_length,
     )
+
+
+def declared_columns(resource: ResolvedResource) -> Mapping[str, Column]:
+    """The columns that the YAML declares, and a cursor written by a pattern as the time that it means.
+
+    As text such as `01.10.2026` it would not order as time does, and SQL could not tell the newer of two rows.
+    """
+    incremental = resource.endpoint.incremental
+    if incremental is None or incremental.cursor_path is None or incremental.format in FORMAT_UNITS:
+        return resource.columns
+    cursor = incremental.cursor_path.replace(".", "__")
+    if TableSchema.normalize(cursor) in map(TableSchema.normalize, resource.columns):
+        return resource.columns
+    return {**resource.columns, cursor: Column(kind="timestamp", format=incremental.format)}
 
 
 def connect(request: LoadRequest, secrets: Secrets) -> HttpClient:

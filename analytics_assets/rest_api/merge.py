@@ -6,6 +6,7 @@ reads the staging table that dlt filled. The statements are the same: standard M
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -107,8 +108,10 @@ class Statements:
         keys = [self._quote(key) for key in self._plan.primary_key]
         values = [name for name in names if name not in keys]
         # The load id alone is no change: an unchanged row is not written again.
-        compared = [self._quote(name) for name in self._columns if name != "_dlt_load_id"]
-        changed = " OR ".join(f"d.{name} IS DISTINCT FROM s.{name}" for name in compared if name not in keys)
+        compared = [name for name in self._columns if name not in (*self._plan.primary_key, "_dlt_load_id")]
+        changed = " OR ".join(
+            f"{self._comparable(name, 'd.')} IS DISTINCT FROM {self._comparable(name, 's.')}" for name in compared
+        )
         when = f"({changed})" if changed else "1 = 0"
         if self._plan.cursor:
             old, new = self._moment(self._plan.cursor, "d."), self._moment(self._plan.cursor, "s.")
@@ -119,6 +122,11 @@ class Statements:
             + (f"WHEN MATCHED AND {when} THEN UPDATE SET {update} " if values else "")
             + f"WHEN NOT MATCHED THEN INSERT ({self._names}) VALUES ({', '.join(f's.{name}' for name in names)})"
         )
+
+    def _comparable(self, column: str, alias: str) -> str:
+        """The column as something that can be compared: JSON cannot on PostgreSQL."""
+        name = alias + self._quote(column)
+        return f"CAST({name} AS VARCHAR)" if self._columns[column].get("data_type") == "json" else name
 
     def _moment(self, column: str, alias: str = "") -> str:
         """The column as something that orders as time does: text such as `...00Z` and `...00.5Z` does not."""
@@ -131,11 +139,23 @@ class Statements:
     def _bound(self, moment: datetime) -> str:
         """A window's edge as a literal that compares with `_moment`."""
         kind, format = self._columns[self._plan.cursor or ""].get("data_type"), self._plan.cursor_format
-        if format in ("epoch_s", "epoch_ms") and kind in ("bigint", "text"):
+        if format in ("epoch_s", "epoch_ms") and kind not in ("timestamp", "date"):
             return to_text(ceil(moment, unit_of(format)), format)
         if kind == "date":
             return f"CAST('{to_text(ceil(moment, 'day'), 'date')}' AS DATE)"
         return f"CAST('{to_text(moment, 'iso8601')}' AS TIMESTAMP WITH TIME ZONE)"
+
+
+class StatementsJob(RunnableLoadJob):
+    """Runs the plan's statements in one transaction. dlt's own job would cut them at each semicolon, a path's too."""
+
+    def run(self) -> None:
+        client = self._job_client
+        assert isinstance(client, SqlJobClientBase)
+        sql = client.sql_client
+        with sql.begin_transaction():
+            for statement in json.loads(Path(self._file_path).read_text()):
+                sql.execute_sql(statement)
 
 
 class PlannedLoad(SqlJobClientBase):
@@ -169,9 +189,15 @@ class PlannedLoad(SqlJobClientBase):
         sql = self.load_statements(statements, [job.file_path for job in completed_table_chain_jobs or []])
         name = ParsedLoadJobFileName(table["name"], ParsedLoadJobFileName.new_file_id(), 0, "sql").file_name()
         job = FollowupJobRequestImpl(name)
-        # One statement a line, as dlt's SqlLoadJob reads them; it wraps them into one transaction.
-        job._save_text_file("\n".join(" ".join(statement.split("\n")) for statement in sql))
+        job._save_text_file(json.dumps(list(sql)))
         return [job]
+
+    def create_load_job(
+        self, table: PreparedTableSchema, file_path: str, load_id: str, restore: bool = False
+    ) -> LoadJob:
+        if table["name"] == self.plan.table and file_path.endswith(".sql"):
+            return StatementsJob(file_path)
+        return super().create_load_job(table, file_path, load_id, restore)
 
     def load_statements(self, statements: Statements, files: Sequence[str]) -> Iterable[str]:  # noqa: ARG002
         with self.sql_client.with_staging_dataset():

@@ -17,6 +17,7 @@ from analytics_assets.rest_api.errors import ResponseError
 from analytics_assets.rest_api.pages import MISSING, Envelope
 
 PAGES_BEFORE_READING_AHEAD = 2
+LINK_PARAMETER = r'\s*;\s*([^\s=;,]+)\s*=\s*("(?:[^"\\]|\\.)*"|[^\s;,"]*)'
 GREW = "rows were added while they were read; run again, or set `max_concurrency: 1` if they always are"
 
 
@@ -142,22 +143,22 @@ class Offset(Numbered):
         spec = self._spec
         if spec.total_path:
             self.total_rows = answer.integer(spec.total_path, "total_path")
-        if self.total_rows is not None and at >= self.total_rows:
+        if self._beyond(at) or (spec.has_more_path and not answer.flag(spec.has_more_path)):
             return True
-        if spec.has_more_path and not answer.flag(spec.has_more_path):
-            return True
-        if not answer.rows and (promised := spec.total_path or spec.has_more_path):
+        all_came = self.total_rows is not None and at >= self.total_rows
+        if not answer.rows and not all_came and (promised := spec.total_path or spec.has_more_path):
             raise ResponseError(f"an empty page came at offset {at}, but `{promised}` says that there is more")
-        return not answer.rows or self._beyond(at)
+        return not answer.rows
 
     def _beyond(self, at: int) -> bool:
-        over = self.total_rows is not None and at >= self.total_rows
+        # Whether `offset: 1` skips a row or is the API's first, nobody says: so many rows more are asked for.
+        over = self.total_rows is not None and at >= self.total_rows + self._spec.offset
         return over or (self._spec.maximum_offset is not None and at >= self._spec.maximum_offset)
 
     def check(self, rows: int) -> None:
-        promised = 0 if self._spec.maximum_offset is not None else (self.total_rows or 0)
-        if self._spec.offset + rows < promised:
-            raise ResponseError(f"`{self._spec.total_path}` says {promised} rows, and {rows} came: {GREW}")
+        spec, promised = self._spec, self.total_rows or 0
+        if spec.total_path and spec.maximum_offset is None and spec.offset + rows < promised:
+            raise ResponseError(f"`{spec.total_path}` says {promised} rows, and {rows} came: {GREW}")
 
     def split(self) -> Iterator[Paginator] | None:
         return self._parts() if self._splits else None
@@ -218,8 +219,7 @@ class PageNumber(Numbered):
         if self._beyond(page) or (spec.has_more_path and not answer.flag(spec.has_more_path)):
             return True
         empty_again, self._was_empty = self._was_empty and not answer.rows, not answer.rows
-        if empty_again or (not answer.rows and spec.total_path):
-            promised = spec.total_path or spec.has_more_path
+        if not answer.rows and (promised := spec.total_path or (empty_again and spec.has_more_path)):
             raise ResponseError(f"page {page - 1} is empty, but `{promised}` says that there are more")
         # An empty page is the last one, unless the API itself says that there is more.
         return not answer.rows and not spec.has_more_path
@@ -259,7 +259,8 @@ class NumberedPage(Paginator):
         return None
 
     def ends_on(self, status: int) -> bool:
-        return self._whole.ends_on(status)
+        # Asked for ahead, a page may be one too many; where a total is known, the rows are counted in the end.
+        return self._whole.ends_on(status) or (status == 404 and self._whole.total_rows is not None)
 
     def end(self) -> None:
         self._whole.end()
@@ -339,10 +340,10 @@ class Link(Paginator):
 
 def header_link(value: str, relation: str) -> str | None:
     """The target of a Link header (RFC 8288) with the relation."""
-    for target, parameters in re.findall(r"<([^>]*)>((?:\s*;\s*[^,;]+(?:\"[^\"]*\")?)*)", value):
-        named = re.search(r';\s*rel\s*=\s*"?([^";]*)"?', parameters, re.IGNORECASE)
-        if named and relation in named[1].split():
-            return str(target)
+    for link in re.finditer(rf"<([^>]*)>((?:{LINK_PARAMETER})*)", value):
+        named = [text.strip('"') for name, text in re.findall(LINK_PARAMETER, link[2]) if name.lower() == "rel"]
+        if named and relation.lower() in named[0].lower().split():
+            return link[1]
     return None
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import dlt
 from dlt.common.destination import Destination
+from dlt.common.destination.exceptions import UnknownDestinationModule
 from dlt.common.pipeline import LoadInfo
 from dlt.destinations.job_client_impl import SqlJobClientBase
 from dlt.pipeline.pipeline import Pipeline
@@ -23,6 +24,7 @@ from filelock import FileLock, Timeout
 from analytics_assets.rest_api.config import Kind
 from analytics_assets.rest_api.errors import RestApiError, WarehouseError
 from analytics_assets.rest_api.merge import Plan, PlannedDuckDbLoad, PlannedLoad
+from analytics_assets.rest_api.postgres import PlannedPostgresLoad, lock_dataset
 
 KINDS: Mapping[str, Kind] = {
     "bool": "bool", "bigint": "bigint", "double": "double", "text": "text", "json": "json",
@@ -73,6 +75,7 @@ def configure_dlt() -> None:
     """dlt's settings that loads stand on, for this process. Those of the second group are only defaults."""
     os.environ["NORMALIZE__PARQUET_NORMALIZER__ADD_DLT_LOAD_ID"] = "true"
     os.environ["RESTORE_FROM_DESTINATION"] = "false"
+    os.environ["DESTINATION__POSTGRES__CREDENTIALS__SESSION_TIMEZONE"] = "UTC"  # as on DuckDB, whatever the server's
     os.environ.setdefault("RUNTIME__DLTHUB_TELEMETRY", "false")
     os.environ.setdefault("RUNTIME__LOG_LEVEL", "CRITICAL")
     os.environ.setdefault("DATA_WRITER__FILE_MAX_ITEMS", "200000")
@@ -84,10 +87,22 @@ def planned_destination(warehouse: Warehouse, plan: Plan) -> Destination[Any, An
     layout = f"%s_staging_{plan.table}"
     settings: dict[str, Any] = {"enable_dataset_name_normalization": False, "staging_dataset_name_layout": layout}
     if warehouse.is_duckdb:
-        base: Any = Destination.from_reference("duckdb", credentials=str(warehouse.duckdb_path), **settings)
-    else:
-        base = Destination.from_reference(warehouse.destination, **settings)
-    client = base.client_class
+        settings["credentials"] = str(warehouse.duckdb_path)
+    if warehouse.destination == "postgres":
+        settings["loader_file_format_selector"] = None  # it refuses parquet without a driver that is not needed here
+    try:
+        base: Any = Destination.from_reference(warehouse.destination, **settings)
+        client = base.client_class
+    except UnknownDestinationModule:
+        raise WarehouseError(
+            f"dlt knows no destination {warehouse.destination!r}: set ANALYTICS_DESTINATION to one that it knows "
+            "(duckdb, postgres, snowflake, bigquery, ...)"
+        ) from None
+    except ImportError as error:
+        raise WarehouseError(
+            f"the destination {warehouse.destination!r} needs the Python module {error.name!r}, which is not "
+            f"installed: pip install 'dlt[{warehouse.destination}]'"
+        ) from None
     if not issubclass(client, SqlJobClientBase) or "upsert" not in (
         base.capabilities().supported_merge_strategies or ()
     ):
@@ -95,7 +110,7 @@ def planned_destination(warehouse: Warehouse, plan: Plan) -> Destination[Any, An
             f"the destination {warehouse.destination!r} cannot merge rows into a table: set ANALYTICS_DESTINATION to "
             "a database or warehouse that can (duckdb, postgres, snowflake, bigquery, ...)"
         )
-    mixin = PlannedDuckDbLoad if warehouse.is_duckdb else PlannedLoad
+    mixin = {"duckdb": PlannedDuckDbLoad, "postgres": PlannedPostgresLoad}.get(warehouse.destination, PlannedLoad)
     planned = type(client.__name__, (mixin, client), {"plan": plan})
     kind = type(base)
     base.__class__ = type(kind.__name__, (kind,), {"__module__": kind.__module__, "client_class": planned})
@@ -148,8 +163,7 @@ class ResourcePipeline(Pipeline):
             client = destination.client(schema, config)
             with client:
                 if self.warehouse.destination == "postgres":
-                    # The lock above holds on one machine; this one for all, and ends with the connection.
-                    client.sql_client.execute_sql("SELECT pg_advisory_lock(hashtext(%s))", self.dataset_name)
+                    lock_dataset(client, str(self.dataset_name), self.warehouse.lock_seconds, self.log)
                 yield client
 
     def _stored(self, client: SqlJobClientBase) -> dict[str, Kind]:

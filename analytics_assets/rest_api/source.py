@@ -137,6 +137,11 @@ class Conversion:
         if field != path:
             records = [{**record, field: dig(record, path)} for record in records]
         table, cursor = self.schema.convert(records), self.schema.column_for(field)
+        if cursor in self.schema.changed:
+            raise DataError(
+                f"the cursor field {path!r} changed its type, or is not always written as its `format` says: such rows "
+                "belong to no window. Correct `format` or the column's declaration, and run the full refresh"
+            )
         if cursor not in table.column_names:
             return table, pa.nulls(table.num_rows, pa.timestamp("us", "UTC"))
         return table, moments(table.column(cursor), self._cursor_format, name=cursor)

@@ -111,7 +111,7 @@ def window_params(params: Mapping[str, str], incremental: Incremental | None, wi
     templates = {name for name, value in params.items() if incremental and ("{start}" in value or "{end}" in value)}
     if incremental is None or window is None:
         return {name: value for name, value in params.items() if name not in templates}
-    start, end = bounds(window.reaching_back(incremental.lookback), incremental)
+    start, end = bounds(window, incremental)
     sent = {
         name: value.replace("{start}", start).replace("{end}", end) if name in templates else value
         for name, value in params.items()
@@ -145,8 +145,10 @@ def moments(cursor: pa.ChunkedArray, format: str, *, name: str) -> pa.ChunkedArr
         DataError: a value is not written in `format`.
     """
     utc = pa.timestamp("us", "UTC")
-    if pa.types.is_timestamp(cursor.type) or pa.types.is_date(cursor.type) or cursor.null_count == len(cursor):
-        return cursor.cast(utc) if not pa.types.is_null(cursor.type) else pa.nulls(len(cursor), utc)
+    if cursor.null_count == len(cursor):
+        return pa.nulls(len(cursor), utc)
+    if pa.types.is_timestamp(cursor.type) or pa.types.is_date(cursor.type):
+        return cursor.cast(utc)
     try:
         if format in ("epoch_s", "epoch_ms") and not pa.types.is_boolean(cursor.type):
             per_unit = STEP[unit_of(format)] // MICROSECOND

@@ -9,7 +9,17 @@ import pytest
 
 from analytics_assets.rest_api.config import Incremental
 from analytics_assets.rest_api.errors import DataError
-from analytics_assets.rest_api.windows import Window, bounds, ceil, floor, inside, moments, to_text, unit_of, window_params
+from analytics_assets.rest_api.windows import (
+    Window,
+    bounds,
+    ceil,
+    floor,
+    inside,
+    moments,
+    to_text,
+    unit_of,
+    window_params,
+)
 
 
 def utc(*parts: int) -> datetime:
@@ -25,7 +35,12 @@ HOUR = Window(utc(2026, 10, 1, 5), utc(2026, 10, 1, 6))
     [
         ("iso8601", utc(2026, 10, 1), "2026-10-01T00:00:00Z", "microsecond"),
         ("iso8601", utc(2026, 10, 1, 0, 0, 0, 500000), "2026-10-01T00:00:00.500000Z", "microsecond"),
-        ("iso8601", datetime(2026, 10, 1, 2, tzinfo=timezone(timedelta(hours=2))), "2026-10-01T00:00:00Z", "microsecond"),
+        (
+            "iso8601",
+            datetime(2026, 10, 1, 2, tzinfo=timezone(timedelta(hours=2))),
+            "2026-10-01T00:00:00Z",
+            "microsecond",
+        ),
         ("epoch_s", utc(2026, 10, 1), "1790812800", "second"),
         ("epoch_ms", utc(2026, 10, 1, 0, 0, 0, 1999), "1790812800001", "millisecond"),
         ("date", utc(2026, 10, 1, 23), "2026-10-01", "day"),
@@ -62,7 +77,13 @@ def test_bounds_miss_no_row(window: Window, settings: dict[str, str], sent: tupl
 
 def test_units_floor_and_ceil() -> None:
     moment = utc(2026, 12, 31, 23, 59, 59, 999999)
-    assert ceil(moment, "second") == ceil(moment, "day") == ceil(moment, "month") == ceil(moment, "year") == utc(2027, 1, 1)
+    assert (
+        ceil(moment, "second")
+        == ceil(moment, "day")
+        == ceil(moment, "month")
+        == ceil(moment, "year")
+        == utc(2027, 1, 1)
+    )
     assert floor(moment, "month") == utc(2026, 12, 1)
     assert floor(moment, "year") == utc(2026, 1, 1)
     assert floor(moment, "millisecond") == utc(2026, 12, 31, 23, 59, 59, 999000)
@@ -87,8 +108,8 @@ PARAMS = {"expand": "owner", "filter": "updated >= {start}", "between": "><{star
             },
         ),
         (
-            Incremental(cursor_path="updated", format="date", end_param="until", lookback=timedelta(days=2)),
-            DAY,
+            Incremental(cursor_path="updated", format="date", end_param="until"),
+            DAY.reaching_back(timedelta(days=2)),
             {
                 "expand": "owner",
                 "filter": "updated >= 2026-09-29",
@@ -125,7 +146,11 @@ NOON = utc(2026, 10, 1, 12)
         (pa.array(["2026-10-01T14:00:00+02:00"]), "iso8601", [NOON]),
         (pa.array(["2026-10-01 12:00:00"]), "iso8601", [NOON]),
         (pa.array(["2026-10-01T12:00:00.1234567Z"]), "iso8601", [NOON.replace(microsecond=123456)]),
-        (pa.array(["2026-10-01T12:00:00.5z", "2026-10-01T12:00:00Z"]), "iso8601", [NOON.replace(microsecond=500000), NOON]),
+        (
+            pa.array(["2026-10-01T12:00:00.5z", "2026-10-01T12:00:00Z"]),
+            "iso8601",
+            [NOON.replace(microsecond=500000), NOON],
+        ),
         (pa.array(["2026-10-01"]), "date", [utc(2026, 10, 1)]),
         (pa.array(["01/10/2026 12:00"]), "%d/%m/%Y %H:%M", [NOON]),
         (pa.nulls(2), "iso8601", [None, None]),

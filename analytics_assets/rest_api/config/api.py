@@ -14,7 +14,7 @@ from analytics_assets.rest_api.config.client import Client
 from analytics_assets.rest_api.config.model import Model, Problem, nearest, refusal
 from analytics_assets.rest_api.config.paginators import PAGINATORS
 from analytics_assets.rest_api.config.resources import Defaults, Endpoint, ResolvedResource, Resource
-from analytics_assets.rest_api.config.values import Flag
+from analytics_assets.rest_api.config.values import Flag, is_pattern
 
 JOINED = ("params", "headers")
 
@@ -171,6 +171,12 @@ def _window_disagreements(resource: Resource) -> Iterator[Problem]:
         for name in templates:
             yield ("endpoint", "params", name), "holds {start} or {end}, which `endpoint.incremental` would fill"
         return
+    cursor = (resource.columns or resource.schema_ or {}).get(incremental.cursor_path or "")
+    if cursor and cursor.kind == "text" and is_pattern(incremental.format):
+        yield (
+            ("endpoint", "incremental", "cursor_path"),
+            f"is declared as text, of which {incremental.format!r} does not tell the newest: declare its `format` too",
+        )
     window_params = [name for name in (incremental.start_param, incremental.end_param) if name]
     if not window_params and not templates:
         yield (

@@ -27,7 +27,6 @@ attributes:
 """
 CLIENT = "base_url: https://api.example.com"
 AUTH = "auth: {type: bearer, token: {env: API_TOKEN}}"
-OAUTH2 = "auth: {type: oauth2, client_id: me, client_secret: {env: S}, token_url: {env: U}"
 PAGINATOR = "paginator: {type: offset, limit: 100}"
 NAME = "name: users"
 PATH = "path: /v1/users"

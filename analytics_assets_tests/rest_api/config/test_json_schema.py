@@ -33,7 +33,7 @@ def test_the_json_schema_takes_what_loads() -> None:
     schema = Attributes.model_json_schema()
     Draft202012Validator.check_schema(schema)
     files = sorted(FIXTURES.rglob("defs.yaml"))
-    assert len(files) == 6
+    assert len(files) >= 6
     for file in files:
         assert list(Draft202012Validator(schema).iter_errors(attributes(file))) == []
 

@@ -1,0 +1,499 @@
+"""The HTTP client: what it asks again and when it gives up, where credentials go and never go, what it counts."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from email.utils import formatdate
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from analytics_assets.rest_api import config
+from analytics_assets.rest_api.auth import build_authenticator
+from analytics_assets.rest_api.client import HttpClient, Pace
+from analytics_assets.rest_api.config import ErrorHandler
+from analytics_assets.rest_api.credentials import Secrets
+from analytics_assets.rest_api.errors import ConfigError, CredentialsError, ResponseError
+from analytics_assets.rest_api.token_store import TokenStore
+from analytics_assets.sandbox import Api, ApiKey, Bearer, Endpoint, OAuth2, Sandbox, faults, serve
+from analytics_assets.sandbox.faults import Kind
+from analytics_assets_tests.rest_api.conftest import Clock
+from analytics_assets_tests.sandbox.asking import serving
+
+SECRET = "s3cret/k=y"
+ROWS = Endpoint("/rows", [{"id": n, "name": "Zoë"} for n in range(3)], params=frozenset({"q", "filter[at][_gte]"}))
+BODY = {"data": list(ROWS.rows)}
+QUERY_KEY = {"type": "api_key", "name": "key", "api_key": {"env": "SHOP_API_KEY"}, "location": "query"}
+BEARER = {"type": "bearer", "token": {"env": "SHOP_API_TOKEN"}}
+OAUTH = {
+    "type": "oauth2",
+    "client_id": {"env": "SHOP_CLIENT_ID"},
+    "client_secret": {"env": "SHOP_CLIENT_SECRET"},
+    "token_url": {"env": "SHOP_TOKEN_URL"},
+}
+
+
+@contextmanager
+def signed_in(
+    auth: dict[str, Any], api_auth: ApiKey | Bearer | OAuth2, folder: Path, clock: Clock
+) -> Iterator[tuple[Sandbox, HttpClient, str]]:
+    """A sandbox whose API asks for credentials, and a client that has them."""
+    sandbox = Sandbox([Api("shop", [ROWS], auth=api_auth)], clock=clock.time)
+    with serve(sandbox) as url:
+        client = HttpClient(f"{url}/shop")
+        client.auth = build_authenticator(
+            config.Client.model_validate({"base_url": url, "auth": auth}),
+            api="shop",
+            secrets=Secrets(sandbox.variables(url)),
+            store=TokenStore(folder),
+            post_form=client.post_form,
+            clock=clock.time,
+        )
+        yield sandbox, client, f"{url}/shop/rows"
+        client.close()
+
+
+@contextmanager
+def listening(answer: bytes) -> Iterator[tuple[str, list[bytes]]]:
+    """A server that sends the same bytes to everyone; gives its address, and what it was sent."""
+    seen: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve_all() -> None:
+            while True:
+                try:
+                    connection, _ = server.accept()
+                except OSError:
+                    return
+                with connection:
+                    seen.append(connection.recv(65536))
+                    connection.sendall(answer)
+
+        thread = threading.Thread(target=serve_all)
+        thread.start()
+        try:
+            yield f"127.0.0.1:{server.getsockname()[1]}", seen
+        finally:
+            server.shutdown(socket.SHUT_RDWR)
+            thread.join()
+
+
+def unused_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+@pytest.mark.parametrize(
+    ("handler", "retried"),
+    [
+        (ErrorHandler(), {429, 500, 502, 503, 504}),
+        (ErrorHandler(retry_on_status_codes=frozenset({404, 520})), {404, 520}),
+        (ErrorHandler(retry_on_status_codes=frozenset()), set()),
+        (ErrorHandler(max_retries=0), set()),
+    ],
+)
+def test_the_statuses_of_error_handler_are_retried_and_no_others(
+    clock: Clock, handler: ErrorHandler, retried: set[int]
+) -> None:
+    statuses = [400, 402, 403, 404, 405, 408, 409, 410, 418, 422, 425, 429, 451, 500, 501, 502, 503, 504, 520, 599]
+    with serving(ROWS) as (sandbox, url):
+        client = HttpClient(url, error_handler=handler)
+        for status in statuses:
+            sandbox.requests.clear()
+            sandbox.faults.clear()
+            sandbox.faults.add(faults.status(status), times=None)
+            assert client.get(url, {}).status == status
+            assert len(sandbox.requests) == (4 if status in retried else 1), status
+
+
+BROKEN: list[tuple[Kind, str]] = [
+    (faults.close(), "the connection was cut"),
+    (faults.reset(), "the connection was cut"),
+    (faults.lost(), "the connection was cut"),
+    (faults.cut(), "the connection was cut"),
+    (faults.cut(0), "the connection was cut"),
+    (faults.raw(b"what?\r\n\r\n"), "the connection was cut"),
+    (faults.body(b"{}", headers={"Content-Encoding": "gzip"}), "the compressed body is broken"),
+    (faults.slow(3600), "no answer within the read timeout"),
+]
+
+
+@pytest.mark.parametrize(("kind", "problem"), BROKEN)
+def test_a_broken_connection_is_retried_then_told_without_query_and_secret(
+    clock: Clock, kind: Kind, problem: str
+) -> None:
+    with serving(ROWS) as (sandbox, url):
+        client = HttpClient(url, read_timeout=0.2)
+        sandbox.faults.add(kind, times=2)
+        assert json.loads(client.get(url, {"q": SECRET}).body) == BODY
+        assert (client.counters.requests, client.counters.retries) == (3, 2)
+        sandbox.faults.clear()
+        sandbox.faults.add(kind, times=None)
+        with pytest.raises(ResponseError) as caught:
+            client.get(url, {"q": SECRET}, {"X-Secret": SECRET})
+    assert str(caught.value) == f"GET {url} failed after 4 attempts: {problem}"
+    assert caught.value.__cause__ is None
+    assert caught.value.__suppress_context__
+    assert len(clock.waits) == 5
+
+
+def test_a_refused_connection_is_retried(clock: Clock) -> None:
+    base = f"http://127.0.0.1:{unused_port()}"
+    with pytest.raises(ResponseError, match=f"^GET {base}/rows failed after 4 attempts: the connection was refused$"):
+        HttpClient(base).get(f"{base}/rows", {"q": SECRET})
+
+
+def test_a_server_that_takes_no_connection_is_given_up_after_the_connect_timeout(clock: Clock) -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as server:
+        address = server.getsockname()
+        with socket.create_connection(address):  # the backlog is full: the kernel answers nobody else
+            client = HttpClient(f"http://{address[0]}:{address[1]}", connect_timeout=0.1)
+            with pytest.raises(ResponseError, match="no connection within the connect timeout"):
+                client.get(client.url("rows"), {})
+
+
+@pytest.mark.parametrize(
+    ("handler", "ceilings"),
+    [
+        (ErrorHandler(), [2, 4, 8]),
+        (ErrorHandler(backoff_factor=0.5, max_retries=4), [0.5, 1, 2, 4]),
+        (ErrorHandler(backoff_factor=0), [0, 0, 0]),
+        (ErrorHandler(backoff_factor=30, max_retries=5), [30, 60, 120, 120, 120]),
+    ],
+)
+def test_waits_double_up_to_a_bound_and_are_left_to_chance_by_half(
+    clock: Clock, handler: ErrorHandler, ceilings: list[float]
+) -> None:
+    with serving(ROWS) as (sandbox, url):
+        sandbox.faults.add(faults.status(500), times=None)
+        client = HttpClient(url, error_handler=handler)
+        client.get(url, {})
+        client.get(url, {})
+    assert client.counters.waited_seconds == pytest.approx(sum(clock.waits))
+    first, second = clock.waits[: len(ceilings)], clock.waits[len(ceilings) :]
+    assert all(wait <= ceiling <= 2 * wait for wait, ceiling in zip(first, ceilings, strict=True))
+    assert first != second or not handler.backoff_factor
+
+
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize(
+    ("retry_after", "wait"),
+    [
+        ("7", 7),
+        (" 7 ", 7),
+        ("0", 0),
+        (60.0, 60),  # a date, in so many seconds
+        (-60.0, 0),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", 300),
+        ("3600", 300),
+        ("9" * 5000, 300),
+        ("nonsense", None),
+        ("-5", None),
+        ("1.5", None),
+        ("", None),
+        ("Mon, 01 Jan 99999999 00:00:00 GMT", None),
+    ],
+)
+def test_retry_after_is_honoured_up_to_the_cap(
+    clock: Clock, status: int, retry_after: str | float, wait: float | None
+) -> None:
+    with serving(ROWS) as (sandbox, url):
+        value = formatdate(clock.now + retry_after, usegmt=True) if isinstance(retry_after, float) else retry_after
+        sandbox.faults.add(faults.status(status, headers={"Retry-After": value}))
+        client = HttpClient(url)
+        assert client.get(url, {}).status == 200
+    [waited] = clock.waits
+    assert client.counters.waited_seconds == waited
+    if wait is None:
+        assert 1 <= waited <= 2
+    else:
+        assert waited == pytest.approx(wait, abs=1)  # dates are in whole seconds
+
+
+def test_retry_after_may_be_longer_where_the_configuration_says_so(clock: Clock) -> None:
+    with serving(ROWS) as (sandbox, url):
+        sandbox.faults.add(faults.status(429, headers={"Retry-After": "80000"}))
+        HttpClient(url, error_handler=ErrorHandler(max_retry_after=86_400)).get(url, {})
+    assert clock.waits == [80_000]
+
+
+def test_a_429_holds_back_the_other_threads_of_the_client(clock: Clock) -> None:
+    with serving(ROWS) as (sandbox, url):
+        sandbox.faults.add(faults.status(429, headers={"Retry-After": "30"}))
+        client = HttpClient(url)
+
+        def another() -> None:
+            clock.during = lambda: None
+            client.get(url, {})
+
+        clock.during = another
+        client.get(url, {})
+    assert clock.waits[:2] == [30, 30]
+
+
+def test_requests_are_spaced_out(clock: Clock) -> None:
+    with serving(ROWS) as (_, url):
+        client = HttpClient(url, max_requests_per_second=4)
+        for _ in range(5):
+            client.get(url, {})
+    assert clock.waits == [0.25] * 4
+    assert client.counters.waited_seconds == 1
+    assert Pace(None).wait() == 0
+
+
+def test_a_token_that_expires_while_the_client_waits_is_renewed(clock: Clock, tmp_path: Path) -> None:
+    oauth = OAuth2("id", "secret", lifetime=60)
+    with signed_in(OAUTH, oauth, tmp_path, clock) as (sandbox, client, url):
+        sandbox.faults.add(faults.status(429, headers={"Retry-After": "120"}))
+        assert client.get(url, {}).status == 200
+        paths = [(record.request.path, record.status) for record in sandbox.requests]
+    token, rows = "/shop/oauth/token", "/shop/rows"
+    assert paths == [(token, 200), (rows, 429), (token, 200), (rows, 200)]
+
+
+def test_a_refused_token_is_renewed_once(clock: Clock, tmp_path: Path) -> None:
+    with signed_in(OAUTH, OAuth2("id", "secret", token_uses=1), tmp_path, clock) as (sandbox, client, url):
+        assert [client.get(url, {}).status for _ in range(2)] == [200, 200]
+        assert [record.status for record in sandbox.requests] == [200, 200, 401, 200, 200]
+        sandbox.faults.add(faults.status(401), times=None)
+        sandbox.requests.clear()
+        with pytest.raises(CredentialsError, match=r"/rows answered 401 .*SHOP_CLIENT_ID, SHOP_CLIENT_SECRET"):
+            client.get(url, {"q": SECRET})
+        asked = [record for record in sandbox.requests if record.request.path == "/shop/rows"]
+    assert len(asked) == 2
+    assert clock.waits == []
+
+
+@pytest.mark.parametrize(
+    ("auth", "api_auth", "name"),
+    [(BEARER, Bearer(SECRET), "SHOP_API_TOKEN"), (QUERY_KEY, ApiKey(SECRET, name="key"), "SHOP_API_KEY")],
+)
+def test_a_401_to_what_cannot_be_renewed_names_the_variable(
+    clock: Clock, tmp_path: Path, auth: dict[str, Any], api_auth: ApiKey | Bearer, name: str
+) -> None:
+    with signed_in(auth, api_auth, tmp_path, clock) as (sandbox, client, url):
+        assert client.get(url, {}).status == 200
+        sandbox.faults.add(faults.status(401), times=None)
+        with pytest.raises(CredentialsError, match=rf"answered 401 \(unauthorized\)\. Check {name}:") as caught:
+            client.get(url, {})
+    assert len(sandbox.requests) == 2
+    assert SECRET not in str(caught.value)
+
+
+def test_an_api_without_credentials_answers_401_as_it_is(clock: Clock) -> None:
+    with serving(ROWS) as (sandbox, url):
+        sandbox.faults.add(faults.status(401))
+        assert HttpClient(url).get(url, {}).status == 401
+
+
+def test_redirects_are_followed_on_the_same_host(clock: Clock, tmp_path: Path) -> None:
+    with signed_in(BEARER, Bearer(SECRET), tmp_path, clock) as (sandbox, client, url):
+        for status in (301, 302, 303, 307, 308):
+            for location in ("/shop/rows?q=1", "rows?q=2", f"{url}?q=3"):
+                sandbox.faults.add(faults.status(status, headers={"Location": location}))
+                assert json.loads(client.get(url, {}).body) == BODY
+        assert client.counters.requests == 30
+        sandbox.faults.add(faults.status(302, headers={"Location": "/shop/rows"}), times=None)
+        with pytest.raises(ResponseError, match="more than 5 redirects"):
+            client.get(url, {"q": SECRET})
+    assert client.counters.requests == 36
+
+
+@pytest.mark.parametrize("auth", ["bearer", "key"])
+def test_credentials_do_not_follow_a_redirect_or_a_link_to_another_host(
+    clock: Clock, tmp_path: Path, auth: str
+) -> None:
+    by = {"bearer": (BEARER, Bearer(SECRET)), "key": (QUERY_KEY, ApiKey(SECRET, name="key"))}
+    with (
+        serving(ROWS) as (other, elsewhere),
+        signed_in(*by[auth], tmp_path, clock) as (sandbox, client, url),
+    ):
+        port = url.split(":")[2].partition("/")[0]
+        for location in (
+            elsewhere,
+            elsewhere.removeprefix("http:"),
+            url.replace("http:", "https:"),
+            "//[",
+            "//h:99999",
+        ):
+            sandbox.faults.add(faults.status(302, headers={"Location": location}))
+            with pytest.raises(ResponseError, match="redirect"):
+                client.get(url, {})
+            with pytest.raises(ResponseError, match="link"):
+                client.link(location, found_at=url)
+        for found, link in {
+            "?q=1": f"{url}?q=1",
+            "/shop/rows?q=2": f"{url}?q=2",
+            f"//127.0.0.1:{port}/shop/rows": url,
+            f"HTTP://127.0.0.1:{port}/shop/rows": f"HTTP://127.0.0.1:{port}/shop/rows".replace("HTTP", "http"),
+        }.items():
+            assert client.link(found, found_at=url) == link
+    assert other.requests == []
+
+
+def test_the_key_in_the_query_is_sent_once_and_a_link_otherwise_as_it_came(clock: Clock, tmp_path: Path) -> None:
+    with signed_in(QUERY_KEY, ApiKey(SECRET, name="key"), tmp_path, clock) as (sandbox, client, url):
+        assert client.get(f"{url}?key=old&q=a%20b", {}).status == 200
+        assert client.get(f"{url}?q=a+b%2Fc#part", {}).status == 200
+        assert client.get(f"{url}?q=1", {"q": "2"}).status == 200
+        queries = [record.request.query for record in sandbox.requests]
+    assert queries == [{"q": q, "key": SECRET} for q in ("a b", "a b/c", "2")]
+
+
+def test_a_query_is_carried_byte_by_byte() -> None:
+    with listening(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}") as (address, seen):
+        client = HttpClient(f"http://{address}/v2/")
+        client.get(client.url("/v1/a%2Fb%20c;d=1/~e"), {})
+        client.get(client.url("v1/rows?x=a+b&flag&y=%C3%A9&filter[a]=1"), {"cursor": "a b&c=/+é"})
+        client.get(client.url("rows"), {"filter[at][_gte]": "2026-10-01T00:00:00Z", "on": "><{a|b}"})
+    assert [request.split(b" HTTP")[0].decode() for request in seen] == [
+        "GET /v2/v1/a%2Fb%20c;d=1/~e",
+        "GET /v2/v1/rows?x=a+b&flag&y=%C3%A9&filter%5Ba%5D=1&cursor=a%20b%26c%3D%2F%2B%C3%A9",
+        "GET /v2/rows?filter%5Bat%5D%5B_gte%5D=2026-10-01T00%3A00%3A00Z&on=%3E%3C%7Ba%7Cb%7D",
+    ]
+
+
+def test_parameters_arrive_as_they_are() -> None:
+    sent = {"q": "a b&c=/+é", "filter[at][_gte]": "%25{}"}
+    with serving(ROWS) as (sandbox, url):
+        assert HttpClient(url).get(url, sent).status == 200
+    assert sandbox.requests[0].request.query == sent
+
+
+@pytest.mark.parametrize(
+    ("base", "path", "url"),
+    [
+        ("https://api.example.com", "/v1/users", "https://api.example.com/v1/users"),
+        ("https://api.example.com/v2", "/v1/resource", "https://api.example.com/v2/v1/resource"),
+        ("https://api.example.com/v2/", "v1/resource", "https://api.example.com/v2/v1/resource"),
+        ("https://api.example.com/v2", "/users?active=1", "https://api.example.com/v2/users?active=1"),
+        ("https://api.example.com/v2", "/a%2Fb/", "https://api.example.com/v2/a%2Fb/"),
+        ("http://localhost:80", "users", "http://localhost:80/users"),
+    ],
+)
+def test_a_path_stands_below_the_base_url(base: str, path: str, url: str) -> None:
+    assert HttpClient(base).url(path) == url
+
+
+@pytest.mark.parametrize(
+    ("url", "problem"),
+    [
+        ("http://api.example.com", "plain http"),
+        ("http://localhost.example.com", "plain http"),
+        ("http://10.0.0.1:8080", "plain http"),
+        ("ftp://api.example.com", "must be a URL"),
+        ("api.example.com", "must be a URL"),
+        ("https://", "must be a URL"),
+        ("https://api.example.com:99999", "must be a URL"),
+        ("", "must be a URL"),
+    ],
+)
+def test_credentials_are_not_sent_in_the_clear(url: str, problem: str) -> None:
+    with pytest.raises(ConfigError, match=f"^base_url .*{problem}"):
+        HttpClient(url)
+    client = HttpClient("https://api.example.com")
+    with pytest.raises(ConfigError, match=f"^token_url .*{problem}"):
+        client.post_form(url, {"client_secret": SECRET}, {})
+    if problem == "plain http":
+        assert HttpClient(url, allow_insecure_http=True).url("x") == f"{url}/x"
+
+
+@pytest.mark.parametrize("base", ["http://localhost:8000", "http://127.0.0.1", "http://[::1]:8000"])
+def test_plain_http_stays_on_this_machine(base: str) -> None:
+    assert HttpClient(base).url("x") == f"{base}/x"
+
+
+def test_what_a_load_costs_is_counted_exactly(clock: Clock) -> None:
+    plain = json.dumps(BODY).encode()
+    packed = faults.body(gzip.compress(plain), headers={"Content-Encoding": "gzip"})
+    error = b'{"error":"fault 429"}'
+    with serving(ROWS) as (sandbox, url):
+        sandbox.faults.add(packed)
+        sandbox.faults.add(faults.status(429, headers={"Retry-After": "3"}))
+        client = HttpClient(url)
+        assert client.get(url, {}).body == plain
+        client.get(url, {})
+        assert sandbox.requests[0].request.headers["accept-encoding"] == "gzip"
+    counters = client.counters
+    assert (counters.requests, counters.retries, counters.waited_seconds) == (3, 1, 3)
+    assert counters.bytes_received == len(plain) + len(error) + len(
+        json.dumps(BODY, ensure_ascii=False, separators=(",", ":")).encode()
+    )
+
+
+def test_threads_share_a_client() -> None:
+    with serving(ROWS) as (sandbox, url):
+        client = HttpClient(url, max_concurrency=4)
+        with ThreadPoolExecutor(4) as threads:
+            bodies = list(threads.map(lambda _: client.get(url, {}).body, range(40)))
+    assert len(set(bodies)) == 1
+    assert client.counters.requests == len(sandbox.requests) == 40
+
+
+@pytest.mark.parametrize(
+    ("kind", "requests", "status"),
+    [
+        (faults.status(503), 2, 200),
+        (faults.status(400), 1, 400),
+        (faults.status(302, headers={"Location": "/elsewhere"}), 1, 302),
+        (faults.lost(), 1, None),  # it may have arrived, and have used a refresh token up
+    ],
+)
+def test_a_form_is_posted_again_only_if_it_did_not_arrive(
+    clock: Clock, kind: Kind, requests: int, status: int | None
+) -> None:
+    fields = {"grant_type": "client_credentials", "client_id": "id", "client_secret": SECRET}
+    with serving(ROWS, auth=OAuth2("id", SECRET)) as (sandbox, url):
+        token_url = url.replace("/rows", "/oauth/token")
+        sandbox.faults.add(kind, path="/oauth/token")
+        client = HttpClient(url)
+        if status is None:
+            with pytest.raises(ResponseError, match=f"^POST {token_url} failed after 1 attempts"):
+                client.post_form(token_url, fields, {})
+        else:
+            assert client.post_form(token_url, fields, {}).status == status
+    assert len(sandbox.requests) == requests
+    with pytest.raises(ResponseError, match="failed after 4 attempts: the connection was refused"):
+        client.post_form(f"http://127.0.0.1:{unused_port()}/token", fields, {})
+
+
+@pytest.mark.parametrize("scheme", ["", "http://", "http://us%40er:p%3Aw@"])
+def test_proxies_of_the_environment_are_used_for_other_hosts(monkeypatch: pytest.MonkeyPatch, scheme: str) -> None:
+    for name in ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    once = ErrorHandler(max_retries=0)
+    with listening(b"HTTP/1.1 503 No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n") as (proxy, seen):
+        monkeypatch.setenv("HTTP_PROXY", f"{scheme}{proxy}")
+        monkeypatch.setenv("HTTPS_PROXY", f"{scheme}{proxy}")
+        plain = HttpClient("http://api.example.com", allow_insecure_http=True, error_handler=once)
+        assert plain.get(plain.url("rows"), {}).status == 503
+        secure = HttpClient("https://api.example.com", error_handler=once)
+        with pytest.raises(ResponseError, match="the proxy that the environment names"):
+            secure.get(secure.url("rows"), {})
+        with serving(ROWS) as (_, url):
+            assert HttpClient(url).get(url, {}).status == 200
+        monkeypatch.setenv("NO_PROXY", "invalid")
+        bypassed = HttpClient("http://api.invalid", allow_insecure_http=True, error_handler=once)
+        with pytest.raises(ResponseError):
+            bypassed.get(bypassed.url("rows"), {})
+    assert [request.partition(b" HTTP")[0] for request in seen] == [
+        b"GET http://api.example.com/rows",
+        b"CONNECT api.example.com:443",
+    ]
+    assert all((b"Basic dXNAZXI6cDp3" in request) is ("@" in scheme) for request in seen)  # us@er:p:w
+
+
+@pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:1080", "http://[", "ftp://p"])
+def test_a_proxy_that_is_none_is_named(monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
+    monkeypatch.setenv("https_proxy", proxy)
+    monkeypatch.delenv("no_proxy", raising=False)
+    with pytest.raises(ConfigError, match="^HTTPS_PROXY must name a proxy"):
+        HttpClient("https://api.example.com")

@@ -12,6 +12,7 @@ from dagster_dlt import DagsterDltTranslator
 from dagster_dlt.translator import DltResourceTranslatorData
 
 from analytics_assets.components.checks import build_check_specs, check_results
+from analytics_assets.components.failures import step_failure
 from analytics_assets.components.jobs import is_full_refresh
 from analytics_assets.components.metadata import declared_schema, load_metadata
 from analytics_assets.components.partitions import window_of
@@ -108,8 +109,7 @@ def build_asset(
                     )
                 )
         except RestApiError as error:
-            context.log.error(f"{spec.key.to_user_string()}: {error}")
-            raise dg.Failure(description=f"{spec.key.to_user_string()}: {error}") from None
+            raise step_failure(context, spec.key, error) from None
         seconds = time.monotonic() - clock
         metadata = load_metadata(load, seconds=seconds, sandbox=sandbox)
         context.log.info(summary(spec.key, load, seconds=seconds))

@@ -14,6 +14,8 @@ def build_full_refresh_job(
     assets: Sequence[dg.AssetsDefinition], *, name: str, description: str
 ) -> dg.UnresolvedAssetJobDefinition:
     """A job whose runs walk all history and replace the tables: the tag says so to the assets."""
+    if grids(assets):
+        description += " The UI asks for partitions: whichever are chosen, all history is walked."
     return dg.define_asset_job(name, selection=list(assets), tags={MODE_TAG: FULL_REFRESH}, description=description)
 
 

@@ -2,32 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import dagster as dg
 
 from analytics_assets.rest_api.config import ResolvedResource
 from analytics_assets.rest_api.load import Load
+from analytics_assets.rest_api.table_schema import TableSchema
 
 
 def declared_schema(resource: ResolvedResource) -> dg.TableSchema | None:
     """The column schema as far as the YAML declares it; None if it declares nothing."""
-    if not resource.columns:
-        return None
-    return dg.TableSchema(
-        columns=[
-            dg.TableColumn(
-                name=name,
-                type=column.kind,
-                description=column.description,
-                constraints=dg.TableColumnConstraints(
-                    nullable=column.nullable and name not in resource.primary_key, unique=name in resource.primary_key
-                ),
-            )
-            for name, column in resource.columns.items()
-        ]
-    )
+    kinds = {TableSchema.normalize(field): column.kind for field, column in resource.columns.items()}
+    return column_schema(resource, kinds) if kinds else None
+
+
+def column_schema(resource: ResolvedResource, kinds: Mapping[str, str]) -> dg.TableSchema:
+    """Columns by their names in the table, with what the YAML says of them."""
+    declared = {TableSchema.normalize(field): column for field, column in resource.columns.items()}
+    key = {TableSchema.normalize(field) for field in resource.primary_key}
+    columns = []
+    for name, kind in kinds.items():
+        column = declared.get(name)
+        nullable = name not in key and (column is None or column.nullable)
+        constraints = dg.TableColumnConstraints(nullable=nullable, unique=key == {name})
+        columns.append(dg.TableColumn(name, kind, column.description if column else None, constraints))
+    return dg.TableSchema(columns=columns)
 
 
 def load_metadata(load: Load, *, seconds: float, sandbox: bool) -> dict[str, Any]:
@@ -36,16 +38,7 @@ def load_metadata(load: Load, *, seconds: float, sandbox: bool) -> dict[str, Any
     metadata: dict[str, Any] = {
         "dagster/table_name": report.name,
         "dagster/row_count": report.total_rows,
-        "dagster/column_schema": dg.TableSchema(
-            columns=[
-                dg.TableColumn(
-                    name=name,
-                    type=kind,
-                    constraints=dg.TableColumnConstraints(unique=name in load.pipeline.plan.primary_key),
-                )
-                for name, kind in report.columns.items()
-            ]
-        ),
+        "dagster/column_schema": column_schema(request.resource, report.columns),
         "rows_loaded": statistics.rows,
         "rows_outside_window": statistics.rows_outside_window,
         "rows_without_key": statistics.rows_without_key,
@@ -59,7 +52,7 @@ def load_metadata(load: Load, *, seconds: float, sandbox: bool) -> dict[str, Any
         "api_seconds": round(counters.api_seconds, 3),
         "seconds": round(seconds, 3),
         "rows_per_second": round(statistics.rows / seconds, 1) if seconds else 0.0,
-        "new_columns": ", ".join(statistics.new_columns) or "none",
+        "new_columns": ", ".join(name for name in statistics.new_columns if name not in load.stored) or "none",
         "changed_columns": ", ".join(f"{old} -> {', '.join(new)}" for old, new in statistics.changed_columns.items())
         or "none",
         "source": "sandbox: invented data" if sandbox else "API",
@@ -75,8 +68,7 @@ def markdown_table(names: list[str], rows: Sequence[Sequence[Any]]) -> str:
 
 
 def _cell(value: Any) -> str:
+    """A value as it is: Markdown, HTML or an image from elsewhere in it are shown, not rendered."""
     text = "" if value is None else str(value)
     text = text if len(text) <= 80 else f"{text[:79]}…"
-    for plain, escaped in (("\\", "\\\\"), ("|", "\\|"), ("<", "&lt;"), ("\n", " "), ("\r", " ")):
-        text = text.replace(plain, escaped)
-    return text
+    return re.sub(r"([\\`*_~|<>&!\[\]])", r"\\\1", re.sub(r"[\r\n]", " ", text))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timezone
 
 import dagster as dg
 
@@ -25,4 +26,5 @@ def build_partitions(partitions: Partitions) -> dg.TimeWindowPartitionsDefinitio
 def window_of(context: dg.AssetExecutionContext) -> Window:
     """The window of a run: its partition, or its range of partitions as one."""
     start, end = context.partition_time_window
-    return Window(start, end)
+    # In UTC: where clocks change, Python compares times of one zone by their hands, and takes two hours for one.
+    return Window(start.astimezone(timezone.utc), end.astimezone(timezone.utc))

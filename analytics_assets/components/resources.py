@@ -13,7 +13,7 @@ from dagster_dlt import DagsterDltResource
 from pydantic import Field
 
 from analytics_assets.rest_api.config import Client
-from analytics_assets.rest_api.credentials import Secrets, variables_set
+from analytics_assets.rest_api.credentials import Secrets, variables, variables_set
 from analytics_assets.rest_api.errors import ConfigError, CredentialsError
 from analytics_assets.rest_api.pipeline import Warehouse
 from analytics_assets.rest_api.token_store import state_dir
@@ -34,9 +34,11 @@ class ApiCredentials(dg.ConfigurableResource):  # type: ignore[type-arg]
         Raises:
             CredentialsError: no variable is set, and the sandbox must not stand in.
         """
-        if not self.sandbox or variables_set(config, Secrets(os.environ)):
+        if variables_set(config, Secrets(os.environ)) or not variables(config):
             return ApiEnvironment(os.environ)
         missing = f"none of {self.api}'s variables is set ({', '.join(self.variables)})"
+        if not self.sandbox:
+            raise CredentialsError(f"{missing}: set them; where `auth` names alternatives, those of one")
         if SCHEDULE_TAG in run_tags:
             raise CredentialsError(f"{missing}, and a scheduled run never loads the sandbox's invented data: set them")
         if not warehouse.is_duckdb:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
 from analytics_assets.rest_api.config import ResolvedResource
-from analytics_assets.rest_api.source import Statistics
+
+if TYPE_CHECKING:
+    from analytics_assets.rest_api.source import Statistics
 
 STABLE_TYPES = "columns_keep_their_types"
 FILTER_HONOURED = "api_honours_the_window"
@@ -30,7 +32,7 @@ def build_check_specs(key: dg.AssetKey, resource: ResolvedResource) -> list[dg.A
     return specs
 
 
-def check_results(specs: list[dg.AssetCheckSpec], statistics: Statistics) -> Iterator[dg.AssetCheckResult]:
+def check_results(specs: Sequence[dg.AssetCheckSpec], statistics: Statistics) -> Iterator[dg.AssetCheckResult]:
     for spec in specs:
         if spec.name == STABLE_TYPES:
             passed = not statistics.changed_columns

@@ -4,30 +4,33 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
 from analytics_assets.rest_api.config import ResolvedResource
-from analytics_assets.rest_api.load import Load
-from analytics_assets.rest_api.table_schema import TableSchema
+from analytics_assets.rest_api.names import column_name
+
+if TYPE_CHECKING:
+    from analytics_assets.rest_api.load import Load
 
 
 def declared_schema(resource: ResolvedResource) -> dg.TableSchema | None:
     """The column schema as far as the YAML declares it; None if it declares nothing."""
-    kinds = {TableSchema.normalize(field): column.kind for field, column in resource.columns.items()}
+    kinds = {column_name(field): column.kind for field, column in resource.columns.items()}
     return column_schema(resource, kinds) if kinds else None
 
 
 def column_schema(resource: ResolvedResource, kinds: Mapping[str, str]) -> dg.TableSchema:
     """Columns by their names in the table, with what the YAML says of them."""
-    declared = {TableSchema.normalize(field): column for field, column in resource.columns.items()}
-    key = {TableSchema.normalize(field) for field in resource.primary_key}
+    declared = {column_name(field): column for field, column in resource.columns.items()}
+    key = {column_name(field) for field in resource.primary_key}
+    unique = key if resource.write_disposition != "append" else set()
     columns = []
     for name, kind in kinds.items():
         column = declared.get(name)
         nullable = name not in key and (column is None or column.nullable)
-        constraints = dg.TableColumnConstraints(nullable=nullable, unique=key == {name})
+        constraints = dg.TableColumnConstraints(nullable=nullable, unique=unique == {name})
         columns.append(dg.TableColumn(name, kind, column.description if column else None, constraints))
     return dg.TableSchema(columns=columns)
 

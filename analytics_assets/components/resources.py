@@ -15,8 +15,8 @@ from pydantic import Field
 from analytics_assets.rest_api.config import Client
 from analytics_assets.rest_api.credentials import Secrets, variables, variables_set
 from analytics_assets.rest_api.errors import ConfigError, CredentialsError
-from analytics_assets.rest_api.pipeline import Warehouse
 from analytics_assets.rest_api.token_store import state_dir
+from analytics_assets.rest_api.warehouse import Warehouse
 
 SCHEDULE_TAG = "dagster/schedule_name"
 

@@ -261,7 +261,7 @@ class HttpClient:
         value = response.headers.get("Retry-After", "").strip()
         try:
             until = None if re.fullmatch(r"[0-9]+", value) else parsedate_to_datetime(value)
-        except (ValueError, TypeError):  # TypeError: Python 3.10's for what is no date
+        except ValueError:
             return None
         seconds = float(value) if until is None else until.timestamp() - time.time()
         return min(max(seconds, 0.0), self._errors.max_retry_after)

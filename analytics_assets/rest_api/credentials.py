@@ -74,6 +74,10 @@ def variables(config: BaseModel) -> tuple[str, ...]:
     return tuple(dict.fromkeys(label(reference) for reference in references(config)))
 
 
+def names_of(auth: Auth) -> str:
+    return ", ".join(variables(auth)) or "`client.auth`"
+
+
 def variables_set(config: BaseModel, secrets: Secrets) -> tuple[str, ...]:
     """Those that are set: the sandbox may serve an API only when there is none."""
     return tuple(dict.fromkeys(label(ref) for ref in references(config) if secrets.read(ref) is not None))

@@ -16,14 +16,16 @@ from dlt.extract import DltSource
 from analytics_assets.rest_api.auth import build_authenticator
 from analytics_assets.rest_api.client import Counters, HttpClient
 from analytics_assets.rest_api.config import Client, Column, Kind, ResolvedResource
-from analytics_assets.rest_api.credentials import Secrets, redactor
+from analytics_assets.rest_api.credentials import Secrets, redactor, select_auth
 from analytics_assets.rest_api.errors import RestApiError
 from analytics_assets.rest_api.merge import Mode, Plan
-from analytics_assets.rest_api.pipeline import PREVIEW_ROWS, ResourcePipeline, Warehouse, explain, resource_pipeline
+from analytics_assets.rest_api.names import column_name
+from analytics_assets.rest_api.pipeline import PREVIEW_ROWS, ResourcePipeline, explain, resource_pipeline
 from analytics_assets.rest_api.source import Conversion, Statistics, source
 from analytics_assets.rest_api.table_schema import TableSchema
 from analytics_assets.rest_api.token_store import TokenStore
 from analytics_assets.rest_api.walk import Walk
+from analytics_assets.rest_api.warehouse import Warehouse
 from analytics_assets.rest_api.windows import FORMAT_UNITS, Window
 
 LOADER_FILE_FORMAT: Literal["parquet"] = "parquet"
@@ -94,7 +96,7 @@ def prepare(request: LoadRequest) -> Iterator[Load]:
                 {name: secrets.require(value, name) for name, value in resource.endpoint.headers.items()},
                 window=request.read_window,
                 threads=request.client.max_concurrency,
-                keyed=bool(resource.primary_key),
+                keyed=bool(pipeline.plan.primary_key),
             )
             conversion = Conversion(
                 walk,
@@ -120,15 +122,15 @@ def run(load: Load) -> LoadInfo:
 
 
 def plan(request: LoadRequest) -> Plan:
-    incremental = request.resource.endpoint.incremental
-    normalize = TableSchema.normalize
+    resource, incremental = request.resource, request.resource.endpoint.incremental
+    path = incremental.cursor_path if incremental else None
+    # What is appended may hold a key twice, in a full refresh too.
+    key = () if resource.write_disposition == "append" else resource.primary_key
     return Plan(
-        table=request.resource.name,
+        table=resource.name,
         mode=request.mode,
-        primary_key=tuple(normalize(key) for key in request.resource.primary_key),
-        cursor=normalize(incremental.cursor_path.replace(".", "__"))
-        if incremental and incremental.cursor_path
-        else None,
+        primary_key=tuple(column_name(field) for field in key),
+        cursor=column_name(path.replace(".", "__")) if path else None,
         cursor_format=incremental.format if incremental else "iso8601",
         window=request.read_window,
         fresh=request.full_refresh,
@@ -155,7 +157,7 @@ def declared_columns(resource: ResolvedResource) -> Mapping[str, Column]:
     if incremental is None or incremental.cursor_path is None or incremental.format in FORMAT_UNITS:
         return resource.columns
     cursor = incremental.cursor_path.replace(".", "__")
-    if TableSchema.normalize(cursor) in map(TableSchema.normalize, resource.columns):
+    if column_name(cursor) in map(column_name, resource.columns):
         return resource.columns
     return {**resource.columns, cursor: Column(kind="timestamp", format=incremental.format)}
 
@@ -163,6 +165,7 @@ def declared_columns(resource: ResolvedResource) -> Mapping[str, Column]:
 def connect(request: LoadRequest, secrets: Secrets) -> HttpClient:
     """The API's client, with the credentials that are set now."""
     config = request.client
+    select_auth(config, secrets, request.api)  # before the URL: what it misses is the longer list
     client = HttpClient(
         secrets.require(config.base_url, "client.base_url"),
         headers={name: secrets.require(value, f"client.headers.{name}") for name, value in config.headers.items()},

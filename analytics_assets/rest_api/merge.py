@@ -23,6 +23,8 @@ from dlt.destinations.job_impl import FollowupJobRequestImpl
 from analytics_assets.rest_api.windows import Window, ceil, to_text, unit_of
 
 Mode = Literal["merge", "append", "replace"]
+FILE_ROW = "file_row_number"
+RANK = "rank_"  # no column's name: dlt lets none end so
 
 
 @dataclass(frozen=True)
@@ -56,11 +58,11 @@ class Statements:
         create: Sequence[str],
     ) -> None:
         self._plan = plan
-        self._columns = table["columns"]
+        self.columns = table["columns"]
         self._target = target
         self._quote = quote
         self._create = create
-        self._names = ", ".join(quote(name) for name in self._columns)
+        self._names = ", ".join(quote(name) for name in self.columns)
 
     def load(self, sources: Sequence[str], *, arrival: str | None = None) -> Iterator[str]:
         """The statements of one transaction, over sources in the order of their arrival.
@@ -98,17 +100,15 @@ class Statements:
         order += [f"{arrival} DESC"] if arrival else []
         keys = ", ".join(map(self._quote, self._plan.primary_key))
         by = ", ".join(order) or keys
-        ranked = (
-            f"SELECT {self._names}, ROW_NUMBER() OVER (PARTITION BY {keys} ORDER BY {by}) AS arrival_rank FROM {source}"
-        )
-        return f"(SELECT {self._names} FROM ({ranked}) r WHERE arrival_rank = 1)"
+        ranked = f"SELECT {self._names}, ROW_NUMBER() OVER (PARTITION BY {keys} ORDER BY {by}) AS {RANK} FROM {source}"
+        return f"(SELECT {self._names} FROM ({ranked}) r WHERE {RANK} = 1)"
 
     def _merge(self, source: str) -> str:
-        names = [self._quote(name) for name in self._columns]
+        names = [self._quote(name) for name in self.columns]
         keys = [self._quote(key) for key in self._plan.primary_key]
         values = [name for name in names if name not in keys]
         # The load id alone is no change: an unchanged row is not written again.
-        compared = [name for name in self._columns if name not in (*self._plan.primary_key, "_dlt_load_id")]
+        compared = [name for name in self.columns if name not in (*self._plan.primary_key, "_dlt_load_id")]
         changed = " OR ".join(
             f"{self._comparable(name, 'd.')} IS DISTINCT FROM {self._comparable(name, 's.')}" for name in compared
         )
@@ -126,19 +126,19 @@ class Statements:
     def _comparable(self, column: str, alias: str) -> str:
         """The column as something that can be compared: JSON cannot on PostgreSQL."""
         name = alias + self._quote(column)
-        return f"CAST({name} AS VARCHAR)" if self._columns[column].get("data_type") == "json" else name
+        return f"CAST({name} AS VARCHAR)" if self.columns[column].get("data_type") == "json" else name
 
     def _moment(self, column: str, alias: str = "") -> str:
         """The column as something that orders as time does: text such as `...00Z` and `...00.5Z` does not."""
         name = alias + self._quote(column)
-        is_text = self._columns[column].get("data_type") == "text"
+        is_text = self.columns[column].get("data_type") == "text"
         if is_text and self._plan.cursor_format in ("epoch_s", "epoch_ms"):
             return f"CAST({name} AS BIGINT)"
         return f"CAST({name} AS TIMESTAMP WITH TIME ZONE)" if is_text else name
 
     def _bound(self, moment: datetime) -> str:
         """A window's edge as a literal that compares with `_moment`."""
-        kind, format = self._columns[self._plan.cursor or ""].get("data_type"), self._plan.cursor_format
+        kind, format = self.columns[self._plan.cursor or ""].get("data_type"), self._plan.cursor_format
         if format in ("epoch_s", "epoch_ms") and kind not in ("timestamp", "date"):
             return to_text(ceil(moment, unit_of(format)), format)
         if kind == "date":
@@ -228,8 +228,10 @@ class PlannedDuckDbLoad(PlannedLoad):
     def load_statements(self, statements: Statements, files: Sequence[str]) -> Iterable[str]:
         # The last file is still in dlt's folder of started jobs while this runs, and moves before the SQL does.
         quoted = [path.replace("'", "''") for path in sorted(files, key=_written_at)]
-        sources = [f"read_parquet('{path}', file_row_number = true)" for path in quoted]
-        return statements.load(sources, arrival="file_row_number")
+        # DuckDB's own column, unless the data has one of that name. It is asked for: merely used, it makes the MERGE of
+        # a table of some ten columns fail inside DuckDB, up to 2.0.
+        option = "" if FILE_ROW in statements.columns else f", {FILE_ROW} = true"
+        return statements.load([f"read_parquet('{path}'{option})" for path in quoted], arrival=FILE_ROW)
 
 
 def _written_at(path: str) -> int:

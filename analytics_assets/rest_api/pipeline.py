@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import re
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,40 +26,13 @@ from analytics_assets.rest_api.config import Kind
 from analytics_assets.rest_api.errors import RestApiError, WarehouseError
 from analytics_assets.rest_api.merge import Plan, PlannedDuckDbLoad, PlannedLoad
 from analytics_assets.rest_api.postgres import PlannedPostgresLoad, lock_dataset
+from analytics_assets.rest_api.warehouse import Warehouse
 
 KINDS: Mapping[str, Kind] = {
     "bool": "bool", "bigint": "bigint", "double": "double", "text": "text", "json": "json",
     "timestamp": "timestamp", "date": "date", "decimal": "decimal", "wei": "decimal",
 }  # fmt: skip
 PREVIEW_ROWS = 10
-
-
-@dataclass(frozen=True)
-class Warehouse:
-    """Where tables go. Nothing is opened, and no folder made, before a pipeline loads.
-
-    `destination` is a dlt destination's name; its credentials come from dlt's own configuration
-    (`DESTINATION__POSTGRES__CREDENTIALS`, `.dlt/secrets.toml`). `duckdb_path` counts for `duckdb` only.
-    """
-
-    destination: str = "duckdb"
-    duckdb_path: Path = Path("warehouse.duckdb")
-    dataset_prefix: str = ""
-    state_dir: Path = Path(".analytics_state")
-    lock_seconds: float = 600.0
-
-    @property
-    def is_duckdb(self) -> bool:
-        return self.destination == "duckdb"
-
-    def dataset(self, api: str, *, sandbox: bool) -> str:
-        name = f"{self.dataset_prefix}{api}" + ("_sandbox" if sandbox else "")
-        if self.is_duckdb and self.duckdb_path.stem.lower() == name.lower():
-            raise WarehouseError(
-                f"the DuckDB file {self.duckdb_path.name!r} and the dataset {name!r} share a name, which DuckDB finds "
-                "ambiguous: set ANALYTICS_DUCKDB_PATH to a file of another name"
-            )
-        return name
 
 
 @dataclass
@@ -81,11 +55,10 @@ def configure_dlt() -> None:
     os.environ.setdefault("DATA_WRITER__FILE_MAX_ITEMS", "200000")
 
 
-def planned_destination(warehouse: Warehouse, plan: Plan) -> Destination[Any, Any]:
+def planned_destination(warehouse: Warehouse, plan: Plan, dataset: str) -> Destination[Any, Any]:
     """The warehouse's dlt destination, whose client ends each load by `plan`."""
-    # A staging dataset for each table: loads do not meet in it, and it is dropped whole.
-    layout = f"%s_staging_{plan.table}"
-    settings: dict[str, Any] = {"enable_dataset_name_normalization": False, "staging_dataset_name_layout": layout}
+    staging = staging_dataset(dataset, plan.table)
+    settings: dict[str, Any] = {"enable_dataset_name_normalization": False, "staging_dataset_name_layout": staging}
     if warehouse.is_duckdb:
         settings["credentials"] = str(warehouse.duckdb_path)
     if warehouse.destination == "postgres":
@@ -118,6 +91,12 @@ def planned_destination(warehouse: Warehouse, plan: Plan) -> Destination[Any, An
     return planned_base
 
 
+def staging_dataset(dataset: str, table: str) -> str:
+    """A dataset for each table, so that loads do not meet in it and it is dropped whole; PostgreSQL cuts long names."""
+    name = f"{dataset}_staging_{table}"
+    return name if len(name) <= 63 else f"{name[:46]}_{hashlib.sha256(name.encode()).hexdigest()[:16]}"
+
+
 class ResourcePipeline(Pipeline):
     """The pipeline of one table: the destination is opened under a lock, and for the load step only."""
 
@@ -130,6 +109,15 @@ class ResourcePipeline(Pipeline):
     @property
     def max_name_length(self) -> int:
         return int(self.destination.capabilities().max_column_identifier_length or 0)
+
+    def check_names(self) -> None:
+        """Refuses names that the destination would cut: of the dataset, and of columns that the load's SQL asks for."""
+        for name in (str(self.dataset_name), *self.plan.primary_key, self.plan.cursor or ""):
+            if 0 < self.max_name_length < len(name):
+                raise WarehouseError(
+                    f"the name {name!r} has more than the {self.max_name_length} characters that "
+                    f"{self.warehouse.destination} takes in the name of a dataset, a key or a cursor"
+                )
 
     def stored_columns(self) -> dict[str, Kind]:
         """The table's columns as the destination has them; empty if there is no such table yet."""
@@ -159,12 +147,15 @@ class ResourcePipeline(Pipeline):
         schema = dlt.Schema(self.plan.table)
         destination: Destination[Any, Any] = self.destination
         config = destination.spec()._bind_dataset_name(self.dataset_name, default_schema_name=schema.name)
-        with exclusive(self.warehouse, str(self.dataset_name), log=self.log):
+        with exclusive(self.warehouse, str(self.dataset_name), log=self.log), ExitStack() as connected:
             client = destination.client(schema, config)
-            with client:
-                if self.warehouse.destination == "postgres":
-                    lock_dataset(client, str(self.dataset_name), self.warehouse.lock_seconds, self.log)
-                yield client
+            try:
+                connected.enter_context(client)
+            except Exception as error:  # the driver's own, which dlt passes on as it is
+                raise explain(error, dataset=str(self.dataset_name), table=self.plan.table) from None
+            if self.warehouse.destination == "postgres":
+                lock_dataset(client, str(self.dataset_name), self.warehouse.lock_seconds, self.log)
+            yield client
 
     def _stored(self, client: SqlJobClientBase) -> dict[str, Kind]:
         if not client.is_storage_initialized():
@@ -210,9 +201,9 @@ def resource_pipeline(
     configure_dlt()
     with tempfile.TemporaryDirectory(prefix="analytics_assets_", ignore_cleanup_errors=True) as folder:
         pipeline = dlt.pipeline(
-            pipeline_name=f"{dataset}__{plan.table}",
+            pipeline_name=re.sub(r"\W", "_", f"{dataset}__{plan.table}"),
             pipelines_dir=folder,
-            destination=planned_destination(warehouse, plan),
+            destination=planned_destination(warehouse, plan, dataset),
             dataset_name=dataset,
             _impl_cls=ResourcePipeline,
         )
@@ -220,6 +211,7 @@ def resource_pipeline(
         pipeline.preview_rows = preview_rows
         pipeline.report = TableReport(name=f"{dataset}.{plan.table}")
         try:
+            pipeline.check_names()
             yield pipeline
         finally:
             pipeline.deactivate()
@@ -243,11 +235,11 @@ def exclusive(warehouse: Warehouse, dataset: str, *, log: logging.Logger) -> Ite
             lock.acquire(timeout=min(10.0, warehouse.lock_seconds))
             break
         except Timeout:
+            log.info(f"waiting for another load to leave {place}")
             if time.monotonic() > deadline:
                 raise WarehouseError(
                     f"another load held {place} for {warehouse.lock_seconds:.0f} s: run again later"
                 ) from None
-            log.info(f"waiting for another load to leave {place}")
     try:
         if warehouse.is_duckdb:
             wait_for_duckdb(warehouse.duckdb_path, deadline, log)
@@ -264,18 +256,18 @@ def wait_for_duckdb(path: Path, deadline: float, log: logging.Logger) -> None:
     while True:
         try:
             duckdb.connect(str(path)).close()
-        except duckdb.IOException as error:
-            if "lock" not in str(error).lower():
-                raise WarehouseError(f"cannot open the DuckDB file {path}: {error}") from None
-            if time.monotonic() > deadline:
-                raise WarehouseError(
-                    f"{path} stayed open in another program: close it there and run again. {error}"
-                ) from None
-        else:
             return
+        except duckdb.Error as error:
+            problem = str(error).splitlines()[0]
+        if not re.search("lock on file|used by another process", problem):
+            raise WarehouseError(f"cannot open the DuckDB file {path}: {problem}")
+        holder = re.search(r"held in (.+? \(PID \d+\))", problem)
+        where = f"in another program, {holder[1]}" if holder else "in another program"
         if not said:
-            log.warning(f"{path} is open in another program: waiting until it is closed there")
+            log.warning(f"{path} is open {where}: waiting until it is closed there")
             said = True
+        if time.monotonic() > deadline:
+            raise WarehouseError(f"{path} stayed open {where}: close it there and run again")
         time.sleep(0.25)
 
 
@@ -295,6 +287,7 @@ def explain(error: BaseException, *, dataset: str, table: str) -> RestApiError:
         "OutOfMemoryException",
         "CatalogException",
         "ConfigFieldMissingException",
+        "DependentObjectsStillExist",
     }
     said = f": {str(root).splitlines()[0]}" if type(root).__name__ in words and str(root) else ""
     return WarehouseError(

@@ -43,7 +43,10 @@ class CopyJob(RunnableLoadJob, HasFollowupJobs):
         copy = f"COPY {sql.make_qualified_table_name(self.load_table_name)} ({names}) FROM STDIN"
         with sql.begin_transaction(), sql.native_connection.cursor() as cursor:
             for batch in file.iter_batches(COPIED_ROWS):
-                cursor.copy_expert(copy, BytesIO("".join(copy_lines(batch)).encode()))
+                try:
+                    cursor.copy_expert(copy, BytesIO("".join(copy_lines(batch)).encode()))
+                except Exception as error:  # as dlt tells errors apart: what can never succeed is not tried again
+                    raise sql._make_database_exception(error) from error
 
 
 def copy_lines(batch: pa.RecordBatch) -> Iterator[str]:
@@ -62,11 +65,11 @@ def lock_dataset(client: SqlJobClientBase, dataset: str, lock_seconds: float, lo
     """Returns once no other machine loads into the dataset; the lock ends with the client's connection."""
     deadline, said = time.monotonic() + lock_seconds, False
     while client.sql_client.execute_sql("SELECT pg_try_advisory_lock(hashtext(%s))", dataset) != [(True,)]:
+        if not said:
+            log.info(f"waiting for another load to leave {dataset!r} in PostgreSQL")
+            said = True
         if time.monotonic() > deadline:
             raise WarehouseError(
                 f"another load held {dataset!r} in PostgreSQL for {lock_seconds:.0f} s: run again later"
             )
-        if not said:
-            log.info(f"waiting for another load to leave {dataset!r} in PostgreSQL")
-            said = True
         time.sleep(0.25)

@@ -14,10 +14,10 @@ import pyarrow.compute as pc
 from dlt.extract import DltSource
 
 from analytics_assets.rest_api.config import ResolvedResource
+from analytics_assets.rest_api.cursors import inside, moments
 from analytics_assets.rest_api.errors import DataError
 from analytics_assets.rest_api.table_schema import TableSchema
 from analytics_assets.rest_api.walk import Walk, WalkedPage
-from analytics_assets.rest_api.windows import inside, moments
 
 BATCH_ROWS = 20_000
 PROGRESS_SECONDS = 5.0

@@ -12,12 +12,12 @@ from threading import Lock
 from typing import Any, Literal
 
 import pyarrow as pa
-from dlt.common.normalizers.naming.snake_case import NamingConvention
 from dlt.common.schema.typing import TTableSchemaColumns
 
 from analytics_assets.rest_api.column_types import ColumnType, declared_type, kind_of, stray
 from analytics_assets.rest_api.config import Column, Kind
 from analytics_assets.rest_api.errors import DataError
+from analytics_assets.rest_api.names import column_name, naming
 
 RESERVED = frozenset({"_dlt_load_id", "_dlt_id"})
 SHOWN_FIELDS = 20
@@ -40,7 +40,7 @@ class TableSchema:
         stored: Mapping[str, Kind] | None = None,
         max_name_length: int = 0,
     ) -> None:
-        self._naming = NamingConvention(max_name_length)
+        self._naming = naming(max_name_length)
         self._lock = Lock()
         self._schema = pa.schema([])
         self._fields: dict[str, str] = {}
@@ -62,11 +62,6 @@ class TableSchema:
         self.skipped_null_keys = 0
         self.changed: dict[str, set[str]] = {}
 
-    @staticmethod
-    def normalize(field: str) -> str:
-        """A field's name as dlt writes it in SQL; one of blanks only is `x`, as one of signs only is."""
-        return str(NamingConvention().normalize_identifier(field if field.strip() else "_"))
-
     @property
     def new_columns(self) -> list[str]:
         """The columns that the stored table does not have."""
@@ -78,7 +73,7 @@ class TableSchema:
         Raises:
             DataError: dlt keeps that column for itself.
         """
-        name = str(self._naming.normalize_identifier(field if field.strip() else "_"))
+        name = column_name(field, self._naming)
         if name in RESERVED:
             raise DataError(
                 f"the field {field!r} would be column {name!r}, which dlt writes itself: it cannot be loaded"

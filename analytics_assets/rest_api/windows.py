@@ -8,11 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
 from analytics_assets.rest_api.config import Incremental
-from analytics_assets.rest_api.errors import DataError
 
 MICROSECOND = timedelta(microseconds=1)
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
@@ -136,48 +132,3 @@ def slices(window: Window, incremental: Incremental, count: int) -> list[Window]
     cuts = {floor(window.start + step * number, unit) for number in range(1, count)}
     edges = [window.start, *sorted(cut for cut in cuts if window.start < cut < window.end), window.end]
     return [Window(start, end) for start, end in itertools.pairwise(edges)]
-
-
-def moments(cursor: pa.ChunkedArray, format: str, *, name: str) -> pa.ChunkedArray:
-    """The cursor column as UTC timestamps, nulls kept.
-
-    Raises:
-        DataError: a value is not written in `format`.
-    """
-    utc = pa.timestamp("us", "UTC")
-    if cursor.null_count == len(cursor):
-        return pa.nulls(len(cursor), utc)
-    if pa.types.is_timestamp(cursor.type) or pa.types.is_date(cursor.type):
-        return cursor.cast(utc)
-    try:
-        if format in ("epoch_s", "epoch_ms") and not pa.types.is_boolean(cursor.type):
-            per_unit = STEP[unit_of(format)] // MICROSECOND
-            if pa.types.is_string(cursor.type):
-                cursor = cursor.cast(pa.int64())
-            return pc.multiply_checked(cursor.cast(pa.int64()), per_unit).cast(utc)
-        return pa.chunked_array([pa.array([_parse(value, format) for value in cursor.to_pylist()], utc)], utc)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, ValueError, TypeError, AttributeError):
-        raise DataError(
-            f"the cursor field {name!r} holds a {cursor.type} that is not written as `incremental.format: {format}` "
-            "says: name the format that the API answers in (iso8601, epoch_s, epoch_ms, date or a strftime pattern)"
-        ) from None
-
-
-def _parse(value: str | None, format: str) -> datetime | None:
-    if value is None:
-        return None
-    if format in ("iso8601", "date"):
-        # Python 3.10 knows neither `Z` nor fractions of other than three or six digits.
-        value = re.sub(r"\.(\d+)", lambda fraction: "." + fraction[1][:6].ljust(6, "0"), value.strip())
-        moment = datetime.fromisoformat(re.sub(r"[zZ]$", "+00:00", value))
-    else:
-        moment = datetime.strptime(value, format)
-    return moment.replace(tzinfo=timezone.utc) if moment.tzinfo is None else moment
-
-
-def inside(cursor: pa.ChunkedArray, window: Window) -> pa.ChunkedArray:
-    """A mask of the rows of [start, end). A row without a cursor value cannot be placed elsewhere: it stays."""
-    utc = pa.timestamp("us", "UTC")
-    after = pc.greater_equal(cursor, pa.scalar(window.start, utc))
-    before = pc.less(cursor, pa.scalar(window.end, utc))
-    return pc.fill_null(pc.and_(after, before), True)

@@ -1,0 +1,143 @@
+"""Steps: what an asset does when it runs. Imported by runs only."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timezone
+from typing import Any
+
+import dagster as dg
+from dagster_dlt import DagsterDltTranslator
+from dagster_dlt.translator import DltResourceTranslatorData
+
+from analytics_assets.components.checks import check_results
+from analytics_assets.components.failures import step_failure
+from analytics_assets.components.jobs import is_full_refresh
+from analytics_assets.components.metadata import load_metadata
+from analytics_assets.components.partitions import window_of
+from analytics_assets.components.resources import ApiCredentials, WarehouseResource
+from analytics_assets.rest_api.config import Client, ResolvedResource
+from analytics_assets.rest_api.errors import ConfigError, RestApiError
+from analytics_assets.rest_api.load import LOADER_FILE_FORMAT, Load, LoadRequest, prepare
+from analytics_assets.rest_api.windows import Window
+
+
+class Translator(DagsterDltTranslator):
+    """Says which asset a dlt resource is: the one with the spec."""
+
+    def __init__(self, spec: dg.AssetSpec) -> None:
+        self._spec = spec
+
+    def get_asset_spec(self, data: DltResourceTranslatorData) -> dg.AssetSpec:  # noqa: ARG002
+        return self._spec
+
+
+def run_step(
+    context: dg.AssetExecutionContext,
+    api: str,
+    client: Client,
+    resource: ResolvedResource,
+    *,
+    spec: dg.AssetSpec,
+    check_specs: Sequence[dg.AssetCheckSpec],
+    credentials: ApiCredentials,
+    target: WarehouseResource,
+) -> Iterator[Any]:
+    """Loads the asset's table, then yields its materialization and checks.
+
+    Raises:
+        dagster.Failure: the load failed; its table is as it was.
+    """
+    began, clock = datetime.now(timezone.utc), time.monotonic()
+    try:
+        request, sandbox = build_request(context, api, client, resource, credentials, target)
+        with prepare(request) as load:
+            events = list(
+                target.run(
+                    context=context,
+                    dlt_source=load.source,
+                    dlt_pipeline=load.pipeline,
+                    dagster_dlt_translator=Translator(spec),
+                    loader_file_format=LOADER_FILE_FORMAT,
+                )
+            )
+    except RestApiError as error:
+        raise step_failure(context, spec.key, error) from None
+    seconds = time.monotonic() - clock
+    metadata = load_metadata(load, seconds=seconds, sandbox=sandbox)
+    context.log.info(summary(spec.key, load, seconds=seconds))
+    if request.full_refresh and isinstance(spec.partitions_def, dg.TimeWindowPartitionsDefinition):
+        mark_windows(context, spec.key, spec.partitions_def, began=began, metadata=metadata)
+    else:
+        yield from (event._replace(metadata=metadata) for event in events)
+    yield from check_results(check_specs, load.statistics)
+
+
+def build_request(
+    context: dg.AssetExecutionContext,
+    api: str,
+    client: Client,
+    resource: ResolvedResource,
+    credentials: ApiCredentials,
+    target: WarehouseResource,
+) -> tuple[LoadRequest, bool]:
+    """What this run asks of the load, and whether the sandbox answers it."""
+    warehouse = target.warehouse()
+    environment = credentials.environment(client, run_tags=context.run.tags, warehouse=warehouse)
+    full_refresh = is_full_refresh(context)
+    request = LoadRequest(
+        api=api,
+        client=client,
+        resource=resource,
+        warehouse=warehouse,
+        dataset=warehouse.dataset(api, sandbox=environment.sandbox),
+        environ=environment.variables,
+        window=None if full_refresh or resource.endpoint.incremental is None else requested_window(context),
+        full_refresh=full_refresh,
+        token_dir=environment.token_dir,
+        log=context.log,
+    )
+    return request, environment.sandbox
+
+
+def requested_window(context: dg.AssetExecutionContext) -> Window:
+    if not (context.has_partition_key or context.has_partition_key_range):
+        raise ConfigError(
+            "this asset is loaded by windows and the run names none: choose a partition in the UI, add "
+            '--tags \'{"dagster/partition": "2026-10-01"}\', or run a full_refresh job to load all history'
+        )
+    return window_of(context)
+
+
+def mark_windows(
+    context: dg.AssetExecutionContext,
+    key: dg.AssetKey,
+    partitions_def: dg.TimeWindowPartitionsDefinition,
+    *,
+    began: datetime,
+    metadata: dict[str, Any],
+) -> None:
+    """Marks as materialized the windows that had ended when the walk began: rows may still come into later ones."""
+    ended = partitions_def.get_partition_keys(current_time=began)
+    for partition in ended[:-1]:
+        context.log_event(dg.AssetMaterialization(key, partition=partition, metadata={"mode": "full refresh"}))
+    context.log_event(dg.AssetMaterialization(key, partition=ended[-1] if ended else None, metadata=metadata))
+
+
+def summary(key: dg.AssetKey, load: Load, *, seconds: float) -> str:
+    """The one line that a load leaves in the console."""
+    statistics, report = load.statistics, load.pipeline.report
+    window = str(load.request.window) if load.request.window else "all history"
+    left_out = "".join(
+        f", {count} {what} left out"
+        for count, what in (
+            (statistics.rows_outside_window, "outside the window"),
+            (statistics.rows_without_key, "without key"),
+        )
+        if count
+    )
+    return (
+        f"{key.to_user_string()}: {statistics.rows} rows ({window}{left_out}) into {report.name}, "
+        f"which holds {report.total_rows}; {seconds:.1f} s"
+    )

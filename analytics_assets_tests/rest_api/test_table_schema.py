@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from analytics_assets.rest_api.config import Column, Kind
 from analytics_assets.rest_api.errors import DataError
+from analytics_assets.rest_api.names import column_name
 from analytics_assets.rest_api.table_schema import TableSchema
 
 Records = list[dict[str, Any]]
@@ -221,7 +222,7 @@ NAMES = [
 @pytest.mark.parametrize(("field", "column"), NAMES)
 def test_names(field: str, column: str) -> None:
     schema = TableSchema()
-    assert TableSchema.normalize(field) == column
+    assert column_name(field) == column
     assert schema.column_for(field) == column
     assert schema.convert([{field: 1}]).to_pydict() == {column: [1]}
 

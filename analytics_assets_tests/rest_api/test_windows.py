@@ -1,21 +1,20 @@
-"""Windows: what is sent for one, and which rows belong to one."""
+"""Windows: what is sent for one, and how it is cut."""
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta, timezone
+import itertools
+from datetime import datetime, timedelta, timezone
 
-import pyarrow as pa
 import pytest
 
 from analytics_assets.rest_api.config import Incremental
-from analytics_assets.rest_api.errors import DataError
 from analytics_assets.rest_api.windows import (
     Window,
     bounds,
     ceil,
     floor,
-    inside,
-    moments,
+    is_bounded,
+    slices,
     to_text,
     unit_of,
     window_params,
@@ -130,54 +129,35 @@ def test_window_params(incremental: Incremental, window: Window | None, sent: di
     assert window_params(PARAMS, incremental, window) == sent
 
 
-NOON = utc(2026, 10, 1, 12)
+@pytest.mark.parametrize(
+    ("window", "format", "count", "edges"),
+    [
+        (DAY, "epoch_ms", 4, [0, 6, 12, 18, 24]),
+        (DAY, "iso8601", 1, [0, 24]),
+        (DAY, "%Y-%m-%d %H", 3, [0, 8, 16, 24]),
+        # No finer than the API can tell apart: a slice of less than a day would be asked for as the whole of it.
+        (DAY, "date", 4, [0, 24]),
+        (Window(utc(2026, 10, 1), utc(2026, 10, 4)), "date", 12, [0, 24, 48, 72]),
+        (HOUR, "date", 4, [5, 6]),
+    ],
+)
+def test_slices_cover_the_window_once(window: Window, format: str, count: int, edges: list[int]) -> None:
+    moments = [DAY.start + timedelta(hours=hours) for hours in edges]
+    cut = slices(window, Incremental(start_param="a", end_param="b", format=format), count)
+    assert [(each.start, each.end) for each in cut] == list(itertools.pairwise(moments))
 
 
 @pytest.mark.parametrize(
-    ("values", "format", "read"),
+    ("params", "incremental", "bounded"),
     [
-        (pa.array([1790856000000, None], pa.int64()), "epoch_ms", [NOON, None]),
-        (pa.array([1790856000], pa.int64()), "epoch_s", [NOON]),
-        (pa.array(["1790856000"]), "epoch_s", [NOON]),
-        (pa.array([1790856000.0], pa.float64()), "epoch_s", [NOON]),
-        (pa.array([NOON], pa.timestamp("us", "UTC")), "epoch_ms", [NOON]),
-        (pa.array([date(2026, 10, 1)], pa.date32()), "date", [utc(2026, 10, 1)]),
-        (pa.array(["2026-10-01T12:00:00Z", None], pa.string()), "iso8601", [NOON, None]),
-        (pa.array(["2026-10-01T14:00:00+02:00"]), "iso8601", [NOON]),
-        (pa.array(["2026-10-01 12:00:00"]), "iso8601", [NOON]),
-        (pa.array(["2026-10-01T12:00:00.1234567Z"]), "iso8601", [NOON.replace(microsecond=123456)]),
-        (
-            pa.array(["2026-10-01T12:00:00.5z", "2026-10-01T12:00:00Z"]),
-            "iso8601",
-            [NOON.replace(microsecond=500000), NOON],
-        ),
-        (pa.array(["2026-10-01"]), "date", [utc(2026, 10, 1)]),
-        (pa.array(["01/10/2026 12:00"]), "%d/%m/%Y %H:%M", [NOON]),
-        (pa.nulls(2), "iso8601", [None, None]),
+        ({}, {"start_param": "a", "end_param": "b"}, True),
+        ({"filter": "{start}..{end}"}, {}, True),
+        ({"filter": "before {end}"}, {"start_param": "a"}, True),
+        ({}, {"start_param": "a"}, False),
+        ({"filter": "since {start}"}, {}, False),
     ],
 )
-def test_cursor_values_are_read(values: pa.Array, format: str, read: list[datetime | None]) -> None:
-    assert moments(pa.chunked_array([values]), format, name="updated").to_pylist() == read
-
-
-@pytest.mark.parametrize(
-    ("values", "format"),
-    [
-        (pa.array(["yesterday"]), "iso8601"),
-        (pa.array(["2026-10-01T12:00:00Z"]), "epoch_ms"),
-        (pa.array(["2026-13-01"]), "date"),
-        (pa.array([1790856000], pa.int64()), "iso8601"),
-        (pa.array([2**62], pa.int64()), "epoch_s"),
-        (pa.array([True]), "epoch_s"),
-    ],
-)
-def test_a_cursor_in_another_format_is_an_error_without_its_value(values: pa.Array, format: str) -> None:
-    with pytest.raises(DataError, match=r"'updated' holds .* `incremental.format: ") as caught:
-        moments(pa.chunked_array([values]), format, name="updated")
-    assert str(values[0].as_py()) not in str(caught.value)
-
-
-def test_a_window_is_half_open_and_keeps_rows_that_cannot_be_placed() -> None:
-    times = [DAY.start - timedelta(microseconds=1), DAY.start, DAY.end - timedelta(microseconds=1), DAY.end, None]
-    column = pa.chunked_array([pa.array(times, pa.timestamp("us", "UTC"))])
-    assert inside(column, DAY).to_pylist() == [False, True, True, False, True]
+def test_a_window_is_cut_only_where_both_ends_are_sent(
+    params: dict[str, str], incremental: dict[str, str], bounded: bool
+) -> None:
+    assert is_bounded(params, Incremental(**incremental)) is bounded

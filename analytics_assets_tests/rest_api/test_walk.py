@@ -1,0 +1,148 @@
+"""Walks at once: every row once in whatever order, no more requests than needed, the first error ends all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from analytics_assets.rest_api.config import parse_config
+from analytics_assets.rest_api.errors import ResponseError
+from analytics_assets.rest_api.load import Load
+from analytics_assets.rest_api.windows import Window
+from analytics_assets.sandbox import Api, Cursor, Endpoint, Offset, PageNumber, Sandbox, Updated, faults, serve
+from analytics_assets.sandbox.pagination import Pagination
+from analytics_assets_tests.rest_api.loading import Loader
+
+START = datetime(2026, 10, 1, tzinfo=timezone.utc)
+MONTH = Window(START, START + timedelta(days=30))
+ROWS = [{"id": n, "at": int((START + timedelta(hours=n)).timestamp() * 1000)} for n in range(720)]
+FILTER = {"cursor_path": "at", "start_param": "since", "end_param": "until", "format": "epoch_ms"}
+CURSOR = {"type": "cursor", "limit": 10, "cursor_param": "cursor", "cursor_path": "next"}
+
+
+@contextmanager
+def walked(
+    folder: Path,
+    pagination: Pagination,
+    paginator: dict[str, Any],
+    threads: int,
+    *,
+    updated: Updated | None = None,
+    **bounds: str,
+) -> Iterator[tuple[Sandbox, Any]]:
+    """A server of 720 hourly rows, and a function that loads them with so many threads."""
+    sandbox = Sandbox([Api("shop", [Endpoint("/rows", ROWS, pagination=pagination, updated=updated)])])
+    endpoint = {"path": "/rows", "data_selector": "data", "paginator": paginator}
+    if updated:
+        endpoint["incremental"] = {**FILTER, **bounds}
+    config = parse_config(
+        {
+            "client": {"base_url": {"env": "SHOP_BASE_URL"}, "max_concurrency": threads},
+            "resources": [{"name": "rows", "primary_key": "id", "endpoint": endpoint}],
+            "partitions": {"cadence": "daily", "start": "2026-10-01"},
+        }
+    )
+    with serve(sandbox) as url:
+        loader = Loader("shop", sandbox.variables(url), folder)
+
+        def load(window: Window | None = None) -> tuple[Load, list[dict[str, Any]]]:
+            return loader.load(config, "rows", window=window), loader.rows("rows")
+
+        yield sandbox, load
+
+
+def by_time(**settings: Any) -> Updated:
+    params = {"since": "{start}", "until": "{end}"}
+    return Updated("at", params, format="epoch_ms", field_format="epoch_ms", **settings)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 8])
+@pytest.mark.parametrize(
+    ("pagination", "paginator", "most"),
+    [
+        (Offset(total_path="total"), {"type": "offset", "limit": 50, "total_path": "total"}, 15),
+        # The server cuts pages to 20 rows: the walk goes on with what came.
+        (Offset(total_path="total", max_limit=20), {"type": "offset", "limit": 50, "total_path": "total"}, 36),
+        # Without a total each thread may ask for one page too many.
+        (Offset(), {"type": "offset", "limit": 50}, 15 + 1 + 8),
+        (PageNumber(default_limit=50, base=1), {"type": "page_number", "start_from_page": 1}, 15 + 1 + 8),
+        (PageNumber(default_limit=50, pages_path="pages"), {"type": "page_number", "total_path": "pages"}, 15),
+        # Where only the rows are counted, no page past the end is asked for.
+        (PageNumber(default_limit=50, total_path="total"), {"type": "page_number", "total_rows_path": "total"}, 15),
+        (
+            PageNumber(default_limit=50, end_on_404=True),
+            {"type": "page_number", "end_on_404": True},
+            15 + 1 + 8,
+        ),
+    ],
+)
+def test_numbered_pages(
+    tmp_path: Path, threads: int, pagination: Pagination, paginator: dict[str, Any], most: int
+) -> None:
+    with walked(tmp_path, pagination, paginator, threads) as (sandbox, load):
+        loaded, rows = load()
+        assert rows == ROWS
+        assert loaded.statistics.rows == len(ROWS)
+        assert len(sandbox.requests) <= most
+        answered = [record.request.query for record in sandbox.requests]
+        assert len({tuple(query.items()) for query in answered}) == len(answered), "a page was asked for twice"
+
+
+@pytest.mark.parametrize("threads", [1, 2, 8])
+@pytest.mark.parametrize(("start", "end"), [("inclusive", "exclusive"), ("exclusive", "inclusive")])
+def test_slices_of_a_window(tmp_path: Path, threads: int, start: Any, end: Any) -> None:
+    """Each row once, whatever bounds the API's own filter has."""
+    updated, bounds = by_time(start=start, end=end), {"start": start, "end": end}
+    with walked(tmp_path, Cursor(), CURSOR, threads, updated=updated, **bounds) as (sandbox, load):
+        loaded, rows = load(MONTH)
+        assert rows == ROWS
+        assert loaded.statistics.rows == len(ROWS)
+        assert loaded.statistics.rows_outside_window == 0
+        firsts = [query for record in sandbox.requests if "cursor" not in (query := record.request.query)]
+        # All of the window is asked for first: only if there is more than two pages of it, it is cut.
+        assert len(firsts) == (1 if threads == 1 else 1 + 3 * threads)
+
+
+def test_a_short_window_is_not_cut(tmp_path: Path) -> None:
+    with walked(tmp_path, Cursor(), CURSOR, 8, updated=by_time()) as (sandbox, load):
+        _, rows = load(Window(START, START + timedelta(hours=15)))
+        assert rows == ROWS[:15]
+        assert len(sandbox.requests) == 2
+
+
+def test_an_api_that_ignores_windows_is_walked_once(tmp_path: Path) -> None:
+    """Cut into slices, all of it would come for each slice."""
+    with walked(tmp_path, Cursor(), CURSOR, 8, updated=by_time(ignored=True)) as (sandbox, load):
+        loaded, rows = load(Window(START, START + timedelta(hours=15)))
+        assert rows == ROWS[:15]
+        assert loaded.statistics.rows_outside_window == len(ROWS) - 15
+        assert loaded.statistics.filter_ignored
+        assert len(sandbox.requests) == len(ROWS) / 10
+
+
+@pytest.mark.parametrize("page", [1, 2, 30, 72])
+def test_the_first_error_ends_all(tmp_path: Path, page: int) -> None:
+    total = {"type": "offset", "limit": 10, "total_path": "total"}
+    with walked(tmp_path, Offset(total_path="total"), total, 8) as (sandbox, load):
+        sandbox.faults.add(faults.status(403), path="/rows", page=page, times=None)
+        with pytest.raises(ResponseError, match="answered 403"):
+            load()
+        assert not sandbox.faults.unused()
+
+
+@pytest.mark.parametrize("threads", [1, 8])
+def test_rows_that_were_promised_and_do_not_come(tmp_path: Path, threads: int) -> None:
+    total = {"type": "offset", "limit": 10, "total_path": "total"}
+    with walked(tmp_path, Offset(total_path="total"), total, threads) as (sandbox, load):
+
+        def promise_more(body: dict[str, Any]) -> None:
+            body["total"] = len(ROWS) + 5
+
+        sandbox.faults.add(faults.edit(promise_more), path="/rows", times=None)
+        with pytest.raises(ResponseError, match="says"):
+            load()

@@ -1,0 +1,164 @@
+"""One resource fails for good: the others are loaded, the error is readable, and no secret is anywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from dagster._core.definitions.reconstruct import ReconstructableRepository
+
+from analytics_assets.sandbox import ApiKey, OAuth2, Sandbox, builtin, faults, serve
+from analytics_assets_tests.components.conftest import Bench, failure, materializations
+from analytics_assets_tests.components.tables import COLUMNS, held, stored
+from analytics_assets_tests.conftest import ROOT, Project
+
+HUSH = "HUSH7f3a"  # in every secret, with what URLs, forms and JSON have to escape around it
+SECRET = f"s/{HUSH}+é&="
+FAILED = "recruiting.users"
+LOADED = [table for table in COLUMNS if table != FAILED]
+FOR_GOOD = faults.status(500, headers={"Retry-After": "0"})
+SAID = (
+    "recruiting/users: GET http://127.0.0.1:{port}/recruiting/v1/users, page 1: the API answered 500. "
+    "The API itself failed: run again later."
+)
+
+
+def secretive() -> Sandbox:
+    """The built-in APIs with secrets that are easily found: recruiting by a key in the query, treasury by OAuth2."""
+    recruiting = replace(builtin.recruiting(), auth=ApiKey(f"key-{SECRET}"))
+    oauth2 = OAuth2(client_id="treasury-client", client_secret=f"client-{SECRET}")
+    return Sandbox([recruiting, replace(builtin.treasury(), auth=oauth2)])
+
+
+def access_tokens(sandbox: Sandbox) -> set[str]:
+    """The tokens that clients sent."""
+    sent = [record.request.headers.get("authorization", "") for record in sandbox.requests]
+    return {header.removeprefix("Bearer ") for header in sent if header}
+
+
+@dataclass
+class Done:
+    """The project after the command failed, what it printed, and what must be nowhere."""
+
+    project: Project
+    console: str
+    secrets: set[str]
+    port: str
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Done]:
+    sandbox = secretive()
+    sandbox.faults.add(FOR_GOOD, path="/v1/users", times=None)
+    project = Project(tmp_path_factory.mktemp("failures") / "project")
+    with serve(sandbox) as url:
+        console = project.execute("full_refresh", env=sandbox.variables(url), ok=False)
+        yield Done(project, console, {HUSH, *access_tokens(sandbox)}, url.rpartition(":")[2])
+
+
+@pytest.mark.parametrize("table", LOADED)
+def test_the_others_are_loaded(done: Done, table: str) -> None:
+    assert stored(done.project.warehouse, table) == held(table)
+
+
+def test_the_console_names_what_failed(done: Done) -> None:
+    said = SAID.format(port=done.port)
+    assert [line for line in done.console.splitlines() if " - ERROR - " in line and line.endswith(f" - {said}")]
+    assert "Steps failed: ['recruiting__users']" in done.console
+    assert "Traceback" not in done.console
+    assert "Stack Trace" not in done.console
+
+
+def test_history_says_the_same(done: Done) -> None:
+    with dg.DagsterInstance.from_config(str(done.project.folder / ".dagster")) as instance:
+        [run] = instance.get_runs()
+        steps = {
+            record.dagster_event.step_key: record
+            for record in instance.all_logs(run.run_id, dg.DagsterEventType.STEP_FAILURE)
+            if record.dagster_event
+        }
+        assert run.status == dg.DagsterRunStatus.FAILURE
+        assert steps.keys() == {"recruiting__users"}
+        loaded = {
+            key.to_user_string() for key in instance.all_asset_keys() if instance.get_latest_materialization_event(key)
+        }
+        assert loaded == {table.replace(".", "/") for table in LOADED}
+
+
+def test_no_secret_in_any_output_or_file(done: Done) -> None:
+    files = [path for path in done.project.folder.rglob("*") if path.is_file()]
+    assert {"index.db", "warehouse.duckdb"} <= {path.name for path in files}
+    tokens = [path for path in files if path.parent.name == "tokens" and path.suffix == ".json"]
+    assert len(tokens) == 1
+    assert tokens[0].stat().st_mode & 0o777 == 0o600
+    assert len(done.secrets) == 2
+    for secret in done.secrets:
+        assert secret not in done.console
+        assert [path for path in files if path not in tokens and secret.encode() in path.read_bytes()] == []
+    # DuckDB compresses what it stores: its text is searched as SQL sees it.
+    for schema, table in done.project.query("SELECT schema_name, table_name FROM duckdb_tables()"):
+        assert done.project.query(
+            f"SELECT COUNT(*) FROM {schema}.{table} t WHERE contains(CAST(t AS VARCHAR), '{HUSH}')"
+        ) == [(0,)]
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        (FOR_GOOD, "the API answered 500"),
+        (faults.status(401), "answered 401"),
+        (faults.status(403), "the API answered 403"),
+        (faults.status(404), "the API answered 404"),
+        (faults.status(302, headers={"Location": f"http://other.test/?api_key={HUSH}"}), "redirects to another host"),
+        (faults.html(), "HTML"),
+        (faults.truncated(), "JSON"),
+        (faults.error_object(), "data"),
+        (faults.body(b'{"data": [{"id": null}], "hasNext": false}'), "primary key"),
+        (faults.repeated_cursor(), "cursor"),
+    ],
+)  # fmt: skip
+def test_every_failure_is_told_without_secrets(
+    build_bench: Callable[..., Bench], fault: faults.Kind, said: str
+) -> None:
+    bench = build_bench(secretive())
+    bench.sandbox.faults.add(fault, path="/v1/users", times=None)
+    result = bench.run("recruiting_full_refresh", ok=False)
+    told = failure(result, "recruiting__users")
+    assert said in told
+    assert told.startswith("recruiting/users: ")
+    assert materializations(result, "recruiting/opportunities")
+    assert HUSH not in str(bench.instance.all_logs(result.run_id))
+
+
+def test_a_refused_connection_is_told_without_secrets(
+    build_bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = (ROOT / "analytics_assets" / "defs" / "recruiting" / "defs.yaml").read_text()
+    bench = build_bench(secretive(), {"recruiting": text.replace("max_retries: 3", "max_retries: 0")})
+    monkeypatch.setenv("RECRUITING_BASE_URL", "http://127.0.0.1:1/recruiting")
+    result = bench.run("recruiting_full_refresh", ok=False)
+    assert "failed after 1 attempts: the connection was refused" in failure(result, "recruiting__users")
+    assert HUSH not in str(bench.instance.all_logs(result.run_id))
+
+
+def test_re_execution_takes_only_what_failed(build_bench: Callable[..., Bench], tmp_path: Path) -> None:
+    bench = build_bench(secretive())
+    fault = bench.sandbox.faults.add(FOR_GOOD, path="/v1/users", times=4)
+    repository = ReconstructableRepository.for_module("analytics_assets.definitions", "defs")
+    job = repository.get_reconstructable_job("full_refresh")
+    home = tmp_path / "dagster_home"
+    home.mkdir()
+    with dg.DagsterInstance.local_temp(str(home)) as instance:
+        with dg.execute_job(job, instance) as first:
+            assert not first.success
+            assert fault.fired == 4
+        bench.sandbox.requests.clear()
+        options = dg.ReexecutionOptions.from_failure(first.run_id, instance)
+        with dg.execute_job(job, instance, reexecution_options=options) as second:
+            assert second.success
+            assert second.dagster_run.step_keys_to_execute == ["recruiting__users"]
+    assert {record.request.path for record in bench.sandbox.requests} == {"/recruiting/v1/users"}
+    assert {table: bench.rows(table) for table in COLUMNS} == {table: held(table) for table in COLUMNS}

@@ -1,0 +1,171 @@
+"""Partition grids: APIs that differ in them, and what their schedules ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from itertools import takewhile
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import dagster as dg
+import pytest
+from dagster._utils.schedules import schedule_execution_time_iterator
+
+from analytics_assets.definitions import build_definitions
+from analytics_assets.sandbox import Api, Bearer, Endpoint, Offset, Sandbox, Updated
+from analytics_assets_tests.components.conftest import Bench, materializations, write_defs
+
+API = """\
+type: analytics_assets.components.RestApi
+attributes:
+  client:
+    base_url: {env: %(prefix)s_BASE_URL}
+    auth: {type: bearer, token: {env: %(prefix)s_API_TOKEN}}
+  resource_defaults:
+    primary_key: id
+    endpoint: {data_selector: data, paginator: {type: offset, limit: 100}}
+  resources:
+    - name: orders
+      endpoint:
+        path: /v1/orders
+        incremental: {cursor_path: updated_at, start_param: since, end_param: until}
+    - name: customers
+      endpoint: {path: /v1/customers}
+  partitions: {%(partitions)s}
+  schedule: {%(schedule)s}
+"""
+HOURLY = "cadence: hourly, start: 2026-10-01"
+DAILY = "cadence: daily, start: 2026-10-01"
+BERLIN = "timezone: Europe/Berlin"
+
+
+def described(api: str, partitions: str, schedule: str = "hour: 0") -> str:
+    return API % {"prefix": api.upper(), "partitions": partitions, "schedule": schedule}
+
+
+def definitions(folder: Path, **files: str) -> dg.Definitions:
+    return build_definitions({"ANALYTICS_DEFS_DIR": str(write_defs(folder / "defs", files))})
+
+
+def job_names(of: dg.Definitions) -> set[str]:
+    return {name for name in of.get_repository_def().job_names if not name.startswith("__")}
+
+
+def requested(of: dg.Definitions, schedule: str, moment: datetime) -> list[str]:
+    """The partitions that a schedule asks for at a tick."""
+    repository = of.get_repository_def()
+    with dg.DagsterInstance.ephemeral() as instance:
+        context = dg.build_schedule_context(instance, scheduled_execution_time=moment, repository_def=repository)
+        data = repository.get_schedule_def(schedule).evaluate_tick(context)
+    assert not data.skip_message
+    return [request.partition_key or "" for request in data.run_requests or []]
+
+
+def ticks(of: dg.Definitions, schedule: str, since: datetime, until: datetime) -> list[datetime]:
+    """When a schedule runs in [since, until)."""
+    found = of.get_repository_def().get_schedule_def(schedule)
+    times = schedule_execution_time_iterator(since.timestamp(), found.cron_schedule, found.execution_timezone)
+    return list(takewhile(lambda moment: moment.timestamp() < until.timestamp(), times))
+
+
+def test_different_grids_load_without_a_job_over_all(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    found = definitions(folder, shop=described("shop", DAILY), store=described("store", HOURLY))
+    assert [record.message for record in caplog.records] == [
+        "there is no job full_refresh over all APIs, since their partitions differ: run <api>_full_refresh of each"
+    ]
+    assert job_names(found) == {
+        f"{api}_{job}" for api in ("shop", "store") for job in ("incremental", "snapshot", "full_refresh")
+    }
+
+
+@pytest.mark.parametrize("other", [DAILY, f"{DAILY}, timezone: UTC"])
+def test_equal_grids_have_a_job_over_all(folder: Path, other: str, caplog: pytest.LogCaptureFixture) -> None:
+    found = definitions(folder, shop=described("shop", DAILY), store=described("store", other))
+    assert "full_refresh" in job_names(found)
+    assert caplog.records == []
+
+
+def test_hourly_schedule_asks_for_every_hour(folder: Path) -> None:
+    found = definitions(folder, shop=described("shop", HOURLY, "hour: 5, minute: 10"))
+    day = datetime(2026, 10, 7, tzinfo=ZoneInfo("UTC"))
+    moments = ticks(found, "shop_incremental_schedule", day, day + timedelta(days=1))
+    assert [(moment.hour, moment.minute) for moment in moments] == [(hour, 10) for hour in range(24)]
+    asked = [requested(found, "shop_incremental_schedule", moment) for moment in moments]
+    assert asked == [[f"{(day + timedelta(hours=hour - 1)):%Y-%m-%d-%H:%M}"] for hour in range(24)]
+
+
+@pytest.mark.parametrize(
+    ("partitions", "schedule", "tick", "partition"),
+    [
+        (DAILY, "hour: 2, minute: 30", "2026-10-07T02:30", "2026-10-06"),
+        (f"{DAILY}, {BERLIN}", "hour: 2, minute: 30", "2026-10-07T02:30", "2026-10-06"),
+        (DAILY, "minute: 45", "2026-10-07T00:45", "2026-10-06"),
+        ("cadence: weekly, start: 2026-10-04", "hour: 6", "2026-10-18T06:00", "2026-10-11"),
+        ("cadence: monthly, start: 2026-08-01", "hour: 6", "2026-10-01T06:00", "2026-09-01"),
+        (f"cadence: hourly, start: 2026-10-01, {BERLIN}", "minute: 15", "2026-10-07T02:15", "2026-10-07-01:00"),
+    ],
+)
+def test_schedule_asks_for_the_window_that_ended(
+    folder: Path, partitions: str, schedule: str, tick: str, partition: str
+) -> None:
+    found = definitions(folder, shop=described("shop", partitions, schedule))
+    zone = ZoneInfo("Europe/Berlin" if BERLIN in partitions else "UTC")
+    moment = datetime.fromisoformat(tick).replace(tzinfo=zone)
+    assert ticks(found, "shop_incremental_schedule", moment, moment + timedelta(minutes=1)) == [moment]
+    assert requested(found, "shop_incremental_schedule", moment) == [partition]
+
+
+def test_snapshots_run_daily_in_the_same_time_zone(folder: Path) -> None:
+    found = definitions(folder, shop=described("shop", f"{HOURLY}, {BERLIN}", "hour: 5, minute: 10"))
+    schedule = found.get_repository_def().get_schedule_def("shop_snapshot_schedule")
+    assert (schedule.cron_schedule, schedule.execution_timezone) == ("10 5 * * *", "Europe/Berlin")
+
+
+def test_a_day_of_25_hours(build_bench: Callable[..., Bench]) -> None:
+    """In Berlin clocks went back on 2026-10-25: its day begins at 22:00 UTC and ends at 23:00 UTC of the next."""
+    rows = [{"id": hour, "updated_at": f"2026-10-{24 + hour // 24}T{hour % 24:02}:00:00Z"} for hour in range(72)]
+    bench = shop(build_bench, rows, f"{DAILY}, {BERLIN}")
+    result = bench.run("shop_incremental", partition="2026-10-25")
+    assert [row["id"] for row in bench.rows("shop.orders")] == list(range(22, 47))
+    [metadata] = materializations(result, "shop/orders").values()
+    assert metadata["window"] == "[2026-10-24T22:00:00Z, 2026-10-25T23:00:00Z)"
+    bench.run("shop_incremental", partitions=("2026-10-24", "2026-10-26"))
+    assert [row["id"] for row in bench.rows("shop.orders")] == list(range(71))
+
+
+def test_hours_of_a_day_of_25_make_the_day(build_bench: Callable[..., Bench]) -> None:
+    rows = [{"id": n, "updated_at": f"2026-10-25T{n // 2:02}:{n % 2 * 30:02}:00Z"} for n in range(8)]
+    bench = shop(build_bench, rows, f"{HOURLY}, {BERLIN}")
+    grid = bench.definitions.resolve_job_def("shop_incremental").partitions_def
+    assert isinstance(grid, dg.TimeWindowPartitionsDefinition)
+    keys = [key for key in grid.get_partition_keys() if key.startswith("2026-10-25-0")][:6]
+    for key in keys:
+        bench.run("shop_incremental", partition=key)
+    assert [row["id"] for row in bench.rows("shop.orders")] == list(range(8))
+
+
+@pytest.mark.parametrize(
+    ("partitions", "partition", "ids"),
+    [
+        ("cadence: weekly, start: 2026-10-04", "2026-10-11", range(10, 17)),
+        ("cadence: monthly, start: 2026-09-01", "2026-10-01", range(31)),
+        (HOURLY, "2026-10-03-00:00", range(2, 3)),
+        ("cadence: daily, start: 2026-10-01T06:00", "2026-10-03", range(2, 3)),
+    ],
+)
+def test_every_cadence_loads_its_window(
+    build_bench: Callable[..., Bench], partitions: str, partition: str, ids: range
+) -> None:
+    rows = [{"id": day, "updated_at": f"2026-10-{day + 1:02}T00:00:00Z"} for day in range(31)]
+    bench = shop(build_bench, rows, partitions)
+    bench.run("shop_incremental", partition=partition)
+    assert [row["id"] for row in bench.rows("shop.orders")] == list(ids)
+
+
+def shop(build_bench: Callable[..., Bench], rows: list[dict[str, object]], partitions: str) -> Bench:
+    filtered = Updated("updated_at", {"since": "{start}", "until": "{end}"})
+    endpoint = Endpoint("/v1/orders", rows, pagination=Offset(max_limit=100), updated=filtered)
+    return build_bench(
+        Sandbox([Api("shop", [endpoint], auth=Bearer("token"))]), {"shop": described("shop", partitions)}
+    )

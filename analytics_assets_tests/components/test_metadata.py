@@ -1,0 +1,237 @@
+"""What a person sees of a load in the UI: numbers, columns, a preview, and lines in the log while it runs."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from analytics_assets.components.metadata import markdown_table
+from analytics_assets.sandbox import Api, Bearer, Endpoint, Offset, Sandbox, Updated, faults
+from analytics_assets_tests.components.conftest import Bench, materializations
+
+TOKEN = "HUSH-token"
+ORDERS = """\
+type: analytics_assets.components.RestApi
+attributes:
+  client:
+    base_url: {env: SHOP_BASE_URL}
+    auth: {type: bearer, token: {env: SHOP_API_TOKEN}}
+    max_concurrency: 1
+    max_requests_per_second: %(rate)s
+  resources:
+    - name: orders
+      primary_key: id
+      preview: %(preview)s
+      columns:
+        id: {type: integer, description: Its number.}
+        updatedAt: {type: ["null", string], format: date-time}
+      endpoint:
+        path: /v1/orders
+        data_selector: data
+        paginator: {type: offset, limit: 2%(total)s}
+        incremental: {cursor_path: updatedAt, start_param: since, end_param: until}
+  partitions: {cadence: daily, start: 2026-10-01}
+"""
+ROWS: list[dict[str, Any]] = [
+    {"id": 1, "updatedAt": "2026-10-01T06:00:00Z", "amount": 5, "note": "a | b", "tags": ["x"]},
+    {"id": 2, "updatedAt": "2026-10-01T07:00:00Z", "amount": 6, "note": None, "tags": []},
+    {"id": 3, "updatedAt": "2026-10-02T00:00:00Z", "amount": 7, "note": "second day", "tags": None},
+]
+TIMED = {"seconds_waited", "api_seconds", "seconds", "rows_per_second"}
+COLUMNS = [
+    ("id", "bigint", "Its number.", False, True),
+    ("updated_at", "timestamp", None, True, False),
+    ("amount", "bigint", None, True, False),
+    ("note", "text", None, True, False),
+    ("tags", "json", None, True, False),
+    ("_dlt_load_id", "text", None, True, False),
+]
+
+
+@pytest.fixture
+def shop(build_bench: Callable[..., Bench]) -> Callable[..., Bench]:
+    def build(
+        rows: list[dict[str, Any]] = ROWS, *, preview: str = "true", rate: str = "null", total: str = "", **how: Any
+    ) -> Bench:
+        updated = Updated("updatedAt", {"since": "{start}", "until": "{end}"}, **how)
+        pages = Offset(max_limit=100, total_path="total" if total else None)
+        endpoint = Endpoint("/v1/orders", rows, pagination=pages, updated=updated)
+        sandbox = Sandbox([Api("shop", [endpoint], auth=Bearer(TOKEN))])
+        return build_bench(sandbox, {"shop": ORDERS % {"preview": preview, "rate": rate, "total": total}})
+
+    return build
+
+
+def metadata_of(result: dg.ExecuteInProcessResult) -> dict[str, Any]:
+    """The metadata of the last materialization."""
+    return dict(list(materializations(result, "shop/orders").values())[-1])
+
+
+def seen(schema: dg.TableSchema) -> list[tuple[str, str, str | None, bool, bool]]:
+    return [
+        (column.name, column.type, column.description, column.constraints.nullable, column.constraints.unique)
+        for column in schema.columns
+    ]
+
+
+def test_a_first_load(shop: Callable[..., Bench]) -> None:
+    bench = shop(end="inclusive")
+    bench.sandbox.faults.add(faults.status(503, headers={"Retry-After": "0"}), path="/v1/orders", page=2)
+    metadata = metadata_of(bench.run("shop_incremental", partition="2026-10-01"))
+    schema, preview = metadata.pop("dagster/column_schema"), metadata.pop("preview")
+    timed = {name: metadata.pop(name) for name in TIMED}
+    assert metadata == {
+        "dagster/table_name": "shop.orders",
+        "dagster/row_count": 2,
+        "rows_loaded": 2,
+        "rows_outside_window": 1,
+        "rows_without_key": 0,
+        "mode": "merge",
+        "window": "[2026-10-01T00:00:00Z, 2026-10-02T00:00:00Z)",
+        "pages": 3,
+        "requests": 4,
+        "retries": 1,
+        "bytes_received": sent(ROWS[:2]) + sent(ROWS[2:]) + sent([]) + len(b'{"error":"fault 503"}'),
+        "new_columns": "amount, id, note, tags, updated_at",
+        "changed_columns": "none",
+        "source": "API",
+    }
+    assert seen(schema) == COLUMNS
+    assert all(isinstance(seconds, float) and seconds >= 0 for seconds in timed.values())
+    assert timed["api_seconds"] > 0
+    assert timed["rows_per_second"] == pytest.approx(2 / timed["seconds"], rel=0.05)
+    head, rule, *lines = preview.splitlines()
+    assert head == "| id | updated_at | amount | note | tags | _dlt_load_id |"
+    assert rule == "| --- | --- | --- | --- | --- | --- |"
+    assert [line.rpartition(" | ")[0].replace("\\", "") for line in sorted(lines)] == [
+        '| 1 | 2026-10-01 06:00:00+00:00 | 5 | a | b | ["x"]',
+        "| 2 | 2026-10-01 07:00:00+00:00 | 6 |  | []",
+    ]
+    assert TOKEN not in str((metadata, preview))
+
+
+def sent(rows: list[dict[str, Any]]) -> int:
+    """The bytes of a page with these rows."""
+    return len(json.dumps({"data": rows}, separators=(",", ":"), ensure_ascii=False).encode())
+
+
+def test_what_changed_is_named(shop: Callable[..., Bench]) -> None:
+    bench = shop()
+    bench.run("shop_incremental", partition="2026-10-01")
+    changed = {"id": 3, "updatedAt": "2026-10-02T00:00:00Z", "amount": 7.5, "discount": True}
+    bench.sandbox.set_rows("shop", "/v1/orders", [changed])
+    result = bench.run("shop_incremental", partition="2026-10-02")
+    metadata = metadata_of(result)
+    assert metadata["new_columns"] == "amount__v_double, discount"
+    assert metadata["changed_columns"] == "amount -> amount__v_double"
+    assert (metadata["rows_loaded"], metadata["dagster/row_count"]) == (1, 3)
+    checks = {check.check_name: check for check in result.get_asset_check_evaluations()}
+    assert not checks["columns_keep_their_types"].passed
+    assert checks["columns_keep_their_types"].metadata["amount"].value == "amount__v_double"
+    assert checks["api_honours_the_window"].passed
+
+
+@pytest.mark.parametrize(("before", "total"), [(None, 0), ("2026-10-01", 2)], ids=["no table yet", "a table"])
+def test_no_rows(shop: Callable[..., Bench], before: str | None, total: int) -> None:
+    bench = shop()
+    if before:
+        bench.run("shop_incremental", partition=before)
+    metadata = metadata_of(bench.run("shop_incremental", partition="2026-10-05"))
+    assert {
+        name: metadata[name] for name in ("rows_loaded", "rows_outside_window", "pages", "requests", "retries")
+    } == {
+        "rows_loaded": 0,
+        "rows_outside_window": 0,
+        "pages": 1,
+        "requests": 1,
+        "retries": 0,
+    }
+    assert (metadata["dagster/row_count"], metadata["rows_per_second"]) == (total, 0)
+    assert ("preview" in metadata) is bool(total)
+
+
+def test_an_api_that_ignores_the_window_is_noticed(shop: Callable[..., Bench]) -> None:
+    bench = shop(ignored=True)
+    result = bench.run("shop_incremental", partition="2026-10-02")
+    metadata = metadata_of(result)
+    assert (metadata["rows_loaded"], metadata["rows_outside_window"]) == (1, 2)
+    checks = {check.check_name: check for check in result.get_asset_check_evaluations()}
+    assert not checks["api_honours_the_window"].passed
+    assert checks["api_honours_the_window"].severity == dg.AssetCheckSeverity.WARN
+    assert any(line.endswith("does the API ignore the parameters of `incremental`?") for line in bench.log(result))
+    assert any(
+        "1 rows ([2026-10-02T00:00:00Z, 2026-10-03T00:00:00Z), 2 outside the window left out)" in line
+        for line in bench.log(result)
+    )
+
+
+def test_waits_are_counted(shop: Callable[..., Bench]) -> None:
+    metadata = metadata_of(shop(rate="50").run("shop_full_refresh"))
+    assert metadata["requests"] == 3
+    assert metadata["seconds_waited"] > 0
+
+
+def test_a_full_refresh_tells_of_itself_once(shop: Callable[..., Bench]) -> None:
+    result = shop().run("shop_full_refresh")
+    found = list(materializations(result, "shop/orders").values())
+    assert (found[-1]["mode"], found[-1]["window"], found[-1]["rows_loaded"]) == ("replace", "all history", 3)
+    assert {tuple(metadata.items()) for metadata in found[:-1]} == {(("mode", "full refresh"),)}
+
+
+def test_preview_of_ten_rows(shop: Callable[..., Bench]) -> None:
+    rows = [{"id": n, "updatedAt": "2026-10-01T06:00:00Z"} for n in range(30)]
+    metadata = metadata_of(shop(rows).run("shop_incremental", partition="2026-10-01"))
+    assert len(metadata["preview"].splitlines()) == 2 + 10
+
+
+def test_preview_off(shop: Callable[..., Bench]) -> None:
+    """Nothing of the records is in Dagster's history then."""
+    bench = shop(preview="false")
+    result = bench.run("shop_incremental", partition="2026-10-01")
+    assert "preview" not in metadata_of(result)
+    assert "a | b" not in str(bench.instance.all_logs(result.run_id))
+
+
+@pytest.mark.parametrize(
+    ("value", "cell"),
+    [
+        (None, ""),
+        (12, "12"),
+        ("", ""),
+        ("Zoë 🚀 محمد", "Zoë 🚀 محمد"),
+        ("a|b", r"a\|b"),
+        ("a\\|b", r"a\\\|b"),
+        ("one\ntwo\r\nthree", "one two  three"),
+        ("<script>alert(1)</script>", r"\<script\>alert(1)\</script\>"),
+        ("![pixel](https://example.com/p.png)", r"\!\[pixel\](https://example.com/p.png)"),
+        ("*a* _b_ `c` ~d~", r"\*a\* \_b\_ \`c\` \~d\~"),
+        ("&lt;", r"\&lt;"),
+        ("x" * 80, "x" * 80),
+        ("x" * 81, "x" * 79 + "…"),
+    ],
+)
+def test_values_are_shown_as_they_are(value: Any, cell: str) -> None:
+    """Markdown and HTML in a value are not rendered, and none breaks the table."""
+    assert markdown_table(["a"], [[value]]) == f"| a |\n| --- |\n| {cell} |"
+
+
+@pytest.mark.parametrize(
+    ("total", "shares"), [("", ["", "", ""]), (", total_path: total", [", 67% of 3", ", 100% of 3"])]
+)
+def test_progress_is_logged(
+    shop: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch, total: str, shares: list[str]
+) -> None:
+    monkeypatch.setattr("analytics_assets.rest_api.source.PROGRESS_SECONDS", 0.0)
+    bench = shop(total=total)
+    *lines, summary = bench.log(bench.run("shop_full_refresh"))
+    found = [re.fullmatch(r"orders: (\d+) rows in (\d+) pages, \d+ rows/s(.*)", line) for line in lines]
+    assert [line.groups() for line in found if line] == [
+        (str(min(2 * page, 3)), str(page), share) for page, share in enumerate(shares, start=1)
+    ]
+    assert all(found)
+    assert summary.startswith("shop/orders: 3 rows (all history) into shop.orders, which holds 3; ")

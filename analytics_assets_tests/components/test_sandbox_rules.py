@@ -1,0 +1,130 @@
+"""When the embedded API may answer in place of a real one: invented data must not go unnoticed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from analytics_assets.definitions import build_definitions
+from analytics_assets.sandbox import Sandbox, builtin
+from analytics_assets_tests.components.conftest import Bench, failure, materializations, write_defs
+from analytics_assets_tests.components.tables import held
+
+SCHEDULED = {"dagster/schedule_name": "treasury_snapshot_schedule"}
+NONE_SET = (
+    "none of treasury's variables is set (TREASURY_BASE_URL, TREASURY_CLIENT_ID, TREASURY_CLIENT_SECRET, "
+    "TREASURY_TOKEN_URL), and "
+)
+ALL = {
+    "TREASURY_BASE_URL": "http://127.0.0.1:1",
+    "TREASURY_CLIENT_ID": "client",
+    "TREASURY_CLIENT_SECRET": "HUSH-secret",
+    "TREASURY_TOKEN_URL": "http://127.0.0.1:1/token",
+}
+BUILT_IN = Path(builtin.__file__).parents[1] / "defs" / "treasury" / "defs.yaml"
+NOT_SANDBOX = BUILT_IN.read_text().replace("sandbox: true", "sandbox: false")
+
+
+@pytest.fixture
+def unset(folder: Path, instance: dg.DagsterInstance) -> Bench:
+    """The built-in APIs, none of whose variables is set."""
+    return Bench(folder, Sandbox([]), build_definitions({}), instance)
+
+
+def without(*names: str) -> dict[str, str]:
+    return {name: value for name, value in ALL.items() if name not in names}
+
+
+def test_sandbox_serves_when_nothing_is_set(unset: Bench) -> None:
+    result = unset.run("treasury_snapshot")
+    for resource in ("cash_drawers", "bank_accounts"):
+        assert unset.rows(f"treasury_sandbox.{resource}") == held(f"treasury.{resource}")
+        [metadata] = materializations(result, f"treasury/{resource}").values()
+        assert metadata["source"] == "sandbox: invented data"
+        assert metadata["dagster/table_name"] == f"treasury_sandbox.{resource}"
+
+
+def test_an_empty_variable_counts_as_unset(unset: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ALL:
+        monkeypatch.setenv(name, " \n")
+    unset.run("treasury_snapshot")
+    assert unset.rows("treasury_sandbox.cash_drawers")
+
+
+def test_a_real_api_is_no_sandbox(bench: Bench) -> None:
+    result = bench.run("treasury_snapshot", tags=SCHEDULED)
+    [metadata] = materializations(result, "treasury/cash_drawers").values()
+    assert (metadata["source"], metadata["dagster/table_name"]) == ("API", "treasury.cash_drawers")
+
+
+@pytest.mark.parametrize(
+    ("environ", "tags", "said"),
+    [
+        ({}, SCHEDULED, f"{NONE_SET}a scheduled run never loads the sandbox's invented data: set them"),
+        (
+            {"ANALYTICS_DESTINATION": "postgres"},
+            {},
+            f"{NONE_SET}the sandbox's invented data goes into DuckDB only, not postgres",
+        ),
+        (
+            without("TREASURY_CLIENT_SECRET"),
+            {},
+            "the credentials of treasury are half set: oauth2 lacks TREASURY_CLIENT_SECRET (TREASURY_CLIENT_ID, "
+            "TREASURY_TOKEN_URL set). Set what is missing, or unset the rest; an empty value counts as unset.",
+        ),
+        (
+            without("TREASURY_BASE_URL"),
+            {},
+            "`client.base_url`: TREASURY_BASE_URL is not set. An empty value counts as unset.",
+        ),
+        (
+            {"TREASURY_BASE_URL": ALL["TREASURY_BASE_URL"]},
+            {},
+            "the credentials of treasury are not set: oauth2 lacks TREASURY_CLIENT_ID, TREASURY_CLIENT_SECRET, "
+            "TREASURY_TOKEN_URL. Set all variables of one alternative; an empty value counts as unset.",
+        ),
+    ],
+    ids=["scheduled", "not DuckDB", "half set", "no base URL", "base URL only"],
+)
+def test_sandbox_does_not_serve(
+    unset: Bench, monkeypatch: pytest.MonkeyPatch, environ: Mapping[str, str], tags: Mapping[str, str], said: str
+) -> None:
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    unset.definitions = build_definitions(environ)
+    result = unset.run("treasury_snapshot", tags=tags, ok=False)
+    assert failure(result, "treasury__cash_drawers") == f"treasury/cash_drawers: {said}"
+    assert not (unset.folder / "warehouse.duckdb").exists()
+    assert "HUSH" not in str(unset.instance.all_logs(result.run_id))
+
+
+def test_an_api_without_sandbox_names_all_that_is_to_be_set(folder: Path, instance: dg.DagsterInstance) -> None:
+    definitions = build_definitions({"ANALYTICS_DEFS_DIR": str(write_defs(folder / "defs", {"treasury": NOT_SANDBOX}))})
+    result = Bench(folder, Sandbox([]), definitions, instance).run("treasury_snapshot", ok=False)
+    assert failure(result, "treasury__cash_drawers") == (
+        "treasury/cash_drawers: none of treasury's variables is set (TREASURY_BASE_URL, TREASURY_CLIENT_ID, "
+        "TREASURY_CLIENT_SECRET, TREASURY_TOKEN_URL): set them; where `auth` names alternatives, those of one"
+    )
+
+
+def test_alternatives_name_all_that_is_to_be_set(unset: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RECRUITING_BASE_URL", "http://127.0.0.1:1")
+    result = unset.run("recruiting_full_refresh", ok=False)
+    assert failure(result, "recruiting__users") == (
+        "recruiting/users: the credentials of recruiting are not set: oauth2 lacks RECRUITING_CLIENT_ID, "
+        "RECRUITING_CLIENT_SECRET, RECRUITING_REFRESH_TOKEN, RECRUITING_TOKEN_URL; api_key lacks RECRUITING_API_KEY. "
+        "Set all variables of one alternative; an empty value counts as unset."
+    )
+
+
+def test_an_api_that_the_sandbox_does_not_know(folder: Path, instance: dg.DagsterInstance) -> None:
+    files = {"shop": BUILT_IN.read_text()}
+    definitions = build_definitions({"ANALYTICS_DEFS_DIR": str(write_defs(folder / "defs", files))})
+    result = Bench(folder, Sandbox([]), definitions, instance).run("shop_snapshot", ok=False)
+    assert failure(result, "shop__cash_drawers") == (
+        "shop/cash_drawers: `sandbox: true`: the sandbox has no API 'shop', only recruiting, treasury: "
+        "leave `sandbox: true` out"
+    )

@@ -1,0 +1,259 @@
+"""What Dagster is told of the built-in APIs: assets, jobs, schedules, resources; exactly, and without secrets."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+from dagster._core.remote_representation.external_data import RepositorySnap
+from dagster._serdes import serialize_value
+
+from analytics_assets.definitions import build_definitions
+from analytics_assets_tests.components.conftest import write_defs
+
+TYPES = "columns_keep_their_types"
+WINDOW = "api_honours_the_window"
+TABLES: dict[str, dict[str, Any]] = {
+    "recruiting/opportunities": {
+        "op": "recruiting__opportunities",
+        "group": "recruiting",
+        "kinds": {"dlt", "duckdb"},
+        "deps": ["recruiting_api/opportunities"],
+        "description": "Candidates' applications, one row per opportunity.",
+        "table": "recruiting.opportunities",
+        "columns": [
+            ("id", "text", False, True),
+            ("name", "text", True, False),
+            ("contact", "text", True, False),
+            ("created_at", "timestamp", True, False),
+            ("updated_at", "timestamp", True, False),
+        ],
+        "partitioned": True,
+        "backfill": dg.BackfillPolicy.single_run(),
+        "checks": {TYPES, WINDOW},
+    },
+    "recruiting/users": {
+        "op": "recruiting__users",
+        "group": "recruiting",
+        "kinds": {"dlt", "duckdb"},
+        "deps": ["recruiting_api/users"],
+        "description": "People of the hiring team, one row per user.",
+        "table": "recruiting.users",
+        "columns": [
+            ("id", "text", False, True),
+            ("created_at", "timestamp", True, False),
+            ("updated_at", "timestamp", True, False),
+        ],
+        "partitioned": True,
+        "backfill": dg.BackfillPolicy.single_run(),
+        "checks": {TYPES, WINDOW},
+    },
+    "treasury/cash_drawers": {
+        "op": "treasury__cash_drawers",
+        "group": "treasury",
+        "kinds": {"dlt", "duckdb"},
+        "deps": ["treasury_api/cash_drawers"],
+        "description": "Cash drawers, one row per drawer with its last count.",
+        "table": "treasury.cash_drawers",
+        "columns": [
+            ("id", "bigint", False, True),
+            ("created_at", "timestamp", True, False),
+            ("updated_at", "timestamp", True, False),
+        ],
+        "partitioned": False,
+        "backfill": None,
+        "checks": {TYPES},
+    },
+    "treasury/bank_accounts": {
+        "op": "treasury__bank_accounts",
+        "group": "treasury",
+        "kinds": {"dlt", "duckdb"},
+        "deps": ["treasury_api/bank_accounts"],
+        "description": "Bank accounts, one row per account with its balance.",
+        "table": "treasury.bank_accounts",
+        "columns": [
+            ("id", "bigint", False, True),
+            ("created_at", "timestamp", True, False),
+            ("updated_at", "timestamp", True, False),
+        ],
+        "partitioned": False,
+        "backfill": None,
+        "checks": {TYPES},
+    },
+}
+SOURCES = {
+    "recruiting_api/opportunities": ("recruiting", "The endpoint `/v1/opportunities` of the recruiting API."),
+    "recruiting_api/users": ("recruiting", "The endpoint `/v1/users` of the recruiting API."),
+    "treasury_api/cash_drawers": ("treasury", "The endpoint `/v1/cash_drawers` of the treasury API."),
+    "treasury_api/bank_accounts": ("treasury", "The endpoint `/v1/bank_accounts` of the treasury API."),
+}
+JOBS = {
+    "recruiting_incremental": {"recruiting/opportunities", "recruiting/users"},
+    "recruiting_full_refresh": {"recruiting/opportunities", "recruiting/users"},
+    "treasury_snapshot": {"treasury/bank_accounts", "treasury/cash_drawers"},
+    "treasury_full_refresh": {"treasury/bank_accounts", "treasury/cash_drawers"},
+    "full_refresh": set(TABLES),
+}
+SCHEDULES = {
+    "recruiting_incremental_schedule": ("recruiting_incremental", "0 2 * * *", "UTC"),
+    "treasury_snapshot_schedule": ("treasury_snapshot", "30 2 * * *", "UTC"),
+}
+VARIABLES = {
+    "recruiting_credentials": [
+        "RECRUITING_BASE_URL",
+        "RECRUITING_CLIENT_ID",
+        "RECRUITING_CLIENT_SECRET",
+        "RECRUITING_REFRESH_TOKEN",
+        "RECRUITING_TOKEN_URL",
+        "RECRUITING_API_KEY",
+    ],
+    "treasury_credentials": [
+        "TREASURY_BASE_URL",
+        "TREASURY_CLIENT_ID",
+        "TREASURY_CLIENT_SECRET",
+        "TREASURY_TOKEN_URL",
+    ],
+}
+OWN_API = """\
+type: analytics_assets.components.RestApi
+attributes:
+  client: {base_url: https://api.example.com, headers: {X-Team: {env: SHOP_TEAM}}}
+  resources:
+    - name: orders
+      description: What was sold.
+      owners: [data@example.com, "team:sales"]
+      tags: {domain: sales}
+      primary_key: orderId
+      columns: {orderId: {type: integer}, soldAt: {type: ["null", string], format: date-time, description: In UTC.}}
+      endpoint:
+        path: /v1/orders
+        data_selector: data
+        paginator: {type: offset, limit: 100}
+"""
+
+
+@pytest.fixture
+def repository() -> dg.RepositoryDefinition:
+    return build_definitions({}).get_repository_def()
+
+
+def shop(folder: Path, text: str) -> dg.AssetSpec:
+    """The spec of the table that an own defs.yaml describes."""
+    definitions = build_definitions({"ANALYTICS_DEFS_DIR": str(write_defs(folder, {"shop": text}))})
+    return next(spec for spec in definitions.resolve_all_asset_specs() if spec.key.path == ["shop", "orders"])
+
+
+def seen(columns: dg.TableSchema) -> list[tuple[str, str, bool, bool]]:
+    return [
+        (column.name, column.type, column.constraints.nullable, column.constraints.unique) for column in columns.columns
+    ]
+
+
+@pytest.mark.parametrize("key", TABLES)
+def test_tables(repository: dg.RepositoryDefinition, key: str) -> None:
+    asset_key = dg.AssetKey.from_user_string(key)
+    asset = repository.assets_defs_by_key[asset_key]
+    spec = asset.get_asset_spec(asset_key)
+    assert {
+        "op": asset.op.name,
+        "group": spec.group_name,
+        "kinds": spec.kinds,
+        "deps": [dep.asset_key.to_user_string() for dep in spec.deps],
+        "description": spec.description,
+        "table": spec.metadata["dagster/table_name"],
+        "columns": seen(spec.metadata["dagster/column_schema"]),
+        "partitioned": spec.partitions_def is not None,
+        "backfill": asset.backfill_policy,
+        "checks": {check.name for check in asset.check_specs},
+    } == TABLES[key]
+    assert asset.required_resource_keys >= {f"{spec.group_name}_credentials", "warehouse"}
+
+
+@pytest.mark.parametrize("key", SOURCES)
+def test_endpoints_stand_upstream(repository: dg.RepositoryDefinition, key: str) -> None:
+    asset_key = dg.AssetKey.from_user_string(key)
+    asset = repository.assets_defs_by_key[asset_key]
+    spec = asset.get_asset_spec(asset_key)
+    assert not asset.is_executable
+    assert (spec.group_name, spec.description, spec.kinds, list(spec.deps)) == (*SOURCES[key], {"rest"}, [])
+
+
+def test_there_are_no_other_assets(repository: dg.RepositoryDefinition) -> None:
+    assert {key.to_user_string() for key in repository.assets_defs_by_key} == TABLES.keys() | SOURCES.keys()
+
+
+def test_partitions(repository: dg.RepositoryDefinition) -> None:
+    grids = {asset.partitions_def for asset in repository.assets_defs_by_key.values() if asset.partitions_def}
+    assert grids == {dg.DailyPartitionsDefinition("2026-10-01", timezone="UTC")}
+
+
+def test_jobs(repository: dg.RepositoryDefinition) -> None:
+    jobs = {name: repository.get_job(name) for name in repository.job_names if not name.startswith("__")}
+    assert {
+        name: {key.to_user_string() for key in job.asset_layer.executable_asset_keys} for name, job in jobs.items()
+    } == JOBS
+    refreshes = {name for name, job in jobs.items() if job.tags.get("analytics/mode") == "full_refresh"}
+    assert refreshes == {name for name in JOBS if name.endswith("full_refresh")}
+    assert all(job.description for job in jobs.values())
+
+
+def test_schedules(repository: dg.RepositoryDefinition) -> None:
+    schedules = {
+        schedule.name: (schedule.job_name, schedule.cron_schedule, schedule.execution_timezone)
+        for schedule in repository.schedule_defs
+    }
+    assert schedules == SCHEDULES
+    assert all(schedule.default_status == dg.DefaultScheduleStatus.STOPPED for schedule in repository.schedule_defs)
+
+
+def test_resources_show_names_and_no_values(monkeypatch: pytest.MonkeyPatch) -> None:
+    for names in VARIABLES.values():
+        for name in names:
+            monkeypatch.setenv(name, f"HUSH-{name}")
+    snapshot = RepositorySnap.from_def(build_definitions({}).get_repository_def())
+    shown = {resource.name: resource for resource in snapshot.resources or []}
+    assert shown.keys() == {*VARIABLES, "warehouse"}
+    for name, variables in VARIABLES.items():
+        assert json.loads(str(shown[name].configured_values["variables"])) == variables
+    assert "HUSH" not in serialize_value(snapshot)
+
+
+def test_what_the_yaml_says_of_a_table_is_shown(folder: Path) -> None:
+    spec = shop(folder / "defs", OWN_API)
+    assert (spec.description, list(spec.owners)) == ("What was sold.", ["data@example.com", "team:sales"])
+    assert spec.tags["domain"] == "sales"
+    assert seen(spec.metadata["dagster/column_schema"]) == [
+        ("order_id", "bigint", False, True),
+        ("sold_at", "timestamp", True, False),
+    ]
+    assert spec.metadata["dagster/column_schema"].columns[1].description == "In UTC."
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "changes"),
+    [
+        ("", "# a comment", False),
+        ("limit: 100", "limit:   100", False),
+        ("primary_key: orderId", "primary_key: [orderId]", False),
+        ("X-Team", "X-Group", False),
+        ("limit: 100", "limit: 50", True),
+        ("/v1/orders", "/v2/orders", True),
+        ("{type: integer}", "{type: string}", True),
+    ],
+)
+def test_code_version_changes_with_the_configuration_only(folder: Path, old: str, new: str, changes: bool) -> None:
+    before = shop(folder / "before", OWN_API).code_version
+    edited = OWN_API.replace(old, new) if old else f"{new}\n{OWN_API}"
+    assert (shop(folder / "after", edited).code_version != before) is changes
+
+
+def test_names_follow_destination_and_prefix(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANALYTICS_DESTINATION", "postgres")
+    monkeypatch.setenv("ANALYTICS_DATASET_PREFIX", "raw_")
+    specs = [spec for spec in build_definitions(os.environ).resolve_all_asset_specs() if "dlt" in spec.kinds]
+    assert {spec.metadata["dagster/table_name"] for spec in specs} == {f"raw_{key.replace('/', '.')}" for key in TABLES}
+    assert all(spec.kinds == {"dlt", "postgres"} for spec in specs)

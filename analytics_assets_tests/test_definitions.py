@@ -1,0 +1,106 @@
+"""The code location: it loads anywhere without doing anything, and says what is wrong with its settings."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from analytics_assets.definitions import build_definitions
+from analytics_assets.rest_api.errors import ConfigError
+from analytics_assets_tests.components.tables import COLUMNS, held, stored
+from analytics_assets_tests.conftest import Project
+
+# Loads the definitions where nothing may be written and nobody be called: both fail, and are reported.
+# Dagster is there before: what it does by itself is not ours (with Python 3.10 it tries a temporary folder out).
+PROBE = """\
+import json, os, sys
+import dagster
+
+attempts = []
+WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+CHANGES = ("os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.link", "os.symlink", "os.chmod", "os.truncate")
+CALLS = ("socket.connect", "socket.sendto", "socket.getaddrinfo", "socket.gethostbyname")
+
+def refuse(event, arguments):
+    if event == "open" and arguments[0] != os.devnull and (arguments[2] or 0) & WRITES:
+        attempts.append(f"{event} {arguments[0]}")
+        raise PermissionError(13, "read-only", str(arguments[0]))
+    if event in CHANGES or event in CALLS:
+        attempts.append(f"{event} {arguments}")
+        raise PermissionError(13, "not allowed here")
+
+sys.addaudithook(refuse)
+from analytics_assets.definitions import defs
+repository = defs.get_repository_def()
+print(json.dumps({
+    "environ": sorted(os.environ),
+    "attempts": attempts,
+    "assets": sorted(key.to_user_string() for key in repository.assets_defs_by_key),
+    "jobs": sorted(repository.job_names),
+    "schedules": sorted(schedule.name for schedule in repository.schedule_defs),
+}))
+"""
+
+
+def test_loading_does_nothing(tmp_path: Path) -> None:
+    """With no variable, not even HOME, in a folder that cannot be written to, without a network."""
+    folder = tmp_path / "read_only"
+    folder.mkdir(mode=0o555)
+    done = subprocess.run([sys.executable, "-B", "-c", PROBE], cwd=folder, env={}, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    seen = json.loads(done.stdout)
+    assert seen["attempts"] == []
+    assert len(seen["assets"]) == 8
+    assert len(seen["schedules"]) == 2
+    assert "full_refresh" in seen["jobs"]
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("environ", "said"),
+    [
+        (
+            {"ANALYTICS_EXECUTOR": "celery"},
+            "ANALYTICS_EXECUTOR: 'celery' is unknown; known are in_process, multiprocess",
+        ),
+        (
+            {"ANALYTICS_DEFS_DIR": "/nowhere"},
+            "ANALYTICS_DEFS_DIR: /nowhere is no folder; set it to one that holds <api>/defs.yaml",
+        ),
+    ],
+)
+def test_settings_that_are_wrong(environ: dict[str, str], said: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        build_definitions(environ)
+    assert str(error.value) == said
+
+
+def test_an_empty_setting_counts_as_unset() -> None:
+    names = ("EXECUTOR", "DEFS_DIR", "DESTINATION", "DATASET_PREFIX", "DUCKDB_PATH", "STATE_DIR")
+    found = build_definitions({f"ANALYTICS_{name}": "" for name in names})
+    assert len(list(found.resolve_all_asset_keys())) == 8
+
+
+def test_the_command_line_shows_the_error_alone(project: Project) -> None:
+    console = project.execute("full_refresh", env={"ANALYTICS_EXECUTOR": "celery"}, ok=False)
+    assert (
+        console.splitlines()[-1] == "Error: ANALYTICS_EXECUTOR: 'celery' is unknown; known are in_process, multiprocess"
+    )
+    assert "Traceback" not in console
+
+
+def test_each_asset_in_a_process_of_its_own(project: Project) -> None:
+    """Four processes and one DuckDB file: all four tables are there."""
+    console = project.execute("full_refresh", env={"ANALYTICS_EXECUTOR": "multiprocess"})
+    for table in COLUMNS:
+        assert stored(project.warehouse, table.replace(".", "_sandbox.")) == held(table)
+    assert len(console.splitlines()) == 2 + 4  # Dagster's warning about its command, and a line for each table
+    with dg.DagsterInstance.from_config(str(project.folder / ".dagster")) as instance:
+        [run] = instance.get_runs()
+        starts = instance.all_logs(run.run_id, dg.DagsterEventType.STEP_START)
+        assert len({entry.dagster_event.pid for entry in starts if entry.dagster_event}) == 4

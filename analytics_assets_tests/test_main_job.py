@@ -1,0 +1,84 @@
+"""The main job as a newcomer runs it: a fresh folder, no credentials, one command."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import dagster as dg
+import pytest
+
+from analytics_assets_tests.components.tables import COLUMNS, TEXT, columns, held, snake_case, stored
+from analytics_assets_tests.conftest import Project
+
+SUMMARIES = {
+    "recruiting__opportunities": "recruiting/opportunities: 1000 rows (all history) into "
+    "recruiting_sandbox.opportunities, which holds 1000;",
+    "recruiting__users": "recruiting/users: 240 rows (all history) into recruiting_sandbox.users, which holds 240;",
+    "treasury__bank_accounts": "treasury/bank_accounts: 420 rows (all history) into "
+    "treasury_sandbox.bank_accounts, which holds 420;",
+    "treasury__cash_drawers": "treasury/cash_drawers: 180 rows (all history) into "
+    "treasury_sandbox.cash_drawers, which holds 180;",
+}
+
+
+@dataclass
+class Done:
+    """The project after the command, and what it printed."""
+
+    project: Project
+    console: str
+
+    def sandbox_table(self, table: str) -> str:
+        return table.replace(".", "_sandbox.")
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> Done:
+    project = Project(tmp_path_factory.mktemp("main_job") / "project")
+    temporary = project.folder.parent / "temporary"
+    temporary.mkdir()
+    return Done(project, project.execute("full_refresh", env={"TMPDIR": str(temporary)}))
+
+
+@pytest.mark.parametrize("table", COLUMNS)
+def test_tables_hold_what_the_api_holds(done: Done, table: str) -> None:
+    name = done.sandbox_table(table)
+    assert stored(done.project.warehouse, name) == held(table)
+    types = {snake_case(field): kind for field, kind in COLUMNS[table].items()}
+    assert columns(done.project.warehouse, name) == {**types, "_dlt_load_id": TEXT}
+    assert done.project.query(f"SELECT COUNT(*), COUNT(DISTINCT _dlt_load_id) FROM {name}") == [(len(held(table)), 1)]
+
+
+def test_warehouse_holds_nothing_else(done: Done) -> None:
+    tables = done.project.query("SELECT schema_name || '.' || table_name FROM duckdb_tables()")
+    assert {name for (name,) in tables if "._dlt_" not in name} == {done.sandbox_table(table) for table in COLUMNS}
+
+
+def test_console_is_quiet(done: Done) -> None:
+    warning, its_code, *lines = done.console.splitlines()
+    assert "SupersessionWarning" in warning  # Dagster's own, about its command
+    assert its_code.startswith("  ")
+    said = [
+        re.fullmatch(r"\S+ \S+ \S+ - dagster - INFO - full_refresh - \S+ - (\w+) - (.*) \S+ s", line) for line in lines
+    ]
+    assert sorted(line.groups() for line in said if line) == sorted(SUMMARIES.items())
+    assert all(said)
+
+
+def test_history_stays_in_dagster_home(done: Done) -> None:
+    with dg.DagsterInstance.from_config(str(done.project.folder / ".dagster")) as instance:
+        [run] = instance.get_runs()
+        assert (run.job_name, run.status) == ("full_refresh", dg.DagsterRunStatus.SUCCESS)
+        assert {key.to_user_string().replace("/", ".") for key in instance.all_asset_keys()} == set(COLUMNS)
+
+
+def test_nothing_is_left_elsewhere(done: Done) -> None:
+    assert {path.name for path in done.project.folder.iterdir()} == {"warehouse.duckdb", ".dagster", ".analytics_state"}
+    assert list((done.project.folder.parent / "temporary").rglob("*")) == []
+
+
+def test_tokens_of_the_sandbox_are_not_kept(done: Done) -> None:
+    kept = [path for path in (done.project.folder / ".analytics_state").rglob("*") if path.is_file()]
+    assert {path.suffix for path in kept} == {".lock"}
+    assert all(path.read_bytes() == b"" for path in kept)

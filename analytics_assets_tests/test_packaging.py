@@ -1,0 +1,160 @@
+"""What the project promises to those who install it: versions, variables, the files of the package."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from importlib.metadata import requires
+from pathlib import Path
+from typing import Any
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from analytics_assets.rest_api.config import load_config
+from analytics_assets.rest_api.credentials import variables
+from analytics_assets_tests.checkout import checkout
+from analytics_assets_tests.conftest import ROOT, Project, need
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+NAME = "analytics_assets"
+PACKAGE = ROOT / NAME
+# In parts, so that this file is not a find itself.
+REGISTRIES = ["pypi" + ".org", "python" + "hosted", "/sim" + "ple/", "index" + "-url", "index" + "_url"]
+
+WITHOUT_DAGSTER = """
+import importlib, pkgutil, sys
+
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        assert name.split(".")[0] not in ("dagster", "dagster_dlt", "dagster_embedded_elt"), name
+
+sys.meta_path.insert(0, Refuse())
+import analytics_assets.rest_api as package
+for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
+    importlib.import_module(module.name)
+    print(module.name)
+"""
+
+LOAD_DEFINITIONS = """
+import analytics_assets.definitions as module
+print(module.__file__)
+print(*sorted(key.to_user_string() for key in module.defs.resolve_asset_graph().materializable_asset_keys))
+"""
+
+
+def project_table() -> dict[str, Any]:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text())
+
+
+def pins() -> list[Requirement]:
+    return [Requirement(line) for line in (ROOT / "constraints.txt").read_text().splitlines() if line]
+
+
+def declared() -> Iterator[Requirement]:
+    """The requirements of the project and its extras, those on itself left out."""
+    project = project_table()["project"]
+    for lines in (project["dependencies"], *project["optional-dependencies"].values()):
+        yield from (requirement for requirement in map(Requirement, lines) if requirement.name != NAME)
+
+
+def test_uv_and_pip_hold_the_same_versions() -> None:
+    for_uv = project_table()["tool"]["uv"]["constraint-dependencies"]
+    assert for_uv == [line for line in (ROOT / "constraints.txt").read_text().splitlines() if line]
+
+
+def test_every_pin_is_one_version() -> None:
+    for pin in pins():
+        assert [specifier.operator for specifier in pin.specifier] == ["=="], pin
+
+
+def test_every_requirement_is_bounded_and_its_pin_is_within() -> None:
+    for name in {requirement.name for requirement in declared()}:
+        bounds = [requirement.specifier for requirement in declared() if requirement.name == name]
+        assert any("<" in str(bound) for bound in bounds), f"{name} has no upper bound"
+        versions = [
+            next(iter(pin.specifier)).version
+            for pin in pins()
+            if canonicalize_name(pin.name) == canonicalize_name(name)
+        ]
+        assert versions, f"{name} is not pinned"
+        assert all(version in bound for version in versions for bound in bounds), f"{name}: {versions}, {bounds}"
+
+
+def test_all_that_is_installed_with_the_project_is_pinned() -> None:
+    pinned = {canonicalize_name(pin.name) for pin in pins() if pin.marker is None or pin.marker.evaluate()}
+    needed = set(closure(Requirement(f"{NAME}[test]"), seen=set()))
+    assert needed - pinned == {canonicalize_name(NAME)}
+
+
+def closure(requirement: Requirement, *, seen: set[str]) -> Iterator[str]:
+    """The names of a distribution and of all that it requires in this environment."""
+    if str(requirement) in seen:
+        return
+    seen.add(str(requirement))
+    yield canonicalize_name(requirement.name)
+    for line in requires(requirement.name) or []:
+        needed = Requirement(line)
+        extras = [{"extra": extra} for extra in ("", *requirement.extras)]
+        if needed.marker is None or any(needed.marker.evaluate(extra) for extra in extras):
+            yield from closure(needed, seen=seen)
+
+
+def test_no_file_names_a_registry() -> None:
+    need(shutil.which("git") is not None and (ROOT / ".git").exists(), "a git checkout")
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    ).stdout
+    files = [ROOT / name for name in listed.split("\0") if name]
+    assert ROOT / "pyproject.toml" in files
+    texts = {file: file.read_bytes().decode(errors="replace").lower() for file in files if file.is_file()}
+    assert [(file, registry) for file, text in texts.items() for registry in REGISTRIES if registry in text] == []
+
+
+def test_the_example_environment_lists_every_variable_and_no_other() -> None:
+    listed = re.findall(r"^([A-Z_]+)=", (ROOT / ".env.example").read_text(), flags=re.MULTILINE)
+    read = {name for file in PACKAGE.rglob("*.py") for name in re.findall(r"ANALYTICS_[A-Z_]*[A-Z]", file.read_text())}
+    named = {name for file in PACKAGE.glob("defs/*/defs.yaml") for name in variables(load_config(file))}
+    assert sorted(listed) == sorted(read | named)
+
+
+def test_the_rest_api_package_runs_without_dagster(project: Project) -> None:
+    imported = project.run("python", "-c", WITHOUT_DAGSTER, env={"PYTHONPATH": str(ROOT)}).split()
+    assert "analytics_assets.rest_api.load" in imported
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The package as it is installed elsewhere, built from a copy: building leaves files behind."""
+    copy = checkout(tmp_path_factory.mktemp("wheel") / "project")
+    copy.run("pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", "dist", ".")
+    [built] = (copy.folder / "dist").glob("*.whl")
+    return built
+
+
+def test_the_wheel_holds_the_package_whole(wheel: Path) -> None:
+    held = set(zipfile.ZipFile(wheel).namelist())
+    files = [file for file in PACKAGE.rglob("*") if file.is_file() and file.suffix != ".pyc"]
+    assert {name for name in held if ".dist-info/" not in name} == {str(file.relative_to(ROOT)) for file in files}
+    assert {f"{NAME}/py.typed", f"{NAME}/defs/recruiting/defs.yaml", f"{NAME}/defs/treasury/defs.yaml"} <= held
+
+
+def test_definitions_load_from_the_wheel(wheel: Path, project: Project, tmp_path: Path) -> None:
+    site = tmp_path / "site"
+    zipfile.ZipFile(wheel).extractall(site)
+    [file, *keys] = project.run("python", "-c", LOAD_DEFINITIONS, env={"PYTHONPATH": str(site)}).split()
+    assert Path(file) == site / NAME / "definitions.py"
+    assert keys == ["recruiting/opportunities", "recruiting/users", "treasury/bank_accounts", "treasury/cash_drawers"]

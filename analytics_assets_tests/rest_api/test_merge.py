@@ -168,8 +168,8 @@ OCTOBER = 1_790_812_800  # its first second
             WINDOW,
             "timestamp",
             "iso8601",
-            ["'2026-10-01 00:00Z'"],
-            ["'2026-09-30 23:59:59.999999Z'", "'2026-10-02 00:00Z'"],
+            ["'2026-10-01 00:00:00Z'"],
+            ["'2026-09-30 23:59:59.999999Z'", "'2026-10-02 00:00:00Z'"],
         ),
         (WINDOW, "bigint", "epoch_s", [OCTOBER, OCTOBER + 86_399], [OCTOBER - 1, OCTOBER + 86_400]),
         (WINDOW, "bigint", "epoch_ms", [OCTOBER * 1000], [OCTOBER * 1000 - 1, (OCTOBER + 86_400) * 1000]),
@@ -196,10 +196,10 @@ def test_append_takes_the_place_of_its_window(
 def test_names_of_every_kind_and_keys_of_several_columns(database: Database) -> None:
     plan = Plan("t", "merge", ("order", "group"), cursor="timestamp")
     columns = {"order": "bigint", "group": "text", "timestamp": "timestamp", "select": "json", "table": "double"}
-    before = ["1, 'x', '2026-10-01 00:00Z', '{\"a\": 1}', 0.1", "1, 'y', '2026-10-01 00:00Z', NULL, 0.1"]
+    before = ["1, 'x', '2026-10-01 00:00:00Z', '{\"a\": 1}', 0.1", "1, 'y', '2026-10-01 00:00:00Z', NULL, 0.1"]
     load = [
-        "1, 'x', '2026-10-02 00:00Z', '[2]', 0.2",
-        "1, 'y', '2026-10-01 00:00Z', NULL, 0.1",
+        "1, 'x', '2026-10-02 00:00:00Z', '[2]', 0.2",
+        "1, 'y', '2026-10-01 00:00:00Z', NULL, 0.1",
         "2, 'x', NULL, '{}', NULL",
     ]
     after = database.load(plan, columns, before, load)

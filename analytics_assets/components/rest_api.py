@@ -46,7 +46,8 @@ def build_definitions(api: str, config: RestApiConfig) -> dg.Definitions:
     grid = build_partitions(config.partitions) if config.partitions else None
     incremental: list[dg.AssetsDefinition] = []
     snapshot: list[dg.AssetsDefinition] = []
-    for resource in config.merged():
+    resources = config.merged()
+    for resource in resources:
         windowed = resource.endpoint.incremental is not None
         asset = build_asset(
             api, config.client, resource, warehouse=warehouse, partitions_def=grid if windowed else None
@@ -79,7 +80,7 @@ def build_definitions(api: str, config: RestApiConfig) -> dg.Definitions:
     )
     credentials = ApiCredentials(api=api, variables=list(variables(config)), sandbox=config.sandbox)
     return dg.Definitions(
-        assets=[*(endpoint_spec(api, resource) for resource in config.merged()), *incremental, *snapshot],
+        assets=[*(endpoint_spec(api, resource) for resource in resources), *incremental, *snapshot],
         jobs=jobs,
         schedules=schedules,
         resources={f"{api}_credentials": credentials},

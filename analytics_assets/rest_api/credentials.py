@@ -7,7 +7,6 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from urllib.parse import unquote_plus
 
 from pydantic import BaseModel
 
@@ -158,15 +157,3 @@ def _encodings(char: str) -> Iterator[str]:
     yield re.escape(char)
     if char == " ":
         yield r"\+"
-
-
-def redact_url(url: str, names: Iterable[str]) -> str:
-    """The URL with its user part and the values of the named query parameters masked; no text makes it fail."""
-    hidden = {name.casefold() for name in names}
-    base, mark, query = url.partition("?")
-    pairs = [pair.partition("=") for pair in query.split("&")]
-    query = "&".join(
-        name + equals + (MASK if equals and unquote_plus(name).casefold() in hidden else value)
-        for name, equals, value in pairs
-    )
-    return re.sub(r"(?<=://)[^/#]*@", f"{MASK}@", base, count=1) + mark + query

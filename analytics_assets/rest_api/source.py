@@ -91,12 +91,13 @@ class Conversion:
         """Arrow tables of about BATCH_ROWS rows, all of one growing schema; at least one, which may be empty."""
         statistics, progress = self._statistics, Progress(self._log, self._resource.name, self._walk)
         batch: list[pa.Table] = []
+        yielded = 0
         for page in self._walk.walk():
             batch.append(self._convert(page))  # by page: twice as fast as many rows' objects at once
             progress.tick()
-            if sum(table.num_rows for table in batch) >= BATCH_ROWS:
+            if statistics.rows - yielded >= BATCH_ROWS:
                 yield self.schema.concat(batch)
-                batch = []
+                batch, yielded = [], statistics.rows
         statistics.pages = self._walk.pages
         self._check_cursor()
         if statistics.filter_ignored:
@@ -157,10 +158,9 @@ class Conversion:
 
     def _check_cursor(self) -> None:
         """A cursor that no row has is a mistake in the configuration: windows would hold whatever came."""
-        incremental = self._resource.endpoint.incremental
-        if incremental and incremental.cursor_path and self._statistics.fetched and not self._cursors_seen:
+        if self._cursor_path and self._statistics.fetched and not self._cursors_seen:
             raise DataError(
-                f"no record has the field {incremental.cursor_path!r} that `incremental.cursor_path` names; "
+                f"no record has the field {self._cursor_path!r} that `incremental.cursor_path` names; "
                 f"the columns are {', '.join(self.schema.dlt_columns())}"
             )
 

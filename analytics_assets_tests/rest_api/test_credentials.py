@@ -14,7 +14,6 @@ import pytest
 from analytics_assets.rest_api.config import Client, SecretRef
 from analytics_assets.rest_api.credentials import (
     Secrets,
-    redact_url,
     redactor,
     select_auth,
     variables,
@@ -213,21 +212,3 @@ def test_a_secret_is_masked_in_each_encoding(text: str) -> None:
 def test_nothing_to_mask_changes_nothing() -> None:
     assert redactor([])("text") == "text"
     assert redactor([""])("text") == "text"
-
-
-@pytest.mark.parametrize(
-    ("url", "expected"),
-    [
-        ("https://h/p?api_key=k3y&page=2", "https://h/p?api_key=***&page=2"),
-        ("https://h/p?page=2&API_KEY=k3y#part", "https://h/p?page=2&API_KEY=***"),
-        ("https://h/p?filter%5Bkey%5D=k3y", "https://h/p?filter%5Bkey%5D=***"),
-        ("https://h/p?api_key=k3y&api_key=k3y", "https://h/p?api_key=***&api_key=***"),
-        ("https://user:k3y@h/p", "https://***@h/p"),
-        ("https://h/p@q?x=a@b", "https://h/p@q?x=a@b"),
-        ("https://h/p", "https://h/p"),
-        ("https://[broken?api_key=k3y", "https://[broken?api_key=***"),
-        ("", ""),
-    ],
-)
-def test_redact_url(url: str, expected: str) -> None:
-    assert redact_url(url, ["api_key", "filter[key]"]) == expected

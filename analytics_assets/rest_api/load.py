@@ -97,6 +97,7 @@ def prepare(request: LoadRequest) -> Iterator[Load]:
                 window=request.read_window,
                 threads=request.client.max_concurrency,
                 keyed=bool(pipeline.plan.primary_key),
+                read=schema.read,
             )
             conversion = Conversion(
                 walk,

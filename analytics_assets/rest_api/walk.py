@@ -12,7 +12,6 @@ import queue
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from analytics_assets.rest_api.client import HttpClient, Response, describe
 from analytics_assets.rest_api.config import Endpoint
@@ -20,6 +19,7 @@ from analytics_assets.rest_api.errors import ResponseError
 from analytics_assets.rest_api.pages import Page, Selector
 from analytics_assets.rest_api.pagination import Answer, ExpectedRows, Paginator, Request
 from analytics_assets.rest_api.paginators import paginator
+from analytics_assets.rest_api.records import PageRecords, read_dicts
 from analytics_assets.rest_api.windows import Window, is_bounded, slices, window_params
 
 PAGES_BEFORE_SLICING = 2
@@ -48,7 +48,7 @@ class Part:
 class WalkedPage:
     """Records, and the slice that they were asked for: those outside of it are another's, or nobody's."""
 
-    records: list[dict[str, Any]]
+    records: PageRecords
     window: Window | None
 
 
@@ -56,8 +56,8 @@ class WalkedPage:
 class Walk:
     """One walk through an endpoint: all of its pages, or those of a window.
 
-    `keyed` says that no two pages can be equal. `may_slice` is asked, with the first pages' records, whether the
-    window may be cut; without it, it is not.
+    `keyed` says that no two pages can be equal. `may_slice` is asked of the first pages' records whether the
+    window may be cut; without it, it is not. `read` reads the JSON of a page's records.
     """
 
     endpoint: Endpoint
@@ -66,13 +66,18 @@ class Walk:
     window: Window | None = None
     threads: int = 1
     keyed: bool = True
-    may_slice: Callable[[list[dict[str, Any]]], bool] | None = None
+    may_slice: Callable[[PageRecords], bool] | None = None
+    read: Callable[[bytes], PageRecords] = read_dicts
     pages: int = field(default=0, init=False)
     rows: int = field(default=0, init=False)
     total: int | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
-        self._selector = Selector(self.endpoint.data_selector, allow_missing=self.endpoint.allow_missing_selector)
+        self._selector = Selector(
+            self.endpoint.data_selector,
+            allow_missing=self.endpoint.allow_missing_selector,
+            read=self.read,
+        )
         self._url = self.client.url(self.endpoint.path)
         self._lock = threading.Lock()
 
@@ -87,7 +92,7 @@ class Walk:
         cuts = self._slices()
         if cuts:
             probe = list(itertools.islice(walked, PAGES_BEFORE_SLICING))
-            if whole.request and self.may_slice and self.may_slice([row for page in probe for row in page.records]):
+            if whole.request and self.may_slice and all(self.may_slice(page.records) for page in probe):
                 self.pages = self.rows = 0  # what was read so far is read again, slice by slice
                 yield from at_once(self._slice, (self._part(cut) for cut in cuts), self.threads)
                 return

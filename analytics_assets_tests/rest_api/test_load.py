@@ -51,7 +51,7 @@ def test_composite_key(tmp_path: Path) -> None:
 def test_null_key(nameless: dict[str, Any], tmp_path: Path) -> None:
     rows = [{"id": 1, "v": 1}, nameless, {"id": 3, "v": 3}]
     with orders(tmp_path) as api:
-        with pytest.raises(DataError, match=r"'id' is null or missing in 1 of 2 records.*`null_key: skip`"):
+        with pytest.raises(DataError, match=r"'id' is null or missing in 1 of 3 records.*`null_key: skip`"):
             api.load(rows)
         assert not api.types()
         load = api.load(rows, null_key="skip")

@@ -174,7 +174,6 @@ def connect(request: LoadRequest, secrets: Secrets) -> HttpClient:
         connect_timeout=config.connect_timeout,
         read_timeout=config.read_timeout,
         max_requests_per_second=config.max_requests_per_second,
-        max_concurrency=config.max_concurrency,
         allow_insecure_http=config.allow_insecure_http,
     )
     client.auth = build_authenticator(

@@ -13,13 +13,14 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from analytics_assets.rest_api.client import HttpClient, Response, describe
+from analytics_assets.rest_api.client import HttpClient
 from analytics_assets.rest_api.config import Endpoint
 from analytics_assets.rest_api.errors import ResponseError
 from analytics_assets.rest_api.pages import Page, Selector
 from analytics_assets.rest_api.pagination import Answer, ExpectedRows, Paginator, Request
 from analytics_assets.rest_api.paginators import paginator
 from analytics_assets.rest_api.records import PageRecords, read_dicts
+from analytics_assets.rest_api.transport import Response, describe
 from analytics_assets.rest_api.windows import Window, is_bounded, slices, window_params
 
 PAGES_BEFORE_SLICING = 2

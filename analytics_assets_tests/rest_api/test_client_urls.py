@@ -145,6 +145,7 @@ def test_a_path_stands_below_the_base_url(base: str, path: str, url: str) -> Non
         ("https://", "must be a URL"),
         ("https://api.example.com:99999", "must be a URL"),
         ("", "must be a URL"),
+        ("https://user:password@api.example.com", "names a user"),
     ],
 )
 def test_credentials_are_not_sent_in_the_clear(url: str, problem: str) -> None:

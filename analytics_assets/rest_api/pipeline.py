@@ -84,7 +84,7 @@ def planned_destination(warehouse: Warehouse, plan: Plan, dataset: str) -> Desti
             "a database or warehouse that can (duckdb, postgres, snowflake, bigquery, ...)"
         )
     mixin = {"duckdb": PlannedDuckDbLoad, "postgres": PlannedPostgresLoad}.get(warehouse.destination, PlannedLoad)
-    planned = type(client.__name__, (mixin, client), {"plan": plan})
+    planned = type(client.__name__, (mixin, client), {"plan": plan, "memory": warehouse.duckdb_memory})
     kind = type(base)
     base.__class__ = type(kind.__name__, (kind,), {"__module__": kind.__module__, "client_class": planned})
     planned_base: Destination[Any, Any] = base

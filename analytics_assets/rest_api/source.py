@@ -18,6 +18,7 @@ from analytics_assets.rest_api.cursors import inside, moments
 from analytics_assets.rest_api.errors import DataError
 from analytics_assets.rest_api.records import PageRecords, Records, merged
 from analytics_assets.rest_api.table_schema import TableSchema
+from analytics_assets.rest_api.threads import ahead
 from analytics_assets.rest_api.walk import Walk, WalkedPage
 from analytics_assets.rest_api.windows import Window
 
@@ -201,7 +202,7 @@ def source(conversion: Conversion, *, name: str, needed: Collection[str]) -> Dlt
 
     def read() -> Iterator[Any]:
         declared = 0
-        for table in conversion.tables():
+        for table in ahead(conversion.tables()):  # the next is fetched and converted while dlt writes this one
             if not table.num_rows and not set(needed) <= set(table.column_names):
                 continue
             if table.num_columns == declared:

@@ -6,9 +6,7 @@ worth cutting its window into slices. From there on several threads walk parts o
 
 from __future__ import annotations
 
-import contextlib
 import itertools
-import queue
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -20,6 +18,7 @@ from analytics_assets.rest_api.pages import Page, Selector
 from analytics_assets.rest_api.pagination import Answer, ExpectedRows, Paginator, Request
 from analytics_assets.rest_api.paginators import paginator
 from analytics_assets.rest_api.records import PageRecords, read_dicts
+from analytics_assets.rest_api.threads import at_once
 from analytics_assets.rest_api.transport import Response, describe
 from analytics_assets.rest_api.windows import Window, is_bounded, slices, window_params
 
@@ -167,49 +166,6 @@ class Walk:
         except ResponseError as error:
             raise ResponseError(f"{where}: {error}") from None
         return page
-
-
-def at_once(walk: Callable[[Part], Iterator[WalkedPage]], parts: Iterator[Part], threads: int) -> Iterator[WalkedPage]:
-    """The results of `walk` over the parts, by several threads; the first error ends all.
-
-    Parts are taken one by one, so a generator of them may react to what was walked already.
-    """
-    results: queue.Queue[WalkedPage | BaseException | None] = queue.Queue(maxsize=2 * threads)
-    taking, stop = threading.Lock(), threading.Event()
-
-    def put(result: WalkedPage | BaseException | None) -> None:
-        while not stop.is_set():
-            with contextlib.suppress(queue.Full):
-                results.put(result, timeout=1.0)
-                return
-
-    def work() -> None:
-        try:
-            while not stop.is_set():
-                with taking:
-                    part = next(parts, None)
-                if part is None:
-                    break
-                for page in walk(part):
-                    put(page)
-        except BaseException as error:  # it is the reader's: it raises there
-            put(error)
-        put(None)
-
-    for _ in range(threads):
-        threading.Thread(target=work, name="walk", daemon=True).start()
-    try:
-        working = threads
-        while working:
-            result = results.get()
-            if isinstance(result, BaseException):
-                raise result
-            if result is None:
-                working -= 1
-            else:
-                yield result
-    finally:
-        stop.set()
 
 
 def advice(status: int) -> str:

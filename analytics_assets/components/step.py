@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -18,6 +19,7 @@ from analytics_assets.components.jobs import is_full_refresh
 from analytics_assets.components.metadata import load_metadata
 from analytics_assets.components.partitions import Chunk, remaining_chunks
 from analytics_assets.components.resources import ApiCredentials, WarehouseResource
+from analytics_assets.components.retries import Retries
 from analytics_assets.rest_api.config import Client, ResolvedResource
 from analytics_assets.rest_api.errors import ConfigError, RestApiError
 from analytics_assets.rest_api.load import LOADER_FILE_FORMAT, Load, LoadRequest, prepare
@@ -71,7 +73,8 @@ def run_step(
     except RestApiError as error:
         if done:
             yield from check_results(check_specs, done)
-        raise step_failure(context, spec.key, error) from None
+        failure = step_failure(context, spec.key, error, Retries.from_environment(os.environ))
+        raise failure from failure.__cause__
     yield from check_results(check_specs, done)
 
 

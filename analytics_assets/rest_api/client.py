@@ -18,7 +18,7 @@ from urllib3.util import make_headers, parse_url
 
 from analytics_assets.rest_api.auth import Authenticator
 from analytics_assets.rest_api.config import ErrorHandler
-from analytics_assets.rest_api.errors import ConfigError, CredentialsError, ResponseError
+from analytics_assets.rest_api.errors import ConfigError, CredentialsError, ResponseError, UnavailableError
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 MAX_REDIRECTS = 5
@@ -213,7 +213,7 @@ class HttpClient:
                 response = self._follow(method, with_query(url, query), signed, body)
             except (HTTPError, LocationParseError) as error:
                 if last or (method == "POST" and not _never_arrived(error)):
-                    raise ResponseError(
+                    raise UnavailableError(
                         f"{describe(url, method)} failed after {attempt + 1} attempts: {transport_problem(error)}"
                     ) from None
                 delay = self._backoff(attempt)

@@ -23,7 +23,7 @@ from dlt.pipeline.pipeline import Pipeline
 from filelock import FileLock, Timeout
 
 from analytics_assets.rest_api.config import Kind
-from analytics_assets.rest_api.errors import RestApiError, WarehouseError
+from analytics_assets.rest_api.errors import BusyError, RestApiError, WarehouseError
 from analytics_assets.rest_api.merge import Plan, PlannedDuckDbLoad, PlannedLoad
 from analytics_assets.rest_api.postgres import PlannedPostgresLoad, lock_dataset
 from analytics_assets.rest_api.warehouse import Warehouse
@@ -237,7 +237,7 @@ def exclusive(warehouse: Warehouse, dataset: str, *, log: logging.Logger) -> Ite
         except Timeout:
             log.info(f"waiting for another load to leave {place}")
             if time.monotonic() > deadline:
-                raise WarehouseError(
+                raise BusyError(
                     f"another load held {place} for {warehouse.lock_seconds:.0f} s: run again later"
                 ) from None
     try:
@@ -267,7 +267,7 @@ def wait_for_duckdb(path: Path, deadline: float, log: logging.Logger) -> None:
             log.warning(f"{path} is open {where}: waiting until it is closed there")
             said = True
         if time.monotonic() > deadline:
-            raise WarehouseError(f"{path} stayed open {where}: close it there and run again")
+            raise BusyError(f"{path} stayed open {where}: close it there and run again")
         time.sleep(0.25)
 
 
@@ -290,6 +290,7 @@ def explain(error: BaseException, *, dataset: str, table: str) -> RestApiError:
         "DependentObjectsStillExist",
     }
     said = f": {str(root).splitlines()[0]}" if type(root).__name__ in words and str(root) else ""
-    return WarehouseError(
+    out_of_reach = any(kind.__name__ == "OperationalError" for kind in type(root).__mro__)
+    return (BusyError if out_of_reach else WarehouseError)(
         f"loading {dataset}.{table} failed with {type(root).__name__}{said}. The table is as it was before"
     )

@@ -14,7 +14,7 @@ from dlt.common.destination import PreparedTableSchema
 from dlt.common.destination.client import HasFollowupJobs, LoadJob, RunnableLoadJob
 from dlt.destinations.job_client_impl import SqlJobClientBase
 
-from analytics_assets.rest_api.errors import WarehouseError
+from analytics_assets.rest_api.errors import BusyError
 from analytics_assets.rest_api.merge import PlannedLoad
 
 COPIED_ROWS = 20_000
@@ -69,7 +69,5 @@ def lock_dataset(client: SqlJobClientBase, dataset: str, lock_seconds: float, lo
             log.info(f"waiting for another load to leave {dataset!r} in PostgreSQL")
             said = True
         if time.monotonic() > deadline:
-            raise WarehouseError(
-                f"another load held {dataset!r} in PostgreSQL for {lock_seconds:.0f} s: run again later"
-            )
+            raise BusyError(f"another load held {dataset!r} in PostgreSQL for {lock_seconds:.0f} s: run again later")
         time.sleep(0.25)

@@ -11,14 +11,18 @@ import os
 import re
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
 from analytics_assets.rest_api.errors import BusyError, WarehouseError
 from analytics_assets.rest_api.warehouse import Warehouse
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
 
 PATIENCE = 1.0  # seconds that nobody needs to hear of
 
@@ -49,10 +53,12 @@ def exclusive(warehouse: Warehouse, dataset: str, table: str, *, log: logging.Lo
             f"cannot keep locks in {file.parent}: {error.strerror}. Set ANALYTICS_STATE_DIR to a folder to write to"
         ) from None
     try:
-        if warehouse.is_duckdb:
-            wait_for_duckdb(warehouse.duckdb_path, deadline, log)
-            remove_spilled(warehouse.duckdb_path)
-        yield deadline
+        with ExitStack() as opened:
+            if warehouse.is_duckdb:
+                # Kept open: between two connections of the load, a reader could open the file.
+                opened.enter_context(open_duckdb(warehouse.duckdb_path, deadline, log))
+                remove_spilled(warehouse.duckdb_path)
+            yield deadline
     finally:
         with suppress(OSError):
             holder.unlink()
@@ -80,15 +86,14 @@ def _read(holder: Path) -> str:
     return "a load that did not say more"
 
 
-def wait_for_duckdb(path: Path, deadline: float, log: logging.Logger) -> None:
-    """Returns once the file can be opened for writing: a person's shell, or another program, may have it open."""
+def open_duckdb(path: Path, deadline: float, log: logging.Logger) -> DuckDBPyConnection:
+    """The file, opened for writing once nobody else has it open: a person's shell, or another program."""
     import duckdb
 
     said = False
     while True:
         try:
-            duckdb.connect(str(path)).close()
-            return
+            return duckdb.connect(str(path))
         except duckdb.Error as error:
             problem = str(error).splitlines()[0]
         if not re.search("lock on file|used by another process", problem):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import logging
 import os
 import re
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -31,6 +33,16 @@ KINDS: Mapping[str, Kind] = {
     "timestamp": "timestamp", "date": "date", "decimal": "decimal", "wei": "decimal",
 }  # fmt: skip
 PREVIEW_ROWS = 10
+SYSTEM_PROBLEMS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EMFILE, errno.ENOMEM)
+# Errors of databases whose own words cannot hold data, and those of PostgreSQL that may pass.
+QUOTED = frozenset({
+    "IOException", "OperationalError", "OutOfMemoryException", "CatalogException", "ConfigFieldMissingException",
+    "DependentObjectsStillExist",
+})  # fmt: skip
+OUT_OF_REACH = frozenset({
+    "OperationalError", "AdminShutdown", "CannotConnectNow", "TooManyConnections", "DeadlockDetected",
+    "SerializationFailure",
+})  # fmt: skip
 
 
 @dataclass
@@ -226,16 +238,12 @@ def explain(error: BaseException, *, dataset: str, table: str) -> RestApiError:
         seen.append(current)
         current = getattr(current, "exception", None) or current.__cause__ or current.__context__
     root = seen[-1]
-    words = {
-        "IOException",
-        "OperationalError",
-        "OutOfMemoryException",
-        "CatalogException",
-        "ConfigFieldMissingException",
-        "DependentObjectsStillExist",
-    }
-    said = f": {str(root).splitlines()[0]}" if type(root).__name__ in words and str(root) else ""
-    out_of_reach = any(kind.__name__ == "OperationalError" for kind in type(root).__mro__)
-    return (BusyError if out_of_reach else WarehouseError)(
-        f"loading {dataset}.{table} failed with {type(root).__name__}{said}. The table is as it was before"
-    )
+    kind, module = type(root).__name__, type(root).__module__
+    texts = " ".join(map(str, seen))
+    said = next((problem for code in SYSTEM_PROBLEMS if (problem := os.strerror(code)) in texts), "")
+    if said and isinstance(root, OSError):
+        said += f" (temporary files are in {tempfile.gettempdir()}; TMPDIR names another folder)"
+    if not said and kind in QUOTED:
+        said = next(iter(str(root).splitlines()), "")
+    told = f"loading {dataset}.{table} failed with {kind}{said and ': '}{said}. The table is as it was before"
+    return (BusyError if kind in OUT_OF_REACH and module.startswith("psycopg2") else WarehouseError)(told)

@@ -8,6 +8,7 @@ import logging
 import multiprocessing
 import os
 import random
+import resource
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -57,14 +58,15 @@ class Place:
     def temp(self) -> Path:
         return self.folder / "temp"
 
-    def load(self, request: LoadRequest, *, kill: tuple[int, float] | None = None) -> Outcome:
+    def load(self, request: LoadRequest, *, kill: tuple[int, float] | None = None, largest_file: int = 0) -> Outcome:
         """A load in a process of its own; with `kill`, SIGKILL reaches it so many seconds after a phase began."""
         self.temp.mkdir(exist_ok=True)
         notes = self.folder / "notes"
         for file in self.folder.glob("notes*"):
             file.unlink()
         phase = FORKED.Value("i", -1)
-        process = FORKED.Process(target=_load, args=(request, {**self.environ, "TMPDIR": str(self.temp)}, notes, phase))
+        environ = {**self.environ, "TMPDIR": str(self.temp)}
+        process = FORKED.Process(target=_load, args=(request, environ, notes, phase, largest_file))
         process.start()
         killed_in = ""
         if kill:
@@ -85,7 +87,11 @@ class Place:
         )
 
 
-def _load(request: LoadRequest, environ: Mapping[str, str], notes: Path, phase: Synchronized[int]) -> None:
+def _load(
+    request: LoadRequest, environ: Mapping[str, str], notes: Path, phase: Synchronized[int], largest_file: int
+) -> None:
+    if largest_file:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
     os.environ.update(environ)
     tempfile.tempdir = environ["TMPDIR"]
     logging.getLogger("analytics_assets").setLevel(logging.INFO)

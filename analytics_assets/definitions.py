@@ -16,6 +16,7 @@ from dagster.components.core.component_tree import ComponentTree
 from analytics_assets.components.assets import WAREHOUSE
 from analytics_assets.components.jobs import FULL_REFRESH, build_full_refresh_job, grids
 from analytics_assets.components.resources import WarehouseResource
+from analytics_assets.components.retries import Retries
 from analytics_assets.rest_api.config import load_config
 from analytics_assets.rest_api.errors import ConfigError
 
@@ -31,12 +32,14 @@ def build_definitions(environ: Mapping[str, str]) -> dg.Definitions:
     executor = environ.get("ANALYTICS_EXECUTOR") or "in_process"
     if executor not in EXECUTORS:
         raise ConfigError(f"ANALYTICS_EXECUTOR: {executor!r} is unknown; known are {', '.join(EXECUTORS)}")
+    # A mistake in them is told now: where APIs and runs read them it would be a stack trace, or late.
+    warehouse, _ = WarehouseResource.from_environment(environ), Retries.from_environment(environ)
     apis = load_apis(folder)
     return dg.Definitions.merge(
         apis,
         dg.Definitions(
             jobs=full_refresh_jobs(apis),
-            resources={WAREHOUSE: WarehouseResource.from_environment(environ)},
+            resources={WAREHOUSE: warehouse},
             executor=EXECUTORS[executor],
         ),
     )

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -59,19 +61,39 @@ class Project:
         self, job: str, *, partition: str | None = None, partitions: tuple[str, str] | None = None, **kwargs: Any
     ) -> str:
         """`dagster job execute` of one job, for a partition, or a range of them as one run."""
-        tags = {}
-        if partition:
-            tags = {"dagster/partition": partition}
-        if partitions:
-            first, last = partitions
-            tags = {"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last}
-        options = ["--tags", json.dumps(tags)] if tags else []
-        command = ["dagster", "job", "execute", "-m", "analytics_assets.definitions", "-j", job, *options]
-        return self.run(*command, **kwargs)
+        return self.run(*execution(job, partition=partition, partitions=partitions), **kwargs)
+
+    def execute_and_kill(self, job: str, *, after: str, seconds: float, env: Mapping[str, str] | None = None) -> bool:
+        """Kills `dagster job execute` that long after it printed a line with those words; whether it still ran."""
+        with subprocess.Popen(
+            execution(job),
+            cwd=self.folder,
+            env={**self.env, **(env or {})},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        ) as process:
+            assert process.stdout is not None
+            assert any(after in line for line in process.stdout), f"it never said {after!r}"
+            time.sleep(seconds)
+            process.kill()
+        return process.returncode == -signal.SIGKILL
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         with duckdb.connect(str(self.warehouse), read_only=True) as connection:
             return connection.sql(sql).fetchall()
+
+
+def execution(job: str, *, partition: str | None = None, partitions: tuple[str, str] | None = None) -> tuple[str, ...]:
+    """The command that runs one job."""
+    tags = {}
+    if partition:
+        tags = {"dagster/partition": partition}
+    if partitions:
+        first, last = partitions
+        tags = {"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last}
+    options = ["--tags", json.dumps(tags)] if tags else []
+    return "dagster", "job", "execute", "-m", "analytics_assets.definitions", "-j", job, *options
 
 
 @pytest.fixture

@@ -72,6 +72,15 @@ def test_loading_does_nothing(tmp_path: Path) -> None:
             {"ANALYTICS_DEFS_DIR": "/nowhere"},
             "ANALYTICS_DEFS_DIR: /nowhere is no folder; set it to one that holds <api>/defs.yaml",
         ),
+        ({"ANALYTICS_STEP_RETRIES": "-1"}, "ANALYTICS_STEP_RETRIES must be a whole number from 0 to 10, not '-1'"),
+        (
+            {"ANALYTICS_STEP_RETRY_SECONDS": "1.5"},
+            "ANALYTICS_STEP_RETRY_SECONDS must be a whole number from 0 to 3600, not '1.5'",
+        ),
+        (
+            {"ANALYTICS_LOCK_SECONDS": "86401"},
+            "ANALYTICS_LOCK_SECONDS must be a whole number from 0 to 86400, not '86401'",
+        ),
     ],
 )
 def test_settings_that_are_wrong(environ: dict[str, str], said: str) -> None:

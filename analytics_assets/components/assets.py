@@ -58,8 +58,12 @@ def build_asset(
     *,
     warehouse: WarehouseResource,
     partitions_def: dg.TimeWindowPartitionsDefinition | None,
+    chunk_size: int = 1,
 ) -> dg.AssetsDefinition:
-    """The asset of one resource; `partitions_def` for resources that the API can filter by time."""
+    """The asset of one resource; `partitions_def` for resources that the API can filter by time.
+
+    A run over a range of partitions loads and marks `chunk_size` of them at a time.
+    """
     spec = table_spec(api, resource, warehouse=warehouse, partitions_def=partitions_def)
     check_specs = build_check_specs(spec.key, resource)
     credentials_key = f"{api}_credentials"
@@ -85,6 +89,7 @@ def build_asset(
             check_specs=check_specs,
             credentials=getattr(context.resources, credentials_key),
             target=getattr(context.resources, WAREHOUSE),
+            chunk_size=chunk_size,
         )
 
     return load_table

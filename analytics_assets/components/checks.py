@@ -32,14 +32,20 @@ def build_check_specs(key: dg.AssetKey, resource: ResolvedResource) -> list[dg.A
     return specs
 
 
-def check_results(specs: Sequence[dg.AssetCheckSpec], statistics: Statistics) -> Iterator[dg.AssetCheckResult]:
+def check_results(specs: Sequence[dg.AssetCheckSpec], loads: Sequence[Statistics]) -> Iterator[dg.AssetCheckResult]:
+    """What the loads of a run noticed, taken together."""
+    changed: dict[str, set[str]] = {}
+    for load in loads:
+        for name, to in load.changed_columns.items():
+            changed.setdefault(name, set()).update(to)
+    rows, outside = sum(load.rows for load in loads), sum(load.rows_outside_window for load in loads)
     for spec in specs:
         if spec.name == STABLE_TYPES:
-            passed = not statistics.changed_columns
-            metadata: dict[str, Any] = {name: ", ".join(to) for name, to in statistics.changed_columns.items()}
+            passed = not changed
+            metadata: dict[str, Any] = {name: ", ".join(sorted(to)) for name, to in changed.items()}
         else:
-            passed = not statistics.filter_ignored
-            metadata = {"rows": statistics.rows, "rows_outside_window": statistics.rows_outside_window}
+            passed = outside <= rows
+            metadata = {"rows": rows, "rows_outside_window": outside}
         yield dg.AssetCheckResult(
             check_name=spec.name,
             asset_key=spec.asset_key,

@@ -12,6 +12,7 @@ import dagster as dg
 from dagster_dlt import DagsterDltResource
 from pydantic import Field
 
+from analytics_assets.components.environment import whole_number
 from analytics_assets.rest_api.config import Client
 from analytics_assets.rest_api.credentials import Secrets, variables, variables_set
 from analytics_assets.rest_api.errors import ConfigError, CredentialsError
@@ -69,9 +70,12 @@ class WarehouseResource(DagsterDltResource):
     duckdb_path: str = Field(default="warehouse.duckdb", description="The DuckDB file: ANALYTICS_DUCKDB_PATH.")
     dataset_prefix: str = Field(default="", description="Put before each API's dataset: ANALYTICS_DATASET_PREFIX.")
 
+    lock_seconds: int = Field(default=600, description="How long a load waits for others: ANALYTICS_LOCK_SECONDS.")
+
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> WarehouseResource:
         return cls(
+            lock_seconds=whole_number(environ, "ANALYTICS_LOCK_SECONDS", 600, at_most=86_400),
             destination=environ.get("ANALYTICS_DESTINATION") or "duckdb",
             duckdb_path=environ.get("ANALYTICS_DUCKDB_PATH") or "warehouse.duckdb",
             dataset_prefix=environ.get("ANALYTICS_DATASET_PREFIX", ""),
@@ -83,6 +87,7 @@ class WarehouseResource(DagsterDltResource):
             duckdb_path=Path(self.duckdb_path),
             dataset_prefix=self.dataset_prefix,
             state_dir=state_dir(os.environ),
+            lock_seconds=self.lock_seconds,
         )
 
     def extract_resource_metadata(self, *args: Any, **kwargs: Any) -> Mapping[str, Any]:  # noqa: ARG002

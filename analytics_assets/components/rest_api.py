@@ -50,7 +50,12 @@ def build_definitions(api: str, config: RestApiConfig) -> dg.Definitions:
     for resource in resources:
         windowed = resource.endpoint.incremental is not None
         asset = build_asset(
-            api, config.client, resource, warehouse=warehouse, partitions_def=grid if windowed else None
+            api,
+            config.client,
+            resource,
+            warehouse=warehouse,
+            partitions_def=grid if windowed else None,
+            chunk_size=config.partitions.chunk_size if config.partitions else 1,
         )
         (incremental if windowed else snapshot).append(asset)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any
 
@@ -15,12 +17,13 @@ from analytics_assets.components.checks import check_results
 from analytics_assets.components.failures import step_failure
 from analytics_assets.components.jobs import is_full_refresh
 from analytics_assets.components.metadata import load_metadata
-from analytics_assets.components.partitions import window_of
+from analytics_assets.components.partitions import Chunk, remaining_chunks
 from analytics_assets.components.resources import ApiCredentials, WarehouseResource
+from analytics_assets.components.retries import Retries
 from analytics_assets.rest_api.config import Client, ResolvedResource
 from analytics_assets.rest_api.errors import ConfigError, RestApiError
 from analytics_assets.rest_api.load import LOADER_FILE_FORMAT, Load, LoadRequest, prepare
-from analytics_assets.rest_api.windows import Window
+from analytics_assets.rest_api.source import Statistics
 
 
 class Translator(DagsterDltTranslator):
@@ -43,35 +46,51 @@ def run_step(
     check_specs: Sequence[dg.AssetCheckSpec],
     credentials: ApiCredentials,
     target: WarehouseResource,
+    chunk_size: int,
 ) -> Iterator[Any]:
-    """Loads the asset's table, then yields its materialization and checks.
+    """Loads the asset's table, its partitions chunk by chunk, then yields its materialization and checks.
 
     Raises:
-        dagster.Failure: the load failed; its table is as it was.
+        dagster.Failure: a load failed; the table is as the one before left it.
     """
-    began, clock = datetime.now(timezone.utc), time.monotonic()
+    done: list[Statistics] = []
     try:
         request, sandbox = build_request(context, api, client, resource, credentials, target)
-        with prepare(request) as load:
-            events = list(
-                target.run(
-                    context=context,
-                    dlt_source=load.source,
-                    dlt_pipeline=load.pipeline,
-                    dagster_dlt_translator=Translator(spec),
-                    loader_file_format=LOADER_FILE_FORMAT,
-                )
-            )
+        windowed = not request.full_refresh and resource.endpoint.incremental is not None
+        for chunk in requested_chunks(context, spec.key, size=chunk_size) if windowed else [None]:
+            began, clock = datetime.now(timezone.utc), time.monotonic()
+            load, events = load_table(context, replace(request, window=chunk.window if chunk else None), spec, target)
+            seconds = time.monotonic() - clock
+            done.append(load.statistics)
+            metadata = load_metadata(load, seconds=seconds, sandbox=sandbox)
+            context.log.info(summary(spec.key, load, seconds=seconds))
+            if request.full_refresh and isinstance(spec.partitions_def, dg.TimeWindowPartitionsDefinition):
+                mark_windows(context, spec.key, spec.partitions_def, began=began, metadata=metadata)
+            elif chunk is None or chunk.partitions == context.partition_keys:
+                yield from (event._replace(metadata=metadata) for event in events)
+            else:
+                mark_chunk(context, spec.key, chunk, metadata=metadata)
     except RestApiError as error:
-        raise step_failure(context, spec.key, error) from None
-    seconds = time.monotonic() - clock
-    metadata = load_metadata(load, seconds=seconds, sandbox=sandbox)
-    context.log.info(summary(spec.key, load, seconds=seconds))
-    if request.full_refresh and isinstance(spec.partitions_def, dg.TimeWindowPartitionsDefinition):
-        mark_windows(context, spec.key, spec.partitions_def, began=began, metadata=metadata)
-    else:
-        yield from (event._replace(metadata=metadata) for event in events)
-    yield from check_results(check_specs, load.statistics)
+        if done:
+            yield from check_results(check_specs, done)
+        failure = step_failure(context, spec.key, error, Retries.from_environment(os.environ))
+        raise failure from failure.__cause__
+    yield from check_results(check_specs, done)
+
+
+def load_table(
+    context: dg.AssetExecutionContext, request: LoadRequest, spec: dg.AssetSpec, target: WarehouseResource
+) -> tuple[Load, list[Any]]:
+    """One load, and its events as dagster-dlt gives them."""
+    with prepare(request) as load:
+        events = target.run(
+            context=context,
+            dlt_source=load.source,
+            dlt_pipeline=load.pipeline,
+            dagster_dlt_translator=Translator(spec),
+            loader_file_format=LOADER_FILE_FORMAT,
+        )
+        return load, list(events)
 
 
 def build_request(
@@ -85,7 +104,6 @@ def build_request(
     """What this run asks of the load, and whether the sandbox answers it."""
     warehouse = target.warehouse()
     environment = credentials.environment(client, run_tags=context.run.tags, warehouse=warehouse)
-    full_refresh = is_full_refresh(context)
     request = LoadRequest(
         api=api,
         client=client,
@@ -93,21 +111,33 @@ def build_request(
         warehouse=warehouse,
         dataset=warehouse.dataset(api, sandbox=environment.sandbox),
         environ=environment.variables,
-        window=None if full_refresh or resource.endpoint.incremental is None else requested_window(context),
-        full_refresh=full_refresh,
+        full_refresh=is_full_refresh(context),
         token_dir=environment.token_dir,
         log=context.log,
     )
     return request, environment.sandbox
 
 
-def requested_window(context: dg.AssetExecutionContext) -> Window:
+def requested_chunks(context: dg.AssetExecutionContext, key: dg.AssetKey, *, size: int) -> list[Chunk]:
+    """The run's partitions as they are to be loaded."""
     if not (context.has_partition_key or context.has_partition_key_range):
         raise ConfigError(
             "this asset is loaded by windows and the run names none: choose a partition in the UI, add "
             '--tags \'{"dagster/partition": "2026-10-01"}\', or run a full_refresh job to load all history'
         )
-    return window_of(context)
+    chunks = remaining_chunks(context, key, size=size)
+    asked, left = len(context.partition_keys), sum(len(chunk.partitions) for chunk in chunks)
+    if left < asked:
+        context.log.info(f"{key.to_user_string()}: goes on with {left} of {asked} partitions, the others are loaded")
+    return chunks
+
+
+def mark_chunk(
+    context: dg.AssetExecutionContext, key: dg.AssetKey, chunk: Chunk, *, metadata: Mapping[str, Any]
+) -> None:
+    """Marks a chunk's partitions as materialized at once: whatever happens next, they are not loaded again."""
+    for partition in chunk.partitions:
+        context.log_event(dg.AssetMaterialization(key, partition=partition, metadata=metadata))
 
 
 def mark_windows(

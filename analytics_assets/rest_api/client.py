@@ -13,7 +13,7 @@ from urllib.parse import quote, unquote_plus, urlencode, urljoin, urlsplit, urlu
 
 from analytics_assets.rest_api.auth import Authenticator
 from analytics_assets.rest_api.config import ErrorHandler
-from analytics_assets.rest_api.errors import ConfigError, CredentialsError, ResponseError
+from analytics_assets.rest_api.errors import ConfigError, CredentialsError, ResponseError, UnavailableError
 from analytics_assets.rest_api.transport import LOOPBACK, Response, Transport, TransportError, describe
 
 MAX_REDIRECTS = 5
@@ -184,7 +184,7 @@ class HttpClient:
                 response = self._follow(method, with_query(url, query), signed, body)
             except TransportError as error:
                 if last or (method == "POST" and error.arrived):
-                    raise ResponseError(
+                    raise UnavailableError(
                         f"{describe(url, method)} failed after {attempt + 1} attempts: {error}"
                     ) from None
                 delay = self._backoff(attempt)

@@ -22,9 +22,17 @@ class ResponseError(RestApiError):
     """The API could not be reached, or answered something else than was described."""
 
 
+class UnavailableError(ResponseError):
+    """The API could not be reached, or failed by its own account, however often it was asked: it may work later."""
+
+
 class DataError(RestApiError):
     """Records arrived that cannot be loaded without losing or inventing something."""
 
 
 class WarehouseError(RestApiError):
     """The destination is unsuited, busy or refuses the load."""
+
+
+class BusyError(WarehouseError):
+    """Another load or program holds the destination, or it is out of reach: it may work later."""

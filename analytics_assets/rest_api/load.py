@@ -110,7 +110,7 @@ def prepare(request: LoadRequest) -> Iterator[Load]:
             needed = [*pipeline.plan.primary_key, *([pipeline.plan.cursor] if pipeline.plan.cursor else [])]
             dlt_source = source(conversion, name=resource.name, needed=needed)
             yield Load(request, pipeline, dlt_source, statistics, client.counters, stored)
-    except (RestApiError, DltException) as error:
+    except (RestApiError, DltException, OSError) as error:
         told = explain(error, dataset=request.dataset, table=resource.name)
         known = client.auth.secret_values() if client.auth else ()
         raise type(told)(redactor(known)(str(told))) from None

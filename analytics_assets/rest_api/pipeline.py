@@ -1,17 +1,16 @@
-"""The dlt pipeline of one resource: where it loads to, its working folder, its lock, and what it reports."""
+"""The dlt pipeline of one resource: where it loads to, what it loads under, and what it reports."""
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import logging
 import os
 import re
 import tempfile
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import dlt
@@ -20,19 +19,30 @@ from dlt.common.destination.exceptions import UnknownDestinationModule
 from dlt.common.pipeline import LoadInfo
 from dlt.destinations.job_client_impl import SqlJobClientBase
 from dlt.pipeline.pipeline import Pipeline
-from filelock import FileLock, Timeout
 
 from analytics_assets.rest_api.config import Kind
-from analytics_assets.rest_api.errors import RestApiError, WarehouseError
+from analytics_assets.rest_api.errors import BusyError, RestApiError, WarehouseError
+from analytics_assets.rest_api.locks import exclusive
 from analytics_assets.rest_api.merge import Plan, PlannedDuckDbLoad, PlannedLoad
 from analytics_assets.rest_api.postgres import PlannedPostgresLoad, lock_dataset
 from analytics_assets.rest_api.warehouse import Warehouse
+from analytics_assets.rest_api.working_folder import working_folder
 
 KINDS: Mapping[str, Kind] = {
     "bool": "bool", "bigint": "bigint", "double": "double", "text": "text", "json": "json",
     "timestamp": "timestamp", "date": "date", "decimal": "decimal", "wei": "decimal",
 }  # fmt: skip
 PREVIEW_ROWS = 10
+SYSTEM_PROBLEMS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EMFILE, errno.ENOMEM)
+# Errors of databases whose own words cannot hold data, and those of PostgreSQL that may pass.
+QUOTED = frozenset({
+    "IOException", "OperationalError", "OutOfMemoryException", "CatalogException", "ConfigFieldMissingException",
+    "DependentObjectsStillExist",
+})  # fmt: skip
+OUT_OF_REACH = frozenset({
+    "OperationalError", "AdminShutdown", "CannotConnectNow", "TooManyConnections", "DeadlockDetected",
+    "SerializationFailure",
+})  # fmt: skip
 
 
 @dataclass
@@ -147,14 +157,15 @@ class ResourcePipeline(Pipeline):
         schema = dlt.Schema(self.plan.table)
         destination: Destination[Any, Any] = self.destination
         config = destination.spec()._bind_dataset_name(self.dataset_name, default_schema_name=schema.name)
-        with exclusive(self.warehouse, str(self.dataset_name), log=self.log), ExitStack() as connected:
+        dataset, table = str(self.dataset_name), self.plan.table
+        with exclusive(self.warehouse, dataset, table, log=self.log) as deadline, ExitStack() as connected:
             client = destination.client(schema, config)
             try:
                 connected.enter_context(client)
             except Exception as error:  # the driver's own, which dlt passes on as it is
-                raise explain(error, dataset=str(self.dataset_name), table=self.plan.table) from None
+                raise explain(error, dataset=dataset, table=table) from None
             if self.warehouse.destination == "postgres":
-                lock_dataset(client, str(self.dataset_name), self.warehouse.lock_seconds, self.log)
+                lock_dataset(client, dataset, table, deadline, self.log)
             yield client
 
     def _stored(self, client: SqlJobClientBase) -> dict[str, Kind]:
@@ -199,10 +210,10 @@ def resource_pipeline(
 ) -> Iterator[ResourcePipeline]:
     """A pipeline with a working folder of its own, which is gone afterwards."""
     configure_dlt()
-    with tempfile.TemporaryDirectory(prefix="analytics_assets_", ignore_cleanup_errors=True) as folder:
+    with working_folder() as folder:
         pipeline = dlt.pipeline(
             pipeline_name=re.sub(r"\W", "_", f"{dataset}__{plan.table}"),
-            pipelines_dir=folder,
+            pipelines_dir=str(folder),
             destination=planned_destination(warehouse, plan, dataset),
             dataset_name=dataset,
             _impl_cls=ResourcePipeline,
@@ -217,60 +228,6 @@ def resource_pipeline(
             pipeline.deactivate()
 
 
-@contextmanager
-def exclusive(warehouse: Warehouse, dataset: str, *, log: logging.Logger) -> Iterator[None]:
-    """Holds back other processes of this machine that load to the same place: a DuckDB file, or a dataset elsewhere."""
-    place = str(warehouse.duckdb_path.resolve()) if warehouse.is_duckdb else f"{warehouse.destination}/{dataset}"
-    folder = warehouse.state_dir / "locks"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise WarehouseError(
-            f"cannot make {folder}: {error.strerror}. Set ANALYTICS_STATE_DIR to a folder to write to"
-        ) from None
-    lock = FileLock(folder / f"{hashlib.sha256(place.encode()).hexdigest()[:16]}.lock")
-    deadline = time.monotonic() + warehouse.lock_seconds
-    while True:
-        try:
-            lock.acquire(timeout=min(10.0, warehouse.lock_seconds))
-            break
-        except Timeout:
-            log.info(f"waiting for another load to leave {place}")
-            if time.monotonic() > deadline:
-                raise WarehouseError(
-                    f"another load held {place} for {warehouse.lock_seconds:.0f} s: run again later"
-                ) from None
-    try:
-        if warehouse.is_duckdb:
-            wait_for_duckdb(warehouse.duckdb_path, deadline, log)
-        yield
-    finally:
-        lock.release()
-
-
-def wait_for_duckdb(path: Path, deadline: float, log: logging.Logger) -> None:
-    """Returns once the file can be opened for writing: a person's shell, or another program, may have it open."""
-    import duckdb
-
-    said = False
-    while True:
-        try:
-            duckdb.connect(str(path)).close()
-            return
-        except duckdb.Error as error:
-            problem = str(error).splitlines()[0]
-        if not re.search("lock on file|used by another process", problem):
-            raise WarehouseError(f"cannot open the DuckDB file {path}: {problem}")
-        holder = re.search(r"held in (.+? \(PID \d+\))", problem)
-        where = f"in another program, {holder[1]}" if holder else "in another program"
-        if not said:
-            log.warning(f"{path} is open {where}: waiting until it is closed there")
-            said = True
-        if time.monotonic() > deadline:
-            raise WarehouseError(f"{path} stayed open {where}: close it there and run again")
-        time.sleep(0.25)
-
-
 def explain(error: BaseException, *, dataset: str, table: str) -> RestApiError:
     """The error for people behind one of dlt's. A database's own words are kept only where they cannot hold data."""
     seen: list[BaseException] = []
@@ -281,15 +238,12 @@ def explain(error: BaseException, *, dataset: str, table: str) -> RestApiError:
         seen.append(current)
         current = getattr(current, "exception", None) or current.__cause__ or current.__context__
     root = seen[-1]
-    words = {
-        "IOException",
-        "OperationalError",
-        "OutOfMemoryException",
-        "CatalogException",
-        "ConfigFieldMissingException",
-        "DependentObjectsStillExist",
-    }
-    said = f": {str(root).splitlines()[0]}" if type(root).__name__ in words and str(root) else ""
-    return WarehouseError(
-        f"loading {dataset}.{table} failed with {type(root).__name__}{said}. The table is as it was before"
-    )
+    kind, module = type(root).__name__, type(root).__module__
+    texts = " ".join(map(str, seen))
+    said = next((problem for code in SYSTEM_PROBLEMS if (problem := os.strerror(code)) in texts), "")
+    if said and isinstance(root, OSError):
+        said += f" (temporary files are in {tempfile.gettempdir()}; TMPDIR names another folder)"
+    if not said and kind in QUOTED:
+        said = next(iter(str(root).splitlines()), "")
+    told = f"loading {dataset}.{table} failed with {kind}{said and ': '}{said}. The table is as it was before"
+    return (BusyError if kind in OUT_OF_REACH and module.startswith("psycopg2") else WarehouseError)(told)

@@ -14,7 +14,8 @@ from dlt.common.destination import PreparedTableSchema
 from dlt.common.destination.client import HasFollowupJobs, LoadJob, RunnableLoadJob
 from dlt.destinations.job_client_impl import SqlJobClientBase
 
-from analytics_assets.rest_api.errors import WarehouseError
+from analytics_assets.rest_api.errors import BusyError
+from analytics_assets.rest_api.locks import this_process
 from analytics_assets.rest_api.merge import PlannedLoad
 
 COPIED_ROWS = 20_000
@@ -61,15 +62,23 @@ def copy_lines(batch: pa.RecordBatch) -> Iterator[str]:
     return (f"{line}\n" for line in joined.to_pylist())
 
 
-def lock_dataset(client: SqlJobClientBase, dataset: str, lock_seconds: float, log: logging.Logger) -> None:
+HOLDER = """
+SELECT application_name, COALESCE(host(client_addr), 'the server itself')
+FROM pg_locks JOIN pg_stat_activity USING (pid)
+WHERE locktype = 'advisory' AND granted AND (classid::bigint << 32) | objid::bigint = hashtext(%s)::bigint
+"""
+
+
+def lock_dataset(client: SqlJobClientBase, dataset: str, table: str, deadline: float, log: logging.Logger) -> None:
     """Returns once no other machine loads into the dataset; the lock ends with the client's connection."""
-    deadline, said = time.monotonic() + lock_seconds, False
-    while client.sql_client.execute_sql("SELECT pg_try_advisory_lock(hashtext(%s))", dataset) != [(True,)]:
-        if not said:
-            log.info(f"waiting for another load to leave {dataset!r} in PostgreSQL")
-            said = True
+    sql, said = client.sql_client, ""
+    sql.execute_sql("SELECT set_config('application_name', %s, false)", this_process(f"{dataset}.{table}"))
+    while sql.execute_sql("SELECT pg_try_advisory_lock(hashtext(%s))", dataset) != [(True,)]:
+        [(holder, machine), *_] = sql.execute_sql(HOLDER, dataset) or [("one that just ended", "")]
+        by = f"{holder or 'a session without a name'} on {machine}" if machine else holder
+        if by != said:
+            log.info(f"waiting for another load to leave {dataset!r} in PostgreSQL: {by}")
+            said = by
         if time.monotonic() > deadline:
-            raise WarehouseError(
-                f"another load held {dataset!r} in PostgreSQL for {lock_seconds:.0f} s: run again later"
-            )
+            raise BusyError(f"another load holds {dataset!r} in PostgreSQL for too long: {by}. Run again later")
         time.sleep(0.25)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from analytics_assets.rest_api.client import HttpClient
 from analytics_assets.rest_api.config import Endpoint
-from analytics_assets.rest_api.errors import ResponseError
+from analytics_assets.rest_api.errors import ResponseError, UnavailableError
 from analytics_assets.rest_api.pages import Page, Selector
 from analytics_assets.rest_api.pagination import Answer, ExpectedRows, Paginator, Request
 from analytics_assets.rest_api.paginators import paginator
@@ -24,6 +24,7 @@ from analytics_assets.rest_api.windows import Window, is_bounded, slices, window
 
 PAGES_BEFORE_SLICING = 2
 SLICES_PER_THREAD = 3
+MAY_PASS = (408, 425, 429)
 
 
 @dataclass
@@ -151,7 +152,8 @@ class Walk:
             self.pages += 1
             where = f"{describe(url)}, page {self.pages}"
         if not 200 <= response.status < 300:
-            raise ResponseError(f"{where}: the API answered {response.status}. {advice(response.status)}")
+            kind = UnavailableError if response.status in MAY_PASS or response.status >= 500 else ResponseError
+            raise kind(f"{where}: the API answered {response.status}. {advice(response.status)}")
         try:
             page = self._selector.page(response.body)
             answer = Answer(len(page.records), page.envelope, response.headers)

@@ -22,7 +22,7 @@ class Warehouse:
     duckdb_memory: str = "400MB"
     dataset_prefix: str = ""
     state_dir: Path = Path(".analytics_state")
-    lock_seconds: float = 600.0
+    lock_seconds: float = 600
 
     @property
     def is_duckdb(self) -> bool:

@@ -6,8 +6,8 @@ import atexit
 import threading
 from contextlib import ExitStack
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
+from analytics_assets.rest_api.working_folder import working_folder
 from analytics_assets.sandbox import builtin
 from analytics_assets.sandbox.server import serve
 
@@ -25,7 +25,7 @@ class _Server:
             if self._started is None:
                 stack = ExitStack()
                 atexit.register(stack.close)
-                folder = Path(stack.enter_context(TemporaryDirectory(prefix="analytics_assets_sandbox_")))
+                folder = stack.enter_context(working_folder())
                 sandbox = builtin.sandbox(keep_requests=False)
                 url = stack.enter_context(serve(sandbox))
                 self._started = {name: api.variables(url) for name, api in sandbox.apis.items()}, folder

@@ -24,6 +24,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working directory of the test's own, and no variable that changes what definitions or loads are."""
     for name in [name for name in os.environ if name.startswith(PREFIXES)]:
         monkeypatch.delenv(name)
+    monkeypatch.setenv("ANALYTICS_STEP_RETRIES", "0")  # except where tests say so: nobody waits half a minute
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setenv("ANALYTICS_STATE_DIR", str(tmp_path / "state"))
     monkeypatch.chdir(tmp_path)

@@ -55,7 +55,8 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Done]:
     sandbox.faults.add(FOR_GOOD, path="/v1/users", times=None)
     project = Project(tmp_path_factory.mktemp("failures") / "project")
     with serve(sandbox) as url:
-        console = project.execute("full_refresh", env=sandbox.variables(url), ok=False)
+        env = {**sandbox.variables(url), "ANALYTICS_STEP_RETRY_SECONDS": "0"}
+        console = project.execute("full_refresh", env=env, ok=False)
         yield Done(project, console, {HUSH, *access_tokens(sandbox)}, url.rpartition(":")[2])
 
 
@@ -162,3 +163,50 @@ def test_re_execution_takes_only_what_failed(build_bench: Callable[..., Bench], 
             assert second.dagster_run.step_keys_to_execute == ["recruiting__users"]
     assert {record.request.path for record in bench.sandbox.requests} == {"/recruiting/v1/users"}
     assert {table: bench.rows(table) for table in COLUMNS} == {table: held(table) for table in COLUMNS}
+
+
+@pytest.mark.parametrize(
+    ("fault", "attempts"),
+    [
+        (FOR_GOOD, 3),
+        (faults.status(429, headers={"Retry-After": "0"}), 3),
+        (faults.status(403), 1),
+        (faults.html(), 1),
+        (faults.body(b'{"data": [{"id": null}], "hasNext": false}'), 1),
+    ],
+    ids=["500", "429", "403", "HTML", "null key"],
+)
+def test_a_step_is_tried_again_only_where_it_may_help(
+    build_bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch, fault: faults.Kind, attempts: int
+) -> None:
+    monkeypatch.setenv("ANALYTICS_STEP_RETRIES", "2")
+    monkeypatch.setenv("ANALYTICS_STEP_RETRY_SECONDS", "0")
+    bench = build_bench(secretive())
+    bench.sandbox.faults.add(fault, path="/v1/users", times=None)
+    result = bench.run("recruiting_full_refresh", ok=False)
+    step = "recruiting__users"
+    kinds = [event.event_type_value for event in result.all_events if event.step_key == step]
+    assert kinds.count("STEP_UP_FOR_RETRY") == attempts - 1
+    assert failure(result, step).startswith("recruiting/users: ")
+    told = [line for line in bench.log(result) if line.startswith("recruiting/users: ")]
+    assert [line.partition(" Trying again in 0 s: ")[2] for line in told] == [
+        *(f"retry {retry} of 2" for retry in range(1, attempts)),
+        "",
+    ]
+    assert HUSH not in str(bench.instance.all_logs(result.run_id))
+    kinds_of_failure = {dg.DagsterEventType.STEP_UP_FOR_RETRY, dg.DagsterEventType.STEP_FAILURE}
+    for entry in bench.instance.all_logs(result.run_id, of_type=kinds_of_failure):
+        error = entry.get_dagster_event().event_specific_data.error  # type: ignore[union-attr]
+        assert (error.stack, error.cause) == ([], None)
+        assert error.message.startswith("dagster._core.definitions.events.Failure: recruiting/users: ")
+
+
+def test_a_step_that_succeeds_when_tried_again(
+    build_bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ANALYTICS_STEP_RETRIES", "1")
+    monkeypatch.setenv("ANALYTICS_STEP_RETRY_SECONDS", "0")
+    bench = build_bench(secretive())
+    bench.sandbox.faults.add(FOR_GOOD, path="/v1/users", times=4)
+    bench.run("recruiting_full_refresh")
+    assert bench.rows(FAILED) == held(FAILED)

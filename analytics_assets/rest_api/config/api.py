@@ -49,6 +49,14 @@ class Partitions(Model):
     start: Annotated[datetime, PlainValidator(_start), WithJsonSchema({"type": "string", "examples": ["2026-10-01"]})]
     """Where history begins: a date, or a time, in `timezone`."""
     timezone: Annotated[str, AfterValidator(_timezone)] = "UTC"
+    chunk: Annotated[int, Field(strict=True, ge=1, le=100_000)] | None = None
+    """How many partitions of a range are loaded and marked as one; a retry goes on after the last chunk that was.
+    If left out: hourly 168, daily 60, weekly 12, monthly 3."""
+
+    @property
+    def chunk_size(self) -> int:
+        """Marking a partition takes Dagster a fifteenth of what a chunk costs besides its rows: about 20 ms."""
+        return self.chunk or {"hourly": 168, "daily": 60, "weekly": 12, "monthly": 3}[self.cadence]
 
 
 class Schedule(Model):

@@ -89,6 +89,7 @@ WRONG = [
     (PARTITIONS, "partitions: {cadence: daily, start: 1}", "13 attributes.partitions.start: must be a date such as 2026-10-01, or a time such as 2026-10-01T06:00"),
     (PARTITIONS, "partitions: {cadence: daily, start: 0001-01-01}", "13 attributes.partitions.start: must be between 1970 and 2100"),
     (PARTITIONS, "partitions: {cadence: daily, start: '2026-10-01T00:00:00+02:00'}", "13 attributes.partitions.start: must be without offset: `timezone` says where it is meant"),
+    (PARTITIONS, "partitions: {cadence: daily, start: 2026-10-01, chunk: 0}", "13 attributes.partitions.chunk: must be greater than or equal to 1"),
     (PARTITIONS, "partitions: {cadence: daily, start: 2026-10-01, timezone: Europe/Berln}", "13 attributes.partitions.timezone: must be a time zone such as Europe/Berlin; did you mean 'Europe/Berlin'?"),
     (PARTITIONS, "schedule: {hour: 24}", "13 attributes.schedule.hour: must be less than or equal to 23"),
     # Columns

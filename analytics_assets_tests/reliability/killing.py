@@ -1,0 +1,175 @@
+"""Loads in processes of their own, killed in a chosen phase; and readers that look at a table all the while."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import multiprocessing
+import os
+import random
+import resource
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing.sharedctypes import Synchronized
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from analytics_assets.rest_api.load import LoadRequest, prepare, run
+from analytics_assets.rest_api.merge import StatementsJob
+from analytics_assets.rest_api.pipeline import ResourcePipeline
+
+FORKED = multiprocessing.get_context("forkserver")
+FORKED.set_forkserver_preload(["analytics_assets_tests.reliability.killing"])
+PHASES = ("prepare", "fetch and convert", "normalize", "load", "merge", "look")
+MARKS: tuple[tuple[type, str], ...] = (
+    (ResourcePipeline, "stored_columns"),
+    (ResourcePipeline, "extract"),
+    (ResourcePipeline, "normalize"),
+    (ResourcePipeline, "load"),
+    (StatementsJob, "run"),
+    (ResourcePipeline, "_look"),
+)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a load in a process of its own came to: the phase that it was killed in, or its error, "" if none."""
+
+    killed_in: str
+    error: str
+    log: str
+    seconds: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where loads run: their temporary folder, what they note, and variables of their own."""
+
+    folder: Path
+    environ: Mapping[str, str]
+
+    @property
+    def temp(self) -> Path:
+        return self.folder / "temp"
+
+    def load(self, request: LoadRequest, *, kill: tuple[int, float] | None = None, largest_file: int = 0) -> Outcome:
+        """A load in a process of its own; with `kill`, SIGKILL reaches it so many seconds after a phase began."""
+        self.temp.mkdir(exist_ok=True)
+        notes = self.folder / "notes"
+        for file in self.folder.glob("notes*"):
+            file.unlink()
+        phase = FORKED.Value("i", -1)
+        environ = {**self.environ, "TMPDIR": str(self.temp)}
+        process = FORKED.Process(target=_load, args=(request, environ, notes, phase, largest_file))
+        process.start()
+        killed_in = ""
+        if kill:
+            target, seconds = kill
+            while process.is_alive() and phase.value < target:
+                time.sleep(0.0005)
+            time.sleep(seconds)
+            process.kill()
+        process.join()
+        if process.exitcode == -9:
+            killed_in = PHASES[max(phase.value, 0)]
+        log, times = notes.with_suffix(".log"), notes.with_suffix(".json")
+        return Outcome(
+            killed_in,
+            notes.with_suffix(".error").read_text() if not killed_in else "",
+            log.read_text() if log.exists() else "",
+            json.loads(times.read_text()) if not killed_in else {},
+        )
+
+
+def _load(
+    request: LoadRequest, environ: Mapping[str, str], notes: Path, phase: Synchronized[int], largest_file: int
+) -> None:
+    if largest_file:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
+    os.environ.update(environ)
+    tempfile.tempdir = environ["TMPDIR"]
+    logging.getLogger("analytics_assets").setLevel(logging.INFO)
+    logging.getLogger("analytics_assets").addHandler(logging.FileHandler(notes.with_suffix(".log")))
+    began: list[float] = []
+    for number, (owner, name) in enumerate(MARKS):
+        _mark(owner, name, number, phase, began)
+    error = ""
+    try:
+        with prepare(request) as load:
+            run(load)
+    except Exception as problem:
+        error = f"{type(problem).__name__}: {problem}"
+    ends = [*began[1:], time.monotonic()]
+    seconds = {PHASES[n]: end - start for n, (start, end) in enumerate(zip(began, ends, strict=True))}
+    notes.with_suffix(".json").write_text(json.dumps(seconds))
+    notes.with_suffix(".error").write_text(error)
+
+
+def _mark(owner: type, name: str, number: int, phase: Synchronized[int], began: list[float]) -> None:
+    method = getattr(owner, name)
+
+    def marked(*args: Any, **kwargs: Any) -> Any:
+        if number > phase.value:
+            phase.value = number
+            began.append(time.monotonic())
+        return method(*args, **kwargs)
+
+    setattr(owner, name, marked)
+
+
+def moments(chance: random.Random, seconds: Mapping[str, float]) -> Iterator[tuple[int, float]]:
+    """Moments to kill at: phase after phase, at a random moment of each, for ever."""
+    while True:
+        for number, phase in enumerate(PHASES):
+            yield number, chance.uniform(0, seconds.get(phase, 0.01))
+
+
+@dataclass
+class Reader:
+    """What another process saw of a table: how often it looked, and each time that it was not whole."""
+
+    looks: Synchronized[int]
+    broken: Synchronized[int]
+
+
+@contextmanager
+def reading(look: Callable[[], tuple[Any, ...] | None], whole: tuple[Any, ...]) -> Iterator[Reader]:
+    """A process that looks again and again. `whole` is what it must see; None is no answer (another has the file)."""
+    reader = Reader(FORKED.Value("i", 0), FORKED.Value("i", 0))
+    stop = FORKED.Event()
+    process = FORKED.Process(target=_read, args=(look, whole, reader.looks, reader.broken, stop))
+    process.start()
+    try:
+        yield reader
+    finally:
+        stop.set()
+        process.join()
+
+
+def _read(look: Callable[[], Any], whole: Any, looks: Synchronized[int], broken: Synchronized[int], stop: Any) -> None:
+    while not stop.wait(0.005):
+        seen = look()
+        if seen is not None:
+            looks.value += 1
+            broken.value += seen != whole
+
+
+def look_into_duckdb(file: Path, sql: str) -> tuple[Any, ...] | None:
+    with contextlib.suppress(duckdb.IOException), duckdb.connect(str(file), read_only=True) as connection:
+        return connection.execute(sql).fetchone()
+    return None
+
+
+def look_into_postgres(credentials: str, sql: str) -> tuple[Any, ...] | None:
+    import psycopg2  # type: ignore[import-untyped]
+
+    with contextlib.closing(psycopg2.connect(credentials)) as connection, connection.cursor() as cursor:
+        cursor.execute(sql)
+        found: tuple[Any, ...] | None = cursor.fetchone()
+        return found

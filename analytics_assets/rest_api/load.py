@@ -13,7 +13,7 @@ from dlt.common.exceptions import DltException
 from dlt.common.pipeline import LoadInfo
 from dlt.extract import DltSource
 
-from analytics_assets.rest_api.auth import build_authenticator
+from analytics_assets.rest_api.auth import build_authenticator, token_store
 from analytics_assets.rest_api.client import Counters, HttpClient
 from analytics_assets.rest_api.config import Client, Column, Kind, ResolvedResource
 from analytics_assets.rest_api.credentials import Secrets, redactor, select_auth
@@ -23,7 +23,6 @@ from analytics_assets.rest_api.names import column_name
 from analytics_assets.rest_api.pipeline import PREVIEW_ROWS, ResourcePipeline, explain, resource_pipeline
 from analytics_assets.rest_api.source import Conversion, Statistics, source
 from analytics_assets.rest_api.table_schema import TableSchema
-from analytics_assets.rest_api.token_store import TokenStore
 from analytics_assets.rest_api.walk import Walk
 from analytics_assets.rest_api.warehouse import Warehouse
 from analytics_assets.rest_api.windows import FORMAT_UNITS, Window
@@ -180,7 +179,7 @@ def connect(request: LoadRequest, secrets: Secrets) -> HttpClient:
         config,
         api=request.api,
         secrets=secrets,
-        store=TokenStore(request.token_dir or request.warehouse.state_dir),
+        store=token_store(request.environ, request.token_dir or request.warehouse.state_dir),
         post_form=client.post_form,
     )
     return client

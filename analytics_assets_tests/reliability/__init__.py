@@ -1,0 +1,1 @@
+"""What the project promises when things go wrong: faults, crashes, concurrency, secrets, mistakes."""

@@ -114,7 +114,7 @@ def _text(path: Path) -> str:
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
     if len(content) > MAX_BYTES:
-        raise ConfigError(f"{path}: is larger than {MAX_BYTES} bytes, which no configuration needs")
+        raise ConfigError(f"{path}:1: is larger than {MAX_BYTES} bytes, which no configuration needs")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -134,7 +134,9 @@ def _read(path: Path) -> YamlReader:
         line = text.count("\n", 0, error.position)
         problem = "holds a character that YAML does not take"
     except (ValueError, OverflowError):
-        raise ConfigError(f"{path}: holds an escape (\\U...) for a character that does not exist") from None
+        found = re.search(r"\\U(?!000|0010)", text)
+        line = text.count("\n", 0, found.start() if found else 0)
+        problem = "holds an escape (\\U...) for a character that does not exist"
     raise ConfigError(f"{path}:{line + 1}: {problem}")
 
 
@@ -148,6 +150,7 @@ class YamlReader(yaml.SafeLoader):
         self.depth = 0
         node = self.get_single_node()
         self.document: Any = None if node is None else self._value(node, ())
+        self.lines.setdefault((), 1)  # an empty file
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]

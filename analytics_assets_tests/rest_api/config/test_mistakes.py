@@ -147,7 +147,7 @@ WRONG = [
     (PATH, "<<: {path: x}", f"12 {USERS}.endpoint.?: a key must be text: put it in quotes"),
     (PARTITIONS, f"{PARTITIONS}\n---\na: 1", "14: expected a single document in the stream but found another document"),
     (PATH, "path: \x00", "12: holds a character that YAML does not take"),
-    (PATH, 'path: "\\U00110000"', " holds an escape (\\U...) for a character that does not exist"),
+    (PATH, 'path: "\\U00110000"', "12: holds an escape (\\U...) for a character that does not exist"),
 ]  # fmt: skip
 
 
@@ -167,14 +167,14 @@ def test_all_mistakes_are_told_at_once_in_the_order_of_the_file(tmp_path: Path) 
 
 
 BAD_FILES = [
-    (b"", " must be a mapping with the keys type and attributes"),
+    (b"", "1: must be a mapping with the keys type and attributes"),
     (b"- 1", "1: must be a mapping with the keys type and attributes"),
     (b"type: x", "1 attributes: is required: a mapping with the keys client, partitions, resource_defaults, resources, sandbox, schedule"),
     (b"type: x\nattributes:", "2 attributes: is required: a mapping with the keys client, partitions, resource_defaults, resources, sandbox, schedule"),
     (b"type: x\nattributes: \xff", "2: is not UTF-8 text"),
     (b"[" * 200_000, "1: nested deeper than 50 levels"),
     (b"a: &a [1]\nb: &b [*a, *a]", "2: aliases (*name) are not taken: repeat it, or use `resource_defaults`"),
-    (b"a: " + b"x" * 250_000, " is larger than 250000 bytes, which no configuration needs"),
+    (b"a: " + b"x" * 250_000, "1: is larger than 250000 bytes, which no configuration needs"),
 ]  # fmt: skip
 
 

@@ -21,6 +21,7 @@ from analytics_assets.rest_api.errors import ConfigError
 
 MAX_BYTES = 250_000
 MAX_DEPTH = 50
+COMPONENT = "analytics_assets.components.RestApi"
 # Dagster's keys of a component file. It takes two more, which both run code: a template is code, a module is.
 FILE_KEYS = ("type", "attributes", "requirements")
 CODE_KEYS = ("post_processing", "template_vars_module")
@@ -80,10 +81,22 @@ def _file_problems(document: object) -> list[Problem]:
             problems.append(((key,), "is not taken, as it runs code; define the assets in Python for that"))
         elif key not in FILE_KEYS:
             problems.append(((key,), unknown_key(key, FILE_KEYS)))
+    if document.get("type") != COMPONENT:
+        problems.append((("type",), f"must be {COMPONENT}"))
+    if not _are_requirements(document.get("requirements")):
+        problems.append((("requirements",), "must be {env: [NAME, ...]}, or left out"))
     if not isinstance(document.get("attributes"), dict):
         keys = ", ".join(RestApiConfig.known_keys())
         problems.append((("attributes",), f"is required: a mapping with the keys {keys}"))
     return problems
+
+
+def _are_requirements(value: object) -> bool:
+    """Whether Dagster takes it; its own errors are stack traces."""
+    if value is None:
+        return True
+    names = value.get("env") if isinstance(value, dict) and value.keys() <= {"env"} else ()
+    return names is None or (isinstance(names, list) and all(isinstance(name, str) for name in names))
 
 
 def _config_error(problems: Iterable[Problem], file: str | None, lines: Mapping[Place, int]) -> ConfigError:

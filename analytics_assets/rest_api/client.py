@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 import re
 import threading
@@ -23,6 +24,16 @@ from analytics_assets.rest_api.errors import ConfigError, CredentialsError, Resp
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 MAX_REDIRECTS = 5
 MAX_BACKOFF_SECONDS = 120.0
+
+
+def _without_query(record: logging.LogRecord) -> bool:
+    """Takes the queries, where keys may be, off what urllib3 logs of its requests at level DEBUG."""
+    if isinstance(record.args, tuple):
+        record.args = tuple(part.partition("?")[0] if isinstance(part, str) else part for part in record.args)
+    return True
+
+
+logging.getLogger("urllib3.connectionpool").addFilter(_without_query)
 
 
 @dataclass(frozen=True)

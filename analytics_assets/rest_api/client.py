@@ -21,6 +21,7 @@ from analytics_assets.rest_api.auth import Authenticator
 from analytics_assets.rest_api.config import ErrorHandler
 from analytics_assets.rest_api.errors import ConfigError, CredentialsError, ResponseError
 
+BASE_URL = "base_url"
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 MAX_REDIRECTS = 5
 MAX_BACKOFF_SECONDS = 120.0
@@ -113,6 +114,11 @@ def check_url(url: str, *, what: str, allow_insecure_http: bool) -> str:
         scheme, host = "", ""
     if scheme not in ("http", "https") or not host:
         raise ConfigError(f"{what} must be a URL such as https://api.example.com")
+    parts = urlsplit(url)
+    if "@" in parts.netloc or (what == BASE_URL and (parts.query or parts.fragment)):
+        raise ConfigError(
+            f"{what} must be a URL without user, query and fragment: credentials belong into `client.auth`"
+        )
     if scheme == "http" and host not in LOOPBACK and not allow_insecure_http:
         raise ConfigError(
             f"{what} is plain http: credentials would travel unencrypted. "
@@ -159,7 +165,7 @@ class HttpClient:
         max_concurrency: int = 4,
         allow_insecure_http: bool = False,
     ) -> None:
-        self._base = check_url(base_url, what="base_url", allow_insecure_http=allow_insecure_http).rstrip("/")
+        self._base = check_url(base_url, what=BASE_URL, allow_insecure_http=allow_insecure_http).rstrip("/")
         self._origin = origin(base_url)
         self.auth: Authenticator | None = None
         self._headers = {"Accept": "application/json", "Accept-Encoding": "gzip", **(headers or {})}

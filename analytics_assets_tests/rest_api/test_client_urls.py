@@ -157,6 +157,20 @@ def test_credentials_are_not_sent_in_the_clear(url: str, problem: str) -> None:
         assert HttpClient(url, allow_insecure_http=True).url("x") == f"{url}/x"
 
 
+@pytest.mark.parametrize(
+    "url", [f"https://{SECRET[:6]}@host", "https://me:pw@host", "https://host?k=1", "https://host#k"]
+)
+def test_a_base_url_from_the_environment_holds_no_credentials(url: str) -> None:
+    """A path would go into its query, and its user to nobody."""
+    with pytest.raises(ConfigError, match=r"^base_url must be a URL without user, query and fragment: ") as caught:
+        HttpClient(url)
+    assert url.partition("//")[2] not in str(caught.value)
+    client = HttpClient("https://api.example.com")
+    if "@" in url:
+        with pytest.raises(ConfigError, match=r"^token_url must be a URL without user"):
+            client.post_form(url, {}, {})
+
+
 @pytest.mark.parametrize("base", ["http://localhost:8000", "http://127.0.0.1", "http://[::1]:8000"])
 def test_plain_http_stays_on_this_machine(base: str) -> None:
     assert HttpClient(base).url("x") == f"{base}/x"

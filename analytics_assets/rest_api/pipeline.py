@@ -290,6 +290,8 @@ def explain(error: BaseException, *, dataset: str, table: str) -> RestApiError:
         "DependentObjectsStillExist",
     }
     said = f": {str(root).splitlines()[0]}" if type(root).__name__ in words and str(root) else ""
+    if "host name" in said and "@" in said:  # a password with an @ in it ends up as the host
+        said = ": its host name is unknown; special characters in its password are percent-encoded (@ is %40)"
     return WarehouseError(
         f"loading {dataset}.{table} failed with {type(root).__name__}{said}. The table is as it was before"
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import random
 import re
 import threading
@@ -19,6 +18,7 @@ from urllib3.util import make_headers, parse_url
 
 from analytics_assets.rest_api.auth import Authenticator
 from analytics_assets.rest_api.config import ErrorHandler
+from analytics_assets.rest_api.credentials import hide_queries
 from analytics_assets.rest_api.errors import ConfigError, CredentialsError, ResponseError
 
 BASE_URL = "base_url"
@@ -26,15 +26,7 @@ LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 MAX_REDIRECTS = 5
 MAX_BACKOFF_SECONDS = 120.0
 
-
-def _without_query(record: logging.LogRecord) -> bool:
-    """Takes the queries, where keys may be, off what urllib3 logs of its requests at level DEBUG."""
-    if isinstance(record.args, tuple):
-        record.args = tuple(part.partition("?")[0] if isinstance(part, str) else part for part in record.args)
-    return True
-
-
-logging.getLogger("urllib3.connectionpool").addFilter(_without_query)
+hide_queries("urllib3.connectionpool")
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -157,3 +158,14 @@ def _encodings(char: str) -> Iterator[str]:
     yield re.escape(char)
     if char == " ":
         yield r"\+"
+
+
+def hide_queries(logger: str) -> None:
+    """Takes the queries, where keys may be, off the URLs in what a library logs of its requests."""
+    logging.getLogger(logger).addFilter(_without_queries)
+
+
+def _without_queries(record: logging.LogRecord) -> bool:
+    if isinstance(record.args, tuple):
+        record.args = tuple(part.partition("?")[0] if isinstance(part, str) else part for part in record.args)
+    return True

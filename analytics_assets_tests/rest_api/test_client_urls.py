@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import socket
 import threading
 from collections.abc import Iterator
@@ -110,6 +111,17 @@ def test_a_query_is_carried_byte_by_byte() -> None:
         "GET /v2/v1/rows?x=a+b&flag&y=%C3%A9&filter%5Ba%5D=1&cursor=a%20b%26c%3D%2F%2B%C3%A9",
         "GET /v2/rows?filter%5Bat%5D%5B_gte%5D=2026-10-01T00%3A00%3A00Z&on=%3E%3C%7Ba%7Cb%7D",
     ]
+
+
+def test_a_log_of_all_requests_leaves_out_their_queries(
+    clock: Clock, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    with signed_in(QUERY_KEY, ApiKey(SECRET, name="key"), tmp_path, clock) as (_, client, url):
+        assert client.get(url, {"q": "people's data"}).status == 200
+    assert '"GET /shop/rows HTTP/1.1" 200' in caplog.text
+    assert "key" not in caplog.text
+    assert "people" not in caplog.text
 
 
 def test_parameters_arrive_as_they_are() -> None:

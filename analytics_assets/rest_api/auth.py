@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from analytics_assets.rest_api.config import ApiKey, Bearer, Client, HttpBasic, OAuth2
-from analytics_assets.rest_api.credentials import Secrets, names_of, select_auth
+from analytics_assets.rest_api.credentials import PASTED, Secrets, names_of, select_auth
 from analytics_assets.rest_api.errors import CredentialsError
 from analytics_assets.rest_api.oauth2 import Grant, OAuth2Authenticator, PostForm, base64_text, set_header
 from analytics_assets.rest_api.token_folder import TokenFolder
@@ -101,10 +101,7 @@ class StaticAuthenticator:
 
     def __post_init__(self) -> None:
         if not re.fullmatch(CARRIED[self.location], self.value):
-            raise CredentialsError(
-                f"{self.names} holds characters that a {self.location} cannot carry. Set it again: often a quotation "
-                "mark, a space or an accent came along when it was pasted."
-            )
+            raise CredentialsError(f"{self.names} holds characters that a {self.location} cannot carry. {PASTED}")
 
     def sign(self, params: dict[str, str], headers: dict[str, str]) -> str:
         if self.location == "query":

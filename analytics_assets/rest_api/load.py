@@ -92,7 +92,10 @@ def prepare(request: LoadRequest) -> Iterator[Load]:
             walk = Walk(
                 resource.endpoint,
                 client,
-                {name: secrets.require(value, name) for name, value in resource.endpoint.headers.items()},
+                {
+                    name: secrets.header(value, f"endpoint.headers.{name}")
+                    for name, value in resource.endpoint.headers.items()
+                },
                 window=request.read_window,
                 threads=request.client.max_concurrency,
                 keyed=bool(pipeline.plan.primary_key),
@@ -167,7 +170,7 @@ def connect(request: LoadRequest, secrets: Secrets) -> HttpClient:
     select_auth(config, secrets, request.api)  # before the URL: what it misses is the longer list
     client = HttpClient(
         secrets.require(config.base_url, "client.base_url"),
-        headers={name: secrets.require(value, f"client.headers.{name}") for name, value in config.headers.items()},
+        headers={name: secrets.header(value, f"client.headers.{name}") for name, value in config.headers.items()},
         error_handler=request.resource.endpoint.error_handler,
         connect_timeout=config.connect_timeout,
         read_timeout=config.read_timeout,

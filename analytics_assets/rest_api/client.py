@@ -16,9 +16,9 @@ from analytics_assets.rest_api.config import ErrorHandler
 from analytics_assets.rest_api.errors import ConfigError, CredentialsError, ResponseError, UnavailableError
 from analytics_assets.rest_api.transport import LOOPBACK, Response, Transport, TransportError, describe
 
+BASE_URL = "base_url"
 MAX_REDIRECTS = 5
 MAX_BACKOFF_SECONDS = 120.0
-
 
 @dataclass
 class Counters:
@@ -88,8 +88,11 @@ def check_url(url: str, *, what: str, allow_insecure_http: bool) -> str:
         scheme, host = "", ""
     if scheme not in ("http", "https") or not host:
         raise ConfigError(f"{what} must be a URL such as https://api.example.com")
-    if "@" in urlsplit(url).netloc:
-        raise ConfigError(f"{what} names a user: give the credentials as `auth: {{type: http_basic}}`")
+    parts = urlsplit(url)
+    if "@" in parts.netloc or (what == BASE_URL and (parts.query or parts.fragment)):
+        raise ConfigError(
+            f"{what} must be a URL without user, query and fragment: credentials belong into `client.auth`"
+        )
     if scheme == "http" and host not in LOOPBACK and not allow_insecure_http:
         raise ConfigError(
             f"{what} is plain http: credentials would travel unencrypted. "
@@ -121,7 +124,7 @@ class HttpClient:
         max_requests_per_second: float | None = None,
         allow_insecure_http: bool = False,
     ) -> None:
-        self._base = check_url(base_url, what="base_url", allow_insecure_http=allow_insecure_http).rstrip("/")
+        self._base = check_url(base_url, what=BASE_URL, allow_insecure_http=allow_insecure_http).rstrip("/")
         self._origin = origin(base_url)
         self.auth: Authenticator | None = None
         self._headers = {"Accept": "application/json", "User-Agent": "analytics_assets", **(headers or {})}

@@ -13,7 +13,7 @@ from dlt.common.exceptions import DltException
 from dlt.common.pipeline import LoadInfo
 from dlt.extract import DltSource
 
-from analytics_assets.rest_api.auth import build_authenticator
+from analytics_assets.rest_api.auth import build_authenticator, token_store
 from analytics_assets.rest_api.client import Counters, HttpClient
 from analytics_assets.rest_api.config import Client, Column, Kind, ResolvedResource
 from analytics_assets.rest_api.credentials import Secrets, redactor, select_auth
@@ -23,7 +23,6 @@ from analytics_assets.rest_api.names import column_name
 from analytics_assets.rest_api.pipeline import PREVIEW_ROWS, ResourcePipeline, explain, resource_pipeline
 from analytics_assets.rest_api.source import Conversion, Statistics, source
 from analytics_assets.rest_api.table_schema import TableSchema
-from analytics_assets.rest_api.token_store import TokenStore
 from analytics_assets.rest_api.walk import Walk
 from analytics_assets.rest_api.warehouse import Warehouse
 from analytics_assets.rest_api.windows import FORMAT_UNITS, Window
@@ -93,7 +92,10 @@ def prepare(request: LoadRequest) -> Iterator[Load]:
             walk = Walk(
                 resource.endpoint,
                 client,
-                {name: secrets.require(value, name) for name, value in resource.endpoint.headers.items()},
+                {
+                    name: secrets.header(value, f"endpoint.headers.{name}")
+                    for name, value in resource.endpoint.headers.items()
+                },
                 window=request.read_window,
                 threads=request.client.max_concurrency,
                 keyed=bool(pipeline.plan.primary_key),
@@ -169,7 +171,7 @@ def connect(request: LoadRequest, secrets: Secrets) -> HttpClient:
     select_auth(config, secrets, request.api)  # before the URL: what it misses is the longer list
     client = HttpClient(
         secrets.require(config.base_url, "client.base_url"),
-        headers={name: secrets.require(value, f"client.headers.{name}") for name, value in config.headers.items()},
+        headers={name: secrets.header(value, f"client.headers.{name}") for name, value in config.headers.items()},
         error_handler=request.resource.endpoint.error_handler,
         connect_timeout=config.connect_timeout,
         read_timeout=config.read_timeout,
@@ -180,7 +182,7 @@ def connect(request: LoadRequest, secrets: Secrets) -> HttpClient:
         config,
         api=request.api,
         secrets=secrets,
-        store=TokenStore(request.token_dir or request.warehouse.state_dir),
+        store=token_store(request.environ, request.token_dir or request.warehouse.state_dir),
         post_form=client.post_form,
     )
     return client

@@ -245,5 +245,7 @@ def explain(error: BaseException, *, dataset: str, table: str) -> RestApiError:
         said += f" (temporary files are in {tempfile.gettempdir()}; TMPDIR names another folder)"
     if not said and kind in QUOTED:
         said = next(iter(str(root).splitlines()), "")
+    if "host name" in said and "@" in said:  # a password with an @ in it ends up as the host
+        said = "its host name is unknown; special characters in its password are percent-encoded (@ is %40)"
     told = f"loading {dataset}.{table} failed with {kind}{said and ': '}{said}. The table is as it was before"
     return (BusyError if kind in OUT_OF_REACH and module.startswith("psycopg2") else WarehouseError)(told)

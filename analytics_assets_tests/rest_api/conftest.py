@@ -198,6 +198,13 @@ def postgres(postgres_server: Postgres, monkeypatch: pytest.MonkeyPatch) -> Iter
 
 
 @pytest.fixture
+def token_database(postgres: Postgres) -> str:
+    """A connection string whose tables are in the schema `tokens`."""
+    postgres.query("CREATE SCHEMA tokens")
+    return f"{postgres.credentials}?options=-csearch_path%3Dtokens"
+
+
+@pytest.fixture
 def shop(tmp_path: Path) -> Shop:
     return Shop(Warehouse(duckdb_path=tmp_path / "warehouse.duckdb", state_dir=tmp_path / "state", lock_seconds=60))
 

@@ -45,7 +45,14 @@ WRONG = [
     (NAME, f"{NAME}\n      qqq: 1", f"11 {USERS}.qqq: unknown key; allowed: columns, description, endpoint, name, null_key, owners, preview, primary_key, schema, tags, write_disposition"),
     (CLIENT, "max_concurrency: 2", "3 attributes.client.base_url: is required"),
     (NAME, "description: x", f"10 {USERS}.name: is required"),
-    ("type: analytics", "tpye: analytics", "1 tpye: unknown key; did you mean 'type'? allowed: type, attributes, requirements"),
+    ("attributes:", "atributes: {}\nattributes:", "2 atributes: unknown key; did you mean 'attributes'? allowed: type, attributes, requirements"),
+    ("components.RestApi", "components.RestAp", "1 type: must be analytics_assets.components.RestApi"),
+    ("type: analytics_assets.components.RestApi", "type:", "1 type: must be analytics_assets.components.RestApi"),
+    ("type: analytics_assets.components.RestApi\n", "", "1 type: must be analytics_assets.components.RestApi"),
+    ("attributes:\n", "requirements: 5\nattributes:\n", "2 requirements: must be {env: [NAME, ...]}, or left out"),
+    ("attributes:\n", "requirements: {env: A}\nattributes:\n", "2 requirements: must be {env: [NAME, ...]}, or left out"),
+    ("attributes:\n", "requirements: {env: [1]}\nattributes:\n", "2 requirements: must be {env: [NAME, ...]}, or left out"),
+    ("attributes:\n", "requirements: {x: []}\nattributes:\n", "2 requirements: must be {env: [NAME, ...]}, or left out"),
     # dlt's keys that are not carried
     (PATH, f"{PATH}\n        response_actions: []", f"13 {USERS}.endpoint.response_actions: dlt's key is not carried here: a status is retried (`error_handler`) or an error; `end_on_404` ends page_number"),
     (NAME, f"{NAME}\n      processing_steps: []", f"11 {USERS}.processing_steps: dlt's key is not carried here: rows are loaded as they come; change them in an asset downstream"),
@@ -148,7 +155,7 @@ WRONG = [
     (PATH, "<<: {path: x}", f"12 {USERS}.endpoint.?: a key must be text: put it in quotes"),
     (PARTITIONS, f"{PARTITIONS}\n---\na: 1", "14: expected a single document in the stream but found another document"),
     (PATH, "path: \x00", "12: holds a character that YAML does not take"),
-    (PATH, 'path: "\\U00110000"', " holds an escape (\\U...) for a character that does not exist"),
+    (PATH, 'path: "\\U00110000"', "12: holds an escape (\\U...) for a character that does not exist"),
 ]  # fmt: skip
 
 
@@ -168,14 +175,14 @@ def test_all_mistakes_are_told_at_once_in_the_order_of_the_file(tmp_path: Path) 
 
 
 BAD_FILES = [
-    (b"", " must be a mapping with the keys type and attributes"),
+    (b"", "1: must be a mapping with the keys type and attributes"),
     (b"- 1", "1: must be a mapping with the keys type and attributes"),
-    (b"type: x", "1 attributes: is required: a mapping with the keys client, partitions, resource_defaults, resources, sandbox, schedule"),
-    (b"type: x\nattributes:", "2 attributes: is required: a mapping with the keys client, partitions, resource_defaults, resources, sandbox, schedule"),
+    (b"type: analytics_assets.components.RestApi", "1 attributes: is required: a mapping with the keys client, partitions, resource_defaults, resources, sandbox, schedule"),
+    (b"type: analytics_assets.components.RestApi\nattributes:", "2 attributes: is required: a mapping with the keys client, partitions, resource_defaults, resources, sandbox, schedule"),
     (b"type: x\nattributes: \xff", "2: is not UTF-8 text"),
     (b"[" * 200_000, "1: nested deeper than 50 levels"),
     (b"a: &a [1]\nb: &b [*a, *a]", "2: aliases (*name) are not taken: repeat it, or use `resource_defaults`"),
-    (b"a: " + b"x" * 250_000, " is larger than 250000 bytes, which no configuration needs"),
+    (b"a: " + b"x" * 250_000, "1: is larger than 250000 bytes, which no configuration needs"),
 ]  # fmt: skip
 
 

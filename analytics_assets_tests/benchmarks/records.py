@@ -14,7 +14,7 @@ SPAN_MS = DAYS * 86_400_000
 PERIOD = 1_000
 STAGES = ("new lead", "phone screen", "on-site interview", "offer", "hired")
 CITIES = ("Zürich", "Łódź", "São Paulo", "Reykjavík", "Ōsaka", "Đà Nẵng", "Москва", "東京")
-WORDS = "the candidate asked for a later date and we will call again when the team has decided on its next step".split()
+SENTENCE = "the candidate asked for a later date and we will call again when the team has decided on its next step"
 
 
 def updated_ms(row: int, rows: int) -> int:
@@ -28,7 +28,8 @@ def first_row(moment_ms: int, rows: int) -> int:
 
 def record(number: int) -> dict[str, object]:
     """The row's fields; `%d` stands where a value is of the row alone."""
-    words = [WORDS[(number * 7 + word * (1 + number % 5)) % len(WORDS)] for word in range(24)]
+    from_sentence = SENTENCE.split()
+    words = [from_sentence[(number * 7 + word * (1 + number % 5)) % len(from_sentence)] for word in range(24)]
     return {
         "id": "%d",
         "name": "Opportunity No. %d",

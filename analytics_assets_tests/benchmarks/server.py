@@ -2,7 +2,7 @@
 
 `GET /<rows>/<latency in ms>/v1/rows?offset=&limit=&updated_at_start=&updated_at_end=` answers a page of a table of so
 many rows, after so many milliseconds; `offset` counts within the window. The answer has what each kind of paginator
-asks for: `{"data": [...], "total": 1000, "next": "100", "hasNext": true}`. Pages once asked for are kept, up to a bound.
+asks for: `{"data": [...], "total": 1000, "next": "100", "hasNext": true}`. Pages are kept, up to a bound.
 
     python -m analytics_assets_tests.benchmarks.server --port 8765
 """

@@ -23,6 +23,7 @@ START = datetime.fromtimestamp(START_MS / 1000, timezone.utc)
 def attributes(url: str, *, paginator: str, limit: int, concurrency: int) -> dict[str, Any]:
     """The API as its YAML describes it: by offset with a total, or by cursor over a window."""
     endpoint: dict[str, Any] = {"path": "/v1/rows"}
+    grid: dict[str, Any] = {}
     if paginator == "offset":
         pages: dict[str, Any] = {"type": "offset", "limit": limit, "total_path": "total"}
     else:
@@ -39,6 +40,7 @@ def attributes(url: str, *, paginator: str, limit: int, concurrency: int) -> dic
             "end_param": "updated_at_end",
             "format": "epoch_ms",
         }
+        grid = {"partitions": {"cadence": "daily", "start": START.date().isoformat()}}
     return {
         "client": {"base_url": url, "max_concurrency": concurrency},
         "resource_defaults": {
@@ -47,7 +49,7 @@ def attributes(url: str, *, paginator: str, limit: int, concurrency: int) -> dic
             "endpoint": {"data_selector": "data", "paginator": pages},
         },
         "resources": [{"name": "rows", "endpoint": endpoint}],
-        "partitions": {"cadence": "daily", "start": START.date().isoformat()},
+        **grid,
     }
 
 

@@ -17,6 +17,7 @@ from urllib3.exceptions import HTTPError, LocationParseError, ProxySchemeUnknown
 from urllib3.util import make_headers, parse_url
 
 from analytics_assets.rest_api.auth import Authenticator
+from analytics_assets.rest_api.bodies import bounded
 from analytics_assets.rest_api.config import ErrorHandler
 from analytics_assets.rest_api.errors import ConfigError, CredentialsError, ResponseError
 
@@ -146,6 +147,7 @@ class HttpClient:
         read_timeout: float = 60.0,
         max_requests_per_second: float | None = None,
         max_concurrency: int = 4,
+        max_page_bytes: int = 100_000_000,
         allow_insecure_http: bool = False,
     ) -> None:
         self._base = check_url(base_url, what="base_url", allow_insecure_http=allow_insecure_http).rstrip("/")
@@ -157,6 +159,7 @@ class HttpClient:
         self._pools = pools(
             self._origin, maxsize=max_concurrency, timeout=urllib3.Timeout(connect=connect_timeout, read=read_timeout)
         )
+        self._max_page_bytes = max_page_bytes
         self._allow_insecure_http = allow_insecure_http
         self.counters = Counters()
 
@@ -235,13 +238,16 @@ class HttpClient:
             self.counters.add(requests=1, waited=self._pace.wait())
             began = time.monotonic()
             try:
-                raw = self._pools.urlopen(method, url, headers=headers, body=body, redirect=False)
+                raw = self._pools.urlopen(
+                    method, url, headers=headers, body=body, redirect=False, preload_content=False
+                )
+                content = bounded(raw, self._max_page_bytes, describe(url, method))
             finally:
                 self.counters.add(api=time.monotonic() - began)
-            self.counters.add(received=len(raw.data))
+            self.counters.add(received=len(content))
             location = raw.headers.get("Location")
             if method != "GET" or raw.status not in (301, 302, 303, 307, 308) or not location:
-                return Response(raw.status, raw.headers, raw.data)
+                return Response(raw.status, raw.headers, content)
             target, leads_to = resolve(location, url)
             if leads_to != asked:
                 raise ResponseError(

@@ -174,6 +174,7 @@ def connect(request: LoadRequest, secrets: Secrets) -> HttpClient:
         read_timeout=config.read_timeout,
         max_requests_per_second=config.max_requests_per_second,
         max_concurrency=config.max_concurrency,
+        max_page_bytes=config.max_page_bytes,
         allow_insecure_http=config.allow_insecure_http,
     )
     client.auth = build_authenticator(

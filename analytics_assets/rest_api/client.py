@@ -294,7 +294,7 @@ def transport_problem(error: Exception) -> str:
         (urllib3.exceptions.ProxyError, "the proxy that the environment names cannot be reached or refuses"),
         (urllib3.exceptions.SSLError, "TLS failed: the certificate is not trusted or the protocol is not spoken"),
         (urllib3.exceptions.DecodeError, "the compressed body is broken"),
-        (urllib3.exceptions.IncompleteRead, "the body was cut off"),
+        (urllib3.exceptions.InvalidHeader, "the headers of the answer contradict each other"),
         (urllib3.exceptions.ProtocolError, "the connection was cut"),
     ]
     return next((text for kind, text in kinds if isinstance(error, kind)), type(error).__name__)

@@ -22,6 +22,10 @@ class ResponseError(RestApiError):
     """The API could not be reached, or answered something else than was described."""
 
 
+class DriftError(ResponseError):
+    """Rows came, went or moved while they were read: pages may overlap, or leave rows out."""
+
+
 class DataError(RestApiError):
     """Records arrived that cannot be loaded without losing or inventing something."""
 

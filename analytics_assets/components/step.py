@@ -19,7 +19,7 @@ from analytics_assets.components.partitions import window_of
 from analytics_assets.components.resources import ApiCredentials, WarehouseResource
 from analytics_assets.rest_api.config import Client, ResolvedResource
 from analytics_assets.rest_api.errors import ConfigError, RestApiError
-from analytics_assets.rest_api.load import LOADER_FILE_FORMAT, Load, LoadRequest, prepare
+from analytics_assets.rest_api.load import LOADER_FILE_FORMAT, Load, LoadRequest, load_table
 from analytics_assets.rest_api.windows import Window
 
 
@@ -52,8 +52,9 @@ def run_step(
     began, clock = datetime.now(timezone.utc), time.monotonic()
     try:
         request, sandbox = build_request(context, api, client, resource, credentials, target)
-        with prepare(request) as load:
-            events = list(
+        load, events = load_table(
+            request,
+            lambda load: list(
                 target.run(
                     context=context,
                     dlt_source=load.source,
@@ -61,7 +62,8 @@ def run_step(
                     dagster_dlt_translator=Translator(spec),
                     loader_file_format=LOADER_FILE_FORMAT,
                 )
-            )
+            ),
+        )
     except RestApiError as error:
         raise step_failure(context, spec.key, error) from None
     seconds = time.monotonic() - clock

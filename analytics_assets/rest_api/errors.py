@@ -30,5 +30,9 @@ class DataError(RestApiError):
     """Records arrived that cannot be loaded without losing or inventing something."""
 
 
+class TypeChangeError(DataError):
+    """A field is of another type than its column, which the configuration, or the table, does not allow."""
+
+
 class WarehouseError(RestApiError):
     """The destination is unsuited, busy or refuses the load."""

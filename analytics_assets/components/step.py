@@ -11,7 +11,7 @@ import dagster as dg
 from dagster_dlt import DagsterDltTranslator
 from dagster_dlt.translator import DltResourceTranslatorData
 
-from analytics_assets.components.checks import check_results
+from analytics_assets.components.checks import check_results, failed_checks
 from analytics_assets.components.failures import step_failure
 from analytics_assets.components.jobs import is_full_refresh
 from analytics_assets.components.metadata import load_metadata
@@ -65,6 +65,7 @@ def run_step(
             ),
         )
     except RestApiError as error:
+        yield from failed_checks(check_specs, error)
         raise step_failure(context, spec.key, error) from None
     seconds = time.monotonic() - clock
     metadata = load_metadata(load, seconds=seconds, sandbox=sandbox)

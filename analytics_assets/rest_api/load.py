@@ -170,6 +170,7 @@ def table_schema(request: LoadRequest, stored: Mapping[str, Kind], max_name_leng
         columns=declared_columns(resource),
         primary_key=resource.primary_key,
         null_key=resource.null_key,
+        on_type_change=resource.schema_contract.data_type,
         stored=stored,
         max_name_length=max_name_length,
     )

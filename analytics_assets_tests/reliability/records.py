@@ -38,9 +38,10 @@ def named(field: str, column: str) -> Case:
     return Case(f"a field named {field[:40]!r}", kind, times=None, row={column: 1})
 
 
-def becomes(value: Any, row: Mapping[str, Any]) -> Case:
+def becomes(value: Any, row: Mapping[str, Any], contract: str = "evolve", error: str = "") -> Case:
     kind = first(lambda found: found.update(amount=value))
-    return Case(f"amount becomes {str(value)[:30]!r}", kind, times=None, row=row)
+    contracted = {"schema_contract": contract}
+    return Case(f"amount becomes {str(value)[:30]!r}, {contract}", kind, error, None, row=row, resource=contracted)
 
 
 def keyed(name: str, change: Callable[[dict[str, Any]], object], error: str) -> Case:
@@ -115,6 +116,10 @@ TYPES: list[Case] = [
     becomes(2**64, {"amount": None, "amount__v_decimal": Decimal(2**64)}),
     becomes(10**60, {"amount": None, "amount__v_text": str(10**60)}),
     becomes(None, {"amount": None}),
+    *(becomes(value, {}, "freeze", "'amount' changed its type: .* bigint, but 1 records hold .* is freeze")
+      for value in ("much", True, 1.5, {"eur": 1}, 2**64)),
+    *(becomes(value, {"amount": None}, "discard_value") for value in ("much", True, 1.5, {"eur": 1}, 2**64)),
+    becomes(None, {"amount": None}, "freeze"),
     Case("a field vanishes", first(lambda row: row.pop("amount")), times=None, row={"amount": None}),
     Case("all fields but the key vanish", first(lambda row: [row.pop(name) for name in list(row) if name != "id"]),
          times=None, row={"amount": None, "email": None, "tags": None}),

@@ -3,15 +3,30 @@
 from __future__ import annotations
 
 import random
+import threading
 import traceback
 from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 
 from analytics_assets.rest_api import client
+from analytics_assets.sandbox import Answer, Api, Bearer, Endpoint, Sandbox, serve
+from analytics_assets.sandbox.faults import Exchange
 from analytics_assets_tests.reliability import answers, records
-from analytics_assets_tests.reliability.faulty import World, each, misbehaving
+from analytics_assets_tests.reliability.faulty import (
+    PAGES,
+    PAGINATIONS,
+    ROWS,
+    TOKEN,
+    Case,
+    Trial,
+    World,
+    each,
+    misbehaving,
+)
 from analytics_assets_tests.rest_api.conftest import Clock
 
 TRIALS = each([*answers.CASES, *records.CASES])
@@ -30,6 +45,29 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 @pytest.mark.parametrize("trial", SAMPLE)
 def test_the_right_rows_or_an_error_and_no_change(world: World, trial: str) -> None:
     world.attempt(TRIALS[trial])
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_server_that_goes_away(world: World, page: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The connection is cut, and from then on each is refused."""
+    gone = threading.Event()
+    clock = Clock(during=lambda: gone.wait(30))
+    monkeypatch.setattr(client, "time", SimpleNamespace(sleep=clock.sleep, time=clock.time, monotonic=clock.time))
+    sandbox = Sandbox([Api("shop", [Endpoint("/offset", ROWS, pagination=PAGINATIONS["offset"][0])], Bearer(TOKEN))])
+    with ExitStack() as server:
+        url = server.enter_context(serve(sandbox))
+
+        def stop() -> None:
+            server.pop_all().close()
+            gone.set()
+
+        def leave(_: Exchange) -> Answer:
+            threading.Thread(target=stop).start()
+            return Answer(drop=True)
+
+        case = Case("the server goes away", leave, "failed after 4 attempts: the connection was refused")
+        replace(world, sandbox=sandbox, url=url).attempt(Trial(case, "offset", page))
+    assert gone.is_set()
 
 
 @pytest.mark.soak

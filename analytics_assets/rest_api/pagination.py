@@ -100,8 +100,11 @@ class Holes:
         self._asked = self._last = -1
         self.greatest = 0  # rows of a page
 
-    def saw(self, at: int, rows: int) -> None:
+    def asked(self, at: int) -> None:
         self._asked = max(self._asked, at)
+
+    def saw(self, at: int, rows: int) -> None:
+        self.asked(at)
         if rows:
             self._full = rows >= (self.greatest or self._limit or rows + 1)
             self.greatest = max(self.greatest, rows)
@@ -111,7 +114,7 @@ class Holes:
 
     @property
     def doubtful(self) -> bool:
-        """Whether nothing came after a full page, and nobody has looked further yet. A short page is nearly the end."""
+        """Whether nothing came after a full page, and nobody looks further. A short page is nearly the end."""
         return self._full and self._empty == self._asked
 
     def check(self) -> None:

@@ -116,6 +116,8 @@ class Offset(Numbered):
     def _parts(self) -> Iterator[Paginator]:
         rows = (self._at - self._spec.offset) // self._pages
         while (not self._ended or (self.holes and self.holes.doubtful)) and not self._beyond(self._at):
+            if self.holes:
+                self.holes.asked(self._at)
             yield OffsetPart(self, self._at, self._at + rows)
             self._at += rows
 
@@ -194,6 +196,8 @@ class PageNumber(Numbered):
 
     def _parts(self) -> Iterator[Paginator]:
         while (not self._ended or (self.holes and self.holes.doubtful)) and not self._beyond(self._at):
+            if self.holes:
+                self.holes.asked(self._at)
             yield NumberedPage(self, self._at)
             self._at += 1
 

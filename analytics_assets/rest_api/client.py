@@ -20,6 +20,7 @@ BASE_URL = "base_url"
 MAX_REDIRECTS = 5
 MAX_BACKOFF_SECONDS = 120.0
 
+
 @dataclass
 class Counters:
     """What the API cost: numbers for the materialization's metadata. Seconds are summed over threads."""
@@ -122,6 +123,7 @@ class HttpClient:
         connect_timeout: float = 10.0,
         read_timeout: float = 60.0,
         max_requests_per_second: float | None = None,
+        max_page_bytes: int = 100_000_000,
         allow_insecure_http: bool = False,
     ) -> None:
         self._base = check_url(base_url, what=BASE_URL, allow_insecure_http=allow_insecure_http).rstrip("/")
@@ -130,7 +132,9 @@ class HttpClient:
         self._headers = {"Accept": "application/json", "User-Agent": "analytics_assets", **(headers or {})}
         self._errors = error_handler or ErrorHandler()
         self._pace = Pace(max_requests_per_second)
-        self._transport = Transport(self._origin, connect_timeout=connect_timeout, read_timeout=read_timeout)
+        self._transport = Transport(
+            self._origin, connect_timeout=connect_timeout, read_timeout=read_timeout, max_page_bytes=max_page_bytes
+        )
         self._allow_insecure_http = allow_insecure_http
         self.counters = Counters()
 

@@ -8,7 +8,7 @@ import logging
 import os
 import re
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -115,6 +115,7 @@ class ResourcePipeline(Pipeline):
     log: logging.Logger
     preview_rows: int
     report: TableReport
+    before_load: Callable[[], None] | None = None  # may refuse what was fetched
 
     @property
     def max_name_length(self) -> int:
@@ -139,6 +140,8 @@ class ResourcePipeline(Pipeline):
 
     def load(self, *args: Any, **kwargs: Any) -> LoadInfo:
         """dlt's load step, with no other load of the dataset beside it; the table is counted before they go on."""
+        if self.before_load:
+            self.before_load()
         with self._alone() as client:
             if not self.plan.fresh:
                 table = self.default_schema.tables.get(self.plan.table)

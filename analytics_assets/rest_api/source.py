@@ -36,6 +36,7 @@ class Statistics:
     rows_without_key: int = 0
     pages: int = 0
     new_columns: list[str] = field(default_factory=list)
+    # What became of values of another type: the variant columns, or how many values were left out.
     changed_columns: dict[str, list[str]] = field(default_factory=dict)
 
     @property
@@ -113,7 +114,10 @@ class Conversion:
             self.schema = self._schema_if_empty
         yield self.schema.concat(batch)
         statistics.new_columns = sorted(self.schema.new_columns)
-        statistics.changed_columns = {name: sorted(to) for name, to in self.schema.changed.items()}
+        left_out = self.schema.left_out
+        statistics.changed_columns = {
+            name: sorted(to) or [f"{left_out[name]} values left out"] for name, to in self.schema.changed.items()
+        }
 
     def _convert(self, page: WalkedPage) -> pa.Table:
         """Records as a table; without those that are not of the page's window."""

@@ -1,11 +1,12 @@
 """Types: records become Arrow tables of one schema per resource, which only grows.
 
 Nothing is lost on the way: a value that is not of its column's kind goes to a variant column (`amount__v_text`), as in
-dlt, never to NULL, and is never cast.
+dlt, and is never cast. It is left out only if the configuration says so, and is counted then.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import chain
@@ -17,7 +18,7 @@ from dlt.common.schema.typing import TTableSchemaColumns
 
 from analytics_assets.rest_api.column_types import ColumnType, declared_type, kind_of, stray
 from analytics_assets.rest_api.config import Column, Kind
-from analytics_assets.rest_api.errors import DataError
+from analytics_assets.rest_api.errors import DataError, TypeChangeError
 from analytics_assets.rest_api.names import column_name, naming
 from analytics_assets.rest_api.records import (
     AS_WRITTEN,
@@ -49,6 +50,7 @@ class TableSchema:
         columns: Mapping[str, Column] | None = None,
         primary_key: Sequence[str] = (),
         null_key: Literal["fail", "skip"] = "fail",
+        on_type_change: Literal["evolve", "freeze", "discard_value"] = "evolve",
         stored: Mapping[str, Kind] | None = None,
         max_name_length: int = 0,
     ) -> None:
@@ -72,8 +74,10 @@ class TableSchema:
         self._reader: Reader | None = None
         self._key = {self.column_for(field): field for field in primary_key}
         self._skip_null_keys = null_key == "skip"
+        self._on_type_change = on_type_change
         self.skipped_null_keys = 0
         self.changed: dict[str, set[str]] = {}
+        self.left_out: Counter[str] = Counter()
 
     @property
     def new_columns(self) -> list[str]:
@@ -251,12 +255,27 @@ class TableSchema:
         yield name, array
         if strays and name in self._key:
             kinds = ", ".join(sorted({kind for kind, _ in strays.values()}))
-            raise DataError(
+            raise TypeChangeError(
                 f"the primary key {field!r} changed its type: the column is {column.kind}, but {len(strays)} records "
                 f"hold {kinds}. If the API changed, declare the new type under `columns` and run the full refresh"
             )
+        if strays and self._on_type_change != "evolve":
+            self._refuse(name, field, column.kind, strays)
+            return
         for kind in dict.fromkeys(kind for kind, _ in strays.values()):
             variant = str(self._naming.shorten_fragments(name, f"v_{kind}"))
             self.changed.setdefault(name, set()).add(variant)
             cells = [strays[row][1] if row in strays and strays[row][0] == kind else None for row in range(len(values))]
             yield variant, pa.array(cells, self._columns.setdefault(variant, ColumnType(kind)).arrow)
+
+    def _refuse(self, name: str, field: str, kind: Kind, strays: Mapping[int, tuple[Kind, Any]]) -> None:
+        """What `schema_contract` asks for in place of variant columns: a failed load, or values that are left out."""
+        if self._on_type_change == "freeze":
+            kinds = ", ".join(sorted({kind for kind, _ in strays.values()}))
+            raise TypeChangeError(
+                f"the field {field!r} changed its type: the column {name!r} is {kind}, but {len(strays)} records hold "
+                f"{kinds}, and `schema_contract` is freeze. If the API changed, declare the new type under `columns` "
+                "and run the full refresh; or write `schema_contract: evolve`, which adds a column for such values"
+            )
+        self.changed.setdefault(name, set())
+        self.left_out[name] += len(strays)

@@ -17,7 +17,7 @@ from urllib.request import getproxies, proxy_bypass
 import certifi
 import pycurl
 
-from analytics_assets.rest_api.errors import ConfigError
+from analytics_assets.rest_api.errors import ConfigError, ResponseError
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 BUFFER_BYTES = 512 * 1024  # libcurl's largest: few calls for a page
@@ -93,7 +93,9 @@ class Response:
 class Transport:
     """Sends requests to one host; safe to share between threads."""
 
-    def __init__(self, target: tuple[str, str, int], *, connect_timeout: float, read_timeout: float) -> None:
+    def __init__(
+        self, target: tuple[str, str, int], *, connect_timeout: float, read_timeout: float, max_page_bytes: int
+    ) -> None:
         """`target` is an origin: its scheme and host tell the proxy that the environment names for it.
 
         Raises:
@@ -117,6 +119,7 @@ class Transport:
         }
         if trusted.capath:
             self._options[pycurl.CAPATH] = trusted.capath
+        self._max_page_bytes = max_page_bytes
         self._idle: list[pycurl.Curl] = []
 
     def close(self) -> None:
@@ -128,13 +131,22 @@ class Transport:
 
         Raises:
             TransportError: there is none.
+            ResponseError: it is larger than may be; no more of it is read than that.
         """
         curl = self._idle.pop() if self._idle else self._open()
-        chunks: list[bytes] = []
         lines: list[bytes] = []
+        chunks: list[bytes] = []
+        left = self._max_page_bytes
+
+        def take(chunk: bytes) -> int | None:
+            nonlocal left
+            left -= len(chunk)
+            chunks.append(chunk)
+            return None if left >= 0 else 0  # libcurl stops where less is taken than came
+
         curl.setopt(pycurl.URL, NOT_IN_URL.sub(lambda found: quote(found[0]), USER.sub("", url, 1)))
         curl.setopt(pycurl.HTTPHEADER, [*map(_header, headers.items()), b"Expect:"])
-        curl.setopt(pycurl.WRITEFUNCTION, chunks.append)
+        curl.setopt(pycurl.WRITEFUNCTION, take)
         curl.setopt(pycurl.HEADERFUNCTION, lines.append)
         if method == "POST":
             curl.setopt(pycurl.POSTFIELDS, body or b"")
@@ -145,6 +157,11 @@ class Transport:
         except pycurl.error as error:
             problem = _problem(curl, int(error.args[0]), proxied=bool(self._options[pycurl.PROXY]))
             curl.close()
+            if left < 0:
+                raise ResponseError(
+                    f"{describe(url, method)}: the answer has more than {self._max_page_bytes} bytes: ask for smaller "
+                    "pages (the paginator's `limit`), or set `client.max_page_bytes` higher"
+                ) from None
             raise problem from None
         except BaseException:  # a signal's
             curl.close()

@@ -166,7 +166,7 @@ class Walk:
                 self.rows += answer.rows
                 self.total = part.pages.total_rows or self.total
         except ResponseError as error:
-            raise ResponseError(f"{where}: {error}") from None
+            raise type(error)(f"{where}: {error}") from None
         return page
 
 

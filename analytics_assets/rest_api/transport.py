@@ -8,8 +8,9 @@ from __future__ import annotations
 import math
 import re
 import ssl
+import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from urllib.parse import quote, urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -27,6 +28,8 @@ USER = re.compile(r"(?<=://)[^/?#@]*@")  # a link's: it is not for its server to
 PROXY_PROBLEM = "the proxy that the environment names cannot be reached or refuses"
 TLS_PROBLEM = "TLS failed: the certificate is not trusted or the protocol is not spoken"
 WEIRD_REPLY = 8  # CURLE_WEIRD_SERVER_REPLY, which pycurl has no name for
+PACKED = ("gzip", "x-gzip", "deflate")
+BROKEN = "the compressed body is broken"
 PROBLEMS = {
     pycurl.E_UNSUPPORTED_PROTOCOL: "what came is no HTTP",
     WEIRD_REPLY: "what came is no HTTP",
@@ -34,7 +37,6 @@ PROBLEMS = {
     pycurl.E_COULDNT_RESOLVE_HOST: "the host name is unknown",
     pycurl.E_COULDNT_CONNECT: "the connection was refused",
     pycurl.E_OPERATION_TIMEDOUT: "no answer within the read timeout",
-    pycurl.E_BAD_CONTENT_ENCODING: "the compressed body is broken",
     pycurl.E_PARTIAL_FILE: "the connection was cut",
     pycurl.E_GOT_NOTHING: "the connection was cut",
     pycurl.E_SEND_ERROR: "the connection was cut",
@@ -113,7 +115,6 @@ class Transport:
             pycurl.LOW_SPEED_LIMIT: 1,  # a byte a second, or it counts as silence
             pycurl.LOW_SPEED_TIME: math.ceil(read_timeout),
             pycurl.BUFFERSIZE: BUFFER_BYTES,
-            pycurl.ACCEPT_ENCODING: "gzip",
             pycurl.NOPROGRESS: 0,
             pycurl.XFERINFOFUNCTION: lambda *_: None,  # called every second: a signal is heard in a long wait, too
         }
@@ -145,7 +146,7 @@ class Transport:
             return None if left >= 0 else 0  # libcurl stops where less is taken than came
 
         curl.setopt(pycurl.URL, NOT_IN_URL.sub(lambda found: quote(found[0]), USER.sub("", url, 1)))
-        curl.setopt(pycurl.HTTPHEADER, [*map(_header, headers.items()), b"Expect:"])
+        curl.setopt(pycurl.HTTPHEADER, [*map(_header, headers.items()), b"Accept-Encoding: gzip", b"Expect:"])
         curl.setopt(pycurl.WRITEFUNCTION, take)
         curl.setopt(pycurl.HEADERFUNCTION, lines.append)
         if method == "POST":
@@ -158,10 +159,7 @@ class Transport:
             problem = _problem(curl, int(error.args[0]), proxied=bool(self._options[pycurl.PROXY]))
             curl.close()
             if left < 0:
-                raise ResponseError(
-                    f"{describe(url, method)}: the answer has more than {self._max_page_bytes} bytes: ask for smaller "
-                    "pages (the paginator's `limit`), or set `client.max_page_bytes` higher"
-                ) from None
+                raise self._too_large(url, method) from None
             raise problem from None
         except BaseException:  # a signal's
             curl.close()
@@ -171,7 +169,19 @@ class Transport:
             curl.close()
         else:
             self._idle.append(curl)
-        return Response(status, Headers(lines), b"".join(chunks))
+        answer = Response(status, Headers(lines), b"".join(chunks))
+        if answer.headers.get("Content-Encoding", "").strip().lower() not in PACKED:
+            return answer
+        unpacked = unpack(answer.body, self._max_page_bytes)
+        if unpacked is None:
+            raise self._too_large(url, method)
+        return replace(answer, body=unpacked)
+
+    def _too_large(self, url: str, method: str) -> ResponseError:
+        return ResponseError(
+            f"{describe(url, method)}: the answer has more than {self._max_page_bytes} bytes: ask for smaller pages "
+            "(the paginator's `limit`), or set `client.max_page_bytes` higher"
+        )
 
     def _open(self) -> pycurl.Curl:
         curl = pycurl.Curl()
@@ -188,6 +198,27 @@ def proxy_for(target: tuple[str, str, int]) -> str:
     if url and not PROXY.fullmatch(url):
         raise ConfigError(f"{scheme.upper()}_PROXY must name a proxy such as http://proxy.example.com:3128")
     return url
+
+
+def unpack(packed: bytes, most: int) -> bytes | None:
+    """A gzip or deflate body unpacked, of however many members (libcurl reads one); None if it has over `most` bytes.
+
+    Raises:
+        TransportError: it is broken, or cut.
+    """
+    unpacked = b""
+    while packed:
+        member = zlib.decompressobj(wbits=32 + zlib.MAX_WBITS)
+        try:
+            unpacked += member.decompress(packed, most + 1 - len(unpacked))
+        except zlib.error:
+            raise TransportError(BROKEN) from None
+        if len(unpacked) > most:
+            return None
+        if not member.eof:
+            raise TransportError(BROKEN)
+        packed = member.unused_data
+    return unpacked
 
 
 def describe(url: str, method: str = "GET") -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import socket
 import threading
 from collections.abc import Iterator
@@ -113,17 +112,6 @@ def test_a_query_is_carried_byte_by_byte() -> None:
     ]
 
 
-def test_a_log_of_all_requests_leaves_out_their_queries(
-    clock: Clock, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level(logging.DEBUG)
-    with signed_in(QUERY_KEY, ApiKey(SECRET, name="key"), tmp_path, clock) as (_, client, url):
-        assert client.get(url, {"q": "people's data"}).status == 200
-    assert '"GET /shop/rows HTTP/1.1" 200' in caplog.text
-    assert "key" not in caplog.text
-    assert "people" not in caplog.text
-
-
 def test_parameters_arrive_as_they_are() -> None:
     sent = {"q": "a b&c=/+é", "filter[at][_gte]": "%25{}"}
     with serving(ROWS) as (sandbox, url):
@@ -157,7 +145,7 @@ def test_a_path_stands_below_the_base_url(base: str, path: str, url: str) -> Non
         ("https://", "must be a URL"),
         ("https://api.example.com:99999", "must be a URL"),
         ("", "must be a URL"),
-        ("https://user:password@api.example.com", "names a user"),
+        ("https://user:password@api.example.com", "without user"),
     ],
 )
 def test_credentials_are_not_sent_in_the_clear(url: str, problem: str) -> None:

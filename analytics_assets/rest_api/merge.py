@@ -7,7 +7,6 @@ reads the staging table that dlt filled. The statements are the same: standard M
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,7 +25,6 @@ from analytics_assets.rest_api.windows import Window, ceil, to_text, unit_of
 Mode = Literal["merge", "append", "replace"]
 FILE_ROW = "file_row_number"  # DuckDB's, as the next
 TABLE_ROW = "rowid"
-MAX_THREADS = 4
 RANK = "rank_"  # no column's name: dlt lets none end so
 
 
@@ -235,8 +233,6 @@ class ReadLaterJob(RunnableLoadJob, HasFollowupJobs):
 class PlannedDuckDbLoad(PlannedLoad):
     """Loads straight from the parquet files, one statement each so that memory stays bounded: nothing is staged."""
 
-    memory: ClassVar[str]
-
     def should_load_data_to_staging_dataset(self, table_name: str) -> bool:  # noqa: ARG002
         return False
 
@@ -255,9 +251,7 @@ class PlannedDuckDbLoad(PlannedLoad):
         option = "" if FILE_ROW in statements.columns else f", {FILE_ROW} = true"
         with self.sql_client as opened:
             empty = not opened.execute_sql(f"SELECT 1 FROM {statements.target} LIMIT 1")
-        yield f"SET memory_limit = '{self.memory}'"
-        yield f"SET threads = {min(MAX_THREADS, os.cpu_count() or 1)}"  # each wants memory of its own
-        yield from statements.load(
+        return statements.load(
             [f"read_parquet('{path}'{option})" for path in quoted],
             arrival=FILE_ROW,
             row=None if TABLE_ROW in statements.columns else TABLE_ROW,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import json
 import logging
 import os
 import re
@@ -33,6 +34,8 @@ KINDS: Mapping[str, Kind] = {
     "timestamp": "timestamp", "date": "date", "decimal": "decimal", "wei": "decimal",
 }  # fmt: skip
 PREVIEW_ROWS = 10
+# What a load takes does not grow with its rows; each thread wants memory of its own.
+DUCKDB_SETTINGS = {"memory_limit": "400MB", "threads": min(4, os.cpu_count() or 1)}
 SYSTEM_PROBLEMS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EMFILE, errno.ENOMEM)
 # Errors of databases whose own words cannot hold data, and those of PostgreSQL that may pass.
 QUOTED = frozenset({
@@ -62,6 +65,7 @@ def configure_dlt() -> None:
     os.environ["DESTINATION__POSTGRES__CREDENTIALS__SESSION_TIMEZONE"] = "UTC"  # as on DuckDB, whatever the server's
     os.environ.setdefault("RUNTIME__DLTHUB_TELEMETRY", "false")
     os.environ.setdefault("RUNTIME__LOG_LEVEL", "CRITICAL")
+    os.environ.setdefault("DESTINATION__DUCKDB__CREDENTIALS__GLOBAL_CONFIG", json.dumps(DUCKDB_SETTINGS))
     os.environ.setdefault("DATA_WRITER__FILE_MAX_ITEMS", "200000")
 
 
@@ -94,7 +98,7 @@ def planned_destination(warehouse: Warehouse, plan: Plan, dataset: str) -> Desti
             "a database or warehouse that can (duckdb, postgres, snowflake, bigquery, ...)"
         )
     mixin = {"duckdb": PlannedDuckDbLoad, "postgres": PlannedPostgresLoad}.get(warehouse.destination, PlannedLoad)
-    planned = type(client.__name__, (mixin, client), {"plan": plan, "memory": warehouse.duckdb_memory})
+    planned = type(client.__name__, (mixin, client), {"plan": plan})
     kind = type(base)
     base.__class__ = type(kind.__name__, (kind,), {"__module__": kind.__module__, "client_class": planned})
     planned_base: Destination[Any, Any] = base

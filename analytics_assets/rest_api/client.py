@@ -208,7 +208,7 @@ class HttpClient:
 
     def _follow(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> Response:
         """Send once, and follow redirects that stay on the host that was asked."""
-        asked = origin(url)
+        asked = url
         for _ in range(MAX_REDIRECTS + 1):
             self.counters.add(requests=1, waited=self._pace.wait())
             began = time.monotonic()
@@ -222,7 +222,7 @@ class HttpClient:
             if not location:
                 return response
             target, leads_to = resolve(location, url)
-            if leads_to != asked:
+            if leads_to != origin(asked):
                 raise ResponseError(
                     f"{describe(url)}: the API redirects to another host ({leads_to[1]!r}), where no credentials "
                     "are sent. Put the final address into `client.base_url`."

@@ -140,7 +140,7 @@ NAMES: list[Case] = [
     named("🙂", "x"),
     named("\u202eevil", "_evil"),
     named("a\x00b", "a_b"),
-    named("%s{0}${x}", "_s_0x_xx"),
+    named("%s{0}${x}", "_s_0_xx"),
     named("../../etc/passwd", "_etc_passwd"),
     named("file_row_number", "file_row_number"),
     named("rank_", "rankx"),

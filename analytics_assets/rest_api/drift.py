@@ -37,7 +37,7 @@ def keys_fetched(pipeline: Pipeline, primary_key: Sequence[str]) -> Keys:
         return Keys(0, 0, 0)
     names = ", ".join(f'"{name}"' for name in primary_key)
     with duckdb.connect(config={"memory_limit": MEMORY, "temp_directory": pipeline.working_dir}) as database:
-        keys = database.read_parquet(files).aggregate(f"{names}, count(*) AS times_")
+        keys = database.read_parquet(files).aggregate(f"{names}, count(*) AS times_", names)
         summed = keys.aggregate(f"sum(times_)::BIGINT, count(*), bit_xor(hash({names}, times_))")
         [(rows, different, mixed)] = summed.fetchall()
     return Keys(rows or 0, different, mixed or 0)

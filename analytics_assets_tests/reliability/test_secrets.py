@@ -22,11 +22,21 @@ import pytest
 import yaml
 
 from analytics_assets.rest_api.config import Client, RestApiConfig
-from analytics_assets.sandbox import ApiKey, Sandbox, faults, serve
+from analytics_assets.rest_api.load import prepare
+from analytics_assets.rest_api.load import run as execute
+from analytics_assets.sandbox import Api, ApiKey, Endpoint, Sandbox, faults, serve
 from analytics_assets_tests.checkout import ask, serving
 from analytics_assets_tests.conftest import Project
 from analytics_assets_tests.reliability.betrayals import PERSON, Case, cases, secret
 from analytics_assets_tests.reliability.scanning import GraphQL, Scan, forms
+from analytics_assets_tests.rest_api import conftest
+from analytics_assets_tests.rest_api.conftest import PASSWORD, Shop
+
+postgres_server = conftest.postgres_server
+postgres = conftest.postgres
+shop = conftest.shop
+postgres_shop = conftest.postgres_shop
+any_shop = conftest.any_shop
 
 # What people set when they look for an error: everything is logged, by every library.
 DAGSTER_YAML = """
@@ -243,6 +253,25 @@ def test_no_secret_is_in_a_load_that_hangs_or_was_killed(tmp_path: Path) -> None
     assert list((project.folder / "tmp").glob("analytics_assets_*"))
     scan.folder(tmp_path)
     assert scan.found == set()
+
+
+def test_no_secret_is_in_the_folder_that_dlt_works_in(any_shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To its end: dlt traces which settings it read, of its secrets and of the warehouse."""
+    monkeypatch.setenv("SOURCES__SHOP__KEY", secret("of-dlt"))
+    scan = Scan({"key": secret("of-dlt"), "password": PASSWORD})
+    key = {"type": "api_key", "name": "key", "location": "query", "api_key": {"secret": "sources.shop.key"}}
+    api = Api("shop", [Endpoint("/rows", [{"id": 1}])], auth=ApiKey(secret("of-dlt"), name="key"))
+    with (
+        serve(Sandbox([api])) as url,
+        prepare(any_shop.request(f"{url}/shop/rows", client={"auth": key})) as load,
+    ):
+        execute(load)
+        folder = Path(load.pipeline.working_dir)
+        assert (folder / "trace.pickle").exists()
+        scan.folder(folder.parent)
+    assert any_shop.ids() == [1]
+    assert scan.found == set()
+    assert not folder.exists()
 
 
 @pytest.mark.parametrize("encode", range(len(forms(secret("planted")))))

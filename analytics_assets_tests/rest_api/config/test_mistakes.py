@@ -150,6 +150,8 @@ WRONG = [
     (NAME, f"{NAME}\n      name: again", f"10 {USERS}.name: stands here twice, again on line 11"),
     (NAME, f"{NAME}\n      5: x", f"11 {USERS}.?: a key must be text: put it in quotes"),
     (NAME, f"{NAME}\n      description: {'9' * 5000}", f"11 {USERS}.description: cannot be read as int: put it in quotes"),
+    (PATH, f"{PATH}\n        params: {{operator: =}}", f"13 {USERS}.endpoint.params.operator: cannot be read as value: put it in quotes"),
+    (PATH, f"{PATH}\n        params: {{=: x}}", f"13 {USERS}.endpoint.params.?: a key must be text: put it in quotes"),
     (PATH, "path: &a /v1\n        data_selector: *a", "13: aliases (*name) are not taken: repeat it, or use `resource_defaults`"),
     (PATH, "<<: {path: x}", f"12 {USERS}.endpoint.?: a key must be text: put it in quotes"),
     (PARTITIONS, f"{PARTITIONS}\n---\na: 1", "14: expected a single document in the stream but found another document"),

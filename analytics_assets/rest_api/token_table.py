@@ -144,20 +144,23 @@ class TokenRow:
     def write(self, token: Token) -> None:
         """Commit the token. Where the connection is lost meanwhile, over another one: the token is issued already."""
         text, before = token.to_json().decode(), self._text
-        deadline = time.monotonic() + RECONNECT_SECONDS
+        deadline, said = time.monotonic() + RECONNECT_SECONDS, False
         while True:
             try:
                 if self._connection is None:
                     self.lock()
-                    if self._text != before:  # the commit had arrived, and the row may hold its successor by now
-                        return
+                    found = self.read() if self._text != before else None
+                    if found and found.issued_at >= token.issued_at:
+                        return  # the commit had arrived, and the row may hold its successor by now
                 self._execute(UPDATE, text, self._fingerprint)
                 self._commit()
             except TokenStoreError as error:
                 self.release()
                 if time.monotonic() > deadline:
                     raise
-                log.warning("%s It is tried again for a minute, since the tokens are issued already.", error)
+                if not said:
+                    log.warning("%s It is tried again for a minute, since the tokens are issued already.", error)
+                    said = True
                 time.sleep(0.25)
             else:
                 self._text = text

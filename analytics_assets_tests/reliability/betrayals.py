@@ -177,6 +177,14 @@ def cases(elsewhere: str, closed: str, self_signed: str) -> dict[str, Case]:
         "token_html": Case(rotating("token-html"), "without a token", echo(200, content_type="text/html"), TOKEN),
         "token_lost": Case(rotating("token-lost"), "may have used up the refresh token", faults.lost(), TOKEN),
         "token_elsewhere": Case(rotating("token-307"), "answered 307", redirect(307, elsewhere), TOKEN),
+        "token_in_clear": Case(
+            rotating("token-clear"), "token_url is plain http", environ={"TOKEN_URL": "http://api.example.com/t"}
+        ),
+        "odd_header": Case(
+            None, "characters that a header cannot carry",
+            client={"headers": {"X-Secret": {"env": "ODD_HEADER_FIRST"}}},
+            environ={"FIRST": f"{secret('odd-header')}\u2019"},
+        ),
         "half_set": Case(rotating("half-set"), "are half set", environ={"CLIENT_SECRET": ""}),
         "query_in_url": Case(
             None, "without user, query and fragment", environ={"BASE_URL": f"{closed}/v1?key={encoded('url-query')}"}

@@ -21,7 +21,17 @@ from hypothesis import strategies as st
 from analytics_assets.definitions import build_definitions
 from analytics_assets.rest_api.config import COMPONENT
 from analytics_assets.rest_api.errors import ConfigError
-from analytics_assets_tests.reliability.mutations import CANARY, PLANTED, TEMPLATES, changed_documents, contents, dump
+from analytics_assets_tests.reliability.mutations import (
+    CANARY,
+    PLANTED,
+    SYNTAX,
+    TAGS,
+    TEMPLATES,
+    changed_documents,
+    contents,
+    dump,
+)
+from analytics_assets_tests.rest_api.config.sample import EVERY_KEY
 
 HANG_SECONDS = 60
 EXECUTES = {"os.system", "os.exec", "os.posix_spawn", "os.spawn", "subprocess.Popen", "os.fork", "pty.spawn"}
@@ -123,6 +133,16 @@ def test_whatever_yaml_becomes_definitions_or_an_error_with_its_place(
     if examples >= 1_000:
         with capsys.disabled():
             print(f"\nconfigurations, {strategy}: {dict(seen)}; none hung, ran code or left a stack trace")
+
+
+@pytest.mark.parametrize("place", ["client_id: me", "description: Rows.", "{name: a, data_type: text}", "  sandbox:"])
+def test_each_piece_of_syntax_in_place_of_a_value_and_of_a_key(place: str, file: Path) -> None:
+    text = EVERY_KEY.read_text()
+    assert text.count(place) == 1
+    key, colon, _ = place.partition(": ")
+    for piece in TAGS + SYNTAX + TEMPLATES:
+        for changed in (key + colon + piece, piece + place):
+            definitions(file, text.replace(place, changed).encode())
 
 
 @pytest.mark.parametrize("written", TEMPLATES)

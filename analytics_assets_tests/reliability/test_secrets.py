@@ -14,19 +14,35 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import quote, unquote
 
 import pytest
 import yaml
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.x509.oid import NameOID
 
 from analytics_assets.rest_api.config import Client, RestApiConfig
-from analytics_assets.sandbox import ApiKey, Sandbox, faults, serve
+from analytics_assets.rest_api.load import prepare
+from analytics_assets.rest_api.load import run as execute
+from analytics_assets.sandbox import Api, ApiKey, Endpoint, Sandbox, faults, serve
 from analytics_assets_tests.checkout import ask, serving
 from analytics_assets_tests.conftest import Project
 from analytics_assets_tests.reliability.betrayals import PERSON, Case, cases, secret
 from analytics_assets_tests.reliability.scanning import GraphQL, Scan, forms
+from analytics_assets_tests.rest_api import conftest
+from analytics_assets_tests.rest_api.conftest import PASSWORD, Shop
+
+postgres_server = conftest.postgres_server
+postgres = conftest.postgres
+shop = conftest.shop
+postgres_shop = conftest.postgres_shop
+any_shop = conftest.any_shop
 
 # What people set when they look for an error: everything is logged, by every library.
 DAGSTER_YAML = """
@@ -170,14 +186,18 @@ def closed_port() -> int:
 @contextmanager
 def serving_self_signed(folder: Path) -> Iterator[str]:
     """An https server with a certificate that nobody vouches for."""
-    certificate, key = folder / "certificate.pem", folder / "key.pem"
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1",
-         "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(certificate)],
-        check=True, capture_output=True,
-    )  # fmt: skip
+    certificate, key = folder / "certificate.pem", rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    name, now = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")]), datetime.now(timezone.utc)
+    signed = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now, now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    written = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    certificate.write_bytes(written + signed.public_bytes(pem))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
+    context.load_cert_chain(certificate)
     with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server:
         server.socket = context.wrap_socket(server.socket, server_side=True)
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
@@ -243,6 +263,25 @@ def test_no_secret_is_in_a_load_that_hangs_or_was_killed(tmp_path: Path) -> None
     assert list((project.folder / "tmp").glob("analytics_assets_*"))
     scan.folder(tmp_path)
     assert scan.found == set()
+
+
+def test_no_secret_is_in_the_folder_that_dlt_works_in(any_shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To its end: dlt traces which settings it read, of its secrets and of the warehouse."""
+    monkeypatch.setenv("SOURCES__SHOP__KEY", secret("of-dlt"))
+    scan = Scan({"key": secret("of-dlt"), "password": PASSWORD})
+    key = {"type": "api_key", "name": "key", "location": "query", "api_key": {"secret": "sources.shop.key"}}
+    api = Api("shop", [Endpoint("/rows", [{"id": 1}])], auth=ApiKey(secret("of-dlt"), name="key"))
+    with (
+        serve(Sandbox([api])) as url,
+        prepare(any_shop.request(f"{url}/shop/rows", client={"auth": key})) as load,
+    ):
+        execute(load)
+        folder = Path(load.pipeline.working_dir)
+        assert (folder / "trace.pickle").exists()
+        scan.folder(folder.parent)
+    assert any_shop.ids() == [1]
+    assert scan.found == set()
+    assert not folder.exists()
 
 
 @pytest.mark.parametrize("encode", range(len(forms(secret("planted")))))

@@ -22,8 +22,8 @@ from analytics_assets.rest_api.token_table import TokenTable
 from analytics_assets_tests.rest_api.conftest import PASSWORD, Postgres
 from analytics_assets_tests.rest_api.test_token_store import NAME, TOKEN
 
-NEWER = replace(TOKEN, access_token="access-2", refresh_token="refresh-2")
-NEWEST = replace(TOKEN, access_token="access-3", refresh_token="refresh-3")
+NEWER = replace(TOKEN, access_token="access-2", refresh_token="refresh-2", issued_at=2000.0)
+NEWEST = replace(TOKEN, access_token="access-3", refresh_token="refresh-3", issued_at=3000.0)
 
 
 @pytest.fixture
@@ -179,6 +179,23 @@ def test_a_successor_is_not_overwritten_after_a_cut(table: TokenTable, postgres:
         row.write(NEWER)
     with table.locked(NAME) as row:
         assert row.read() == NEWEST
+
+
+@pytest.mark.parametrize(
+    "sql", ["DELETE FROM {}", "DROP TABLE {}", "UPDATE {} SET token = replace(token, '1000', '900')"]
+)
+def test_a_database_that_comes_back_without_its_last_writes_is_given_the_newest(
+    sql: str, table: TokenTable, postgres: Postgres
+) -> None:
+    """A replica that was behind took over."""
+    with table.locked(NAME) as row:
+        row.write(TOKEN)
+    with table.locked(NAME) as row:
+        postgres.query(CUT)
+        postgres.query(sql.format("tokens.analytics_assets_tokens"))
+        row.write(NEWER)
+    with table.locked(NAME) as row:
+        assert row.read() == NEWER
 
 
 def test_a_database_that_stays_away_ends_in_an_error(

@@ -12,6 +12,7 @@ import yaml
 from pydantic import GetJsonSchemaHandler, RootModel, ValidationError
 from pydantic_core import CoreSchema
 from yaml.composer import ComposerError
+from yaml.constructor import ConstructorError
 from yaml.reader import ReaderError
 
 from analytics_assets.rest_api.config.api import RestApiConfig
@@ -26,8 +27,9 @@ COMPONENT = "analytics_assets.components.RestApi"
 FILE_KEYS = ("type", "attributes", "requirements")
 CODE_KEYS = ("post_processing", "template_vars_module")
 TAG = "tag:yaml.org,2002:"
-SCALARS = frozenset(TAG + name for name in ("null", "bool", "int", "float", "str"))
-TEXTS = frozenset({TAG + "timestamp", TAG + "value"})  # dates stay as written, as Dagster leaves them
+SCALARS = frozenset(TAG + name for name in ("null", "bool", "int", "float", "str", "value"))
+DATE = TAG + "timestamp"
+SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class Attributes(RootModel[dict[str, Any]]):
@@ -156,6 +158,12 @@ def _read(path: Path) -> YamlReader:
 class YamlReader(yaml.SafeLoader):
     """Plain values of one YAML document, and the line of each key and item. What could hide or multiply is refused."""
 
+    # Dates stay as written, as Dagster leaves them.
+    yaml_implicit_resolvers = {  # noqa: RUF012
+        first: [resolver for resolver in resolvers if resolver[0] != DATE]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
     def __init__(self, text: str) -> None:
         super().__init__(text)
         self.lines: dict[Place, int] = {}
@@ -180,16 +188,17 @@ class YamlReader(yaml.SafeLoader):
 
     def _value(self, node: yaml.Node, place: Place) -> Any:
         self.lines.setdefault(place, node.start_mark.line + 1)
+        if isinstance(node, yaml.ScalarNode) and SURROGATE.search(node.value):
+            self.problems.append((place, "holds half of a character (\\ud800 to \\udfff), which is no text"))
+            return None
         if isinstance(node, yaml.MappingNode) and node.tag == TAG + "map":
             return self._mapping(node, place)
         if isinstance(node, yaml.SequenceNode) and node.tag == TAG + "seq":
             return [self._value(item, (*place, index)) for index, item in enumerate(node.value)]
-        if node.tag in TEXTS:
-            return node.value
         try:
             if node.tag in SCALARS:
                 return self.construct_object(node)
-        except (ValueError, LookupError):
+        except (ValueError, LookupError, ConstructorError):  # the last for a lone `=`, which Dagster cannot read
             self.problems.append((place, f"cannot be read as {node.tag.removeprefix(TAG)}: put it in quotes"))
             return None
         self.problems.append((place, f"the YAML tag {node.tag.removeprefix(TAG)} is not taken"))
@@ -198,7 +207,11 @@ class YamlReader(yaml.SafeLoader):
     def _mapping(self, node: yaml.MappingNode, place: Place) -> dict[str, Any]:
         values: dict[str, Any] = {}
         for key_node, value_node in node.value:
-            readable = isinstance(key_node, yaml.ScalarNode) and key_node.tag in {TAG + "str", *TEXTS}
+            readable = (
+                isinstance(key_node, yaml.ScalarNode)
+                and key_node.tag == TAG + "str"
+                and not SURROGATE.search(key_node.value)
+            )
             key = key_node.value if readable else "?"
             at: Place = (*place, key)
             if readable and at in self.lines:

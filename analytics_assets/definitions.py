@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+import importlib
 import os
+import re
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,10 +19,10 @@ from analytics_assets.components.assets import WAREHOUSE
 from analytics_assets.components.jobs import FULL_REFRESH, build_full_refresh_job, grids
 from analytics_assets.components.resources import WarehouseResource
 from analytics_assets.components.retries import Retries
-from analytics_assets.rest_api.config import load_config
+from analytics_assets.rest_api.config import COMPONENT, load_config
 from analytics_assets.rest_api.errors import ConfigError
 
-COMPONENT = b"analytics_assets.components.RestApi"
+OTHER_TYPE = re.compile(r"^type:[ \t]*['\"]?([\w.]+)\.(\w+)['\"]?[ \t]*$", re.ASCII | re.MULTILINE)
 EXECUTORS = {"in_process": dg.in_process_executor, "multiprocess": dg.multiprocess_executor}
 
 
@@ -48,7 +51,7 @@ def load_apis(folder: Path) -> dg.Definitions:
     """The definitions of every `<api>/defs.yaml` below the folder, wherever it lies."""
     for file in sorted(folder.rglob("defs.yaml")):
         # Before Dagster reads it: its errors are stack traces, and a few nested aliases keep it busy for ever.
-        if COMPONENT in file.read_bytes():
+        if not of_another_type(file):
             load_config(file)
     module = ModuleType("analytics_assets.defs")
     module.__path__ = [str(folder)]
@@ -59,6 +62,19 @@ def load_apis(folder: Path) -> dg.Definitions:
         # Without a path it would also write the JSON schemas of all installed components: a third of a second a run.
         apis = tree.build_defs(tree.defs_module_path)
     return dg.Definitions.merge(apis, dg.Definitions(component_tree=tree))
+
+
+def of_another_type(file: Path) -> bool:
+    """Whether a defs.yaml is of another component, which there is: then its errors are Dagster's and that one's own."""
+    text = file.read_bytes().decode(errors="replace")
+    found = OTHER_TYPE.search(text)
+    if found is None or COMPONENT in text:
+        return False
+    try:
+        component = getattr(importlib.import_module(found[1]), found[2], None)
+    except ImportError:
+        return False
+    return isinstance(component, type) and issubclass(component, dg.Component)
 
 
 def full_refresh_jobs(apis: dg.Definitions) -> list[dg.UnresolvedAssetJobDefinition]:
@@ -78,6 +94,7 @@ def full_refresh_jobs(apis: dg.Definitions) -> list[dg.UnresolvedAssetJobDefinit
     ]
 
 
+gc.freeze()  # Dagster's modules stay; each search for garbage among them takes a tenth of a second
 try:
     defs = build_definitions(os.environ)
 except ConfigError as error:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from analytics_assets.rest_api.config import ResolvedResource
+from analytics_assets.rest_api.errors import RestApiError, TypeChangeError
 
 if TYPE_CHECKING:
     from analytics_assets.rest_api.source import Statistics
@@ -19,7 +20,10 @@ FILTER_HONOURED = "api_honours_the_window"
 def build_check_specs(key: dg.AssetKey, resource: ResolvedResource) -> list[dg.AssetCheckSpec]:
     specs = [
         dg.AssetCheckSpec(
-            STABLE_TYPES, asset=key, description="No field changed its type: none went into a variant column."
+            STABLE_TYPES,
+            asset=key,
+            description="No field changed its type: no value went into a variant column, was left out, or failed the "
+            "load.",
         )
     ]
     incremental = resource.endpoint.incremental
@@ -53,3 +57,16 @@ def check_results(specs: Sequence[dg.AssetCheckSpec], loads: Sequence[Statistics
             severity=dg.AssetCheckSeverity.WARN,
             metadata=metadata,
         )
+
+
+def failed_checks(specs: Sequence[dg.AssetCheckSpec], error: RestApiError) -> Iterator[dg.AssetCheckResult]:
+    """What a load that failed says of its checks."""
+    for spec in specs:
+        if spec.name == STABLE_TYPES and isinstance(error, TypeChangeError):
+            yield dg.AssetCheckResult(
+                check_name=spec.name,
+                asset_key=spec.asset_key,
+                passed=False,
+                severity=dg.AssetCheckSeverity.ERROR,
+                metadata={"error": str(error)},
+            )

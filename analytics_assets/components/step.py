@@ -13,7 +13,7 @@ import dagster as dg
 from dagster_dlt import DagsterDltTranslator
 from dagster_dlt.translator import DltResourceTranslatorData
 
-from analytics_assets.components.checks import check_results
+from analytics_assets.components.checks import check_results, failed_checks
 from analytics_assets.components.failures import step_failure
 from analytics_assets.components.jobs import is_full_refresh
 from analytics_assets.components.metadata import load_metadata
@@ -21,8 +21,8 @@ from analytics_assets.components.partitions import Chunk, remaining_chunks
 from analytics_assets.components.resources import ApiCredentials, WarehouseResource
 from analytics_assets.components.retries import Retries
 from analytics_assets.rest_api.config import Client, ResolvedResource
-from analytics_assets.rest_api.errors import ConfigError, RestApiError
-from analytics_assets.rest_api.load import LOADER_FILE_FORMAT, Load, LoadRequest, prepare
+from analytics_assets.rest_api.errors import ConfigError, RestApiError, TypeChangeError
+from analytics_assets.rest_api.load import LOADER_FILE_FORMAT, Load, LoadRequest, load_table
 from analytics_assets.rest_api.source import Statistics
 
 
@@ -59,7 +59,10 @@ def run_step(
         windowed = not request.full_refresh and resource.endpoint.incremental is not None
         for chunk in requested_chunks(context, spec.key, size=chunk_size) if windowed else [None]:
             began, clock = datetime.now(timezone.utc), time.monotonic()
-            load, events = load_table(context, replace(request, window=chunk.window if chunk else None), spec, target)
+            load, events = load_table(
+                replace(request, window=chunk.window if chunk else None),
+                lambda load: run_load(context, load, spec, target),
+            )
             seconds = time.monotonic() - clock
             done.append(load.statistics)
             metadata = load_metadata(load, seconds=seconds, sandbox=sandbox)
@@ -71,26 +74,25 @@ def run_step(
             else:
                 mark_chunk(context, spec.key, chunk, metadata=metadata)
     except RestApiError as error:
-        if done:
+        if isinstance(error, TypeChangeError):
+            yield from failed_checks(check_specs, error)
+        elif done:
             yield from check_results(check_specs, done)
         failure = step_failure(context, spec.key, error, Retries.from_environment(os.environ))
         raise failure from failure.__cause__
     yield from check_results(check_specs, done)
 
 
-def load_table(
-    context: dg.AssetExecutionContext, request: LoadRequest, spec: dg.AssetSpec, target: WarehouseResource
-) -> tuple[Load, list[Any]]:
-    """One load, and its events as dagster-dlt gives them."""
-    with prepare(request) as load:
-        events = target.run(
-            context=context,
-            dlt_source=load.source,
-            dlt_pipeline=load.pipeline,
-            dagster_dlt_translator=Translator(spec),
-            loader_file_format=LOADER_FILE_FORMAT,
-        )
-        return load, list(events)
+def run_load(context: dg.AssetExecutionContext, load: Load, spec: dg.AssetSpec, target: WarehouseResource) -> list[Any]:
+    """The events of one load, as dagster-dlt gives them."""
+    events = target.run(
+        context=context,
+        dlt_source=load.source,
+        dlt_pipeline=load.pipeline,
+        dagster_dlt_translator=Translator(spec),
+        loader_file_format=LOADER_FILE_FORMAT,
+    )
+    return list(events)
 
 
 def build_request(

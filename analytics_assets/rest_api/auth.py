@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, Protocol
 
 from analytics_assets.rest_api.config import ApiKey, Bearer, Client, HttpBasic, OAuth2
-from analytics_assets.rest_api.credentials import Secrets, names_of, select_auth
+from analytics_assets.rest_api.credentials import PASTED, Secrets, names_of, select_auth
 from analytics_assets.rest_api.errors import CredentialsError
 from analytics_assets.rest_api.oauth2 import Grant, OAuth2Authenticator, PostForm, base64_text, set_header
-from analytics_assets.rest_api.token_store import TokenStore
+from analytics_assets.rest_api.token_folder import TokenFolder
+from analytics_assets.rest_api.token_store import STORE_VARIABLE, TokenStore
+from analytics_assets.rest_api.token_table import TokenTable
 
 # What each can carry: RFC 9110 for headers, RFC 6265 for cookies. A query carries everything.
 CARRIED = {"header": r"[!-~]([ -~]*[!-~])?", "cookie": r"[!#-+\--:<-\[\]-~]+", "query": r"(?s:.+)"}
@@ -32,6 +35,21 @@ class Authenticator(Protocol):
 
     def secret_values(self) -> frozenset[str]:
         """All that must be masked in texts; grows as tokens are renewed, so ask when there is a text to mask."""
+
+
+def token_store(environ: Mapping[str, str], folder: Path) -> TokenStore:
+    """Where tokens are kept: in the folder, or in the PostgreSQL database that ANALYTICS_TOKEN_STORE names."""
+    chosen, variable = environ.get(STORE_VARIABLE, "").strip(), STORE_VARIABLE
+    if not chosen:
+        return TokenFolder(folder)
+    if chosen in environ:
+        chosen, variable = environ[chosen].strip(), chosen
+    if not chosen.startswith(("postgresql://", "postgres://")):
+        raise CredentialsError(
+            f"{variable} must be postgresql://user:password@host/database"
+            + (", or the name of a variable that is set to that." if variable == STORE_VARIABLE else ".")
+        )
+    return TokenTable(chosen, variable=variable)
 
 
 def build_authenticator(
@@ -83,10 +101,7 @@ class StaticAuthenticator:
 
     def __post_init__(self) -> None:
         if not re.fullmatch(CARRIED[self.location], self.value):
-            raise CredentialsError(
-                f"{self.names} holds characters that a {self.location} cannot carry. Set it again: often a quotation "
-                "mark, a space or an accent came along when it was pasted."
-            )
+            raise CredentialsError(f"{self.names} holds characters that a {self.location} cannot carry. {PASTED}")
 
     def sign(self, params: dict[str, str], headers: dict[str, str]) -> str:
         if self.location == "query":

@@ -9,29 +9,16 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
-from urllib.parse import quote, unquote, unquote_plus, urlencode, urljoin, urlsplit, urlunsplit
-from urllib.request import getproxies, proxy_bypass
-
-import urllib3
-from urllib3.exceptions import HTTPError, LocationParseError, ProxySchemeUnknown
-from urllib3.util import make_headers, parse_url
+from urllib.parse import quote, unquote_plus, urlencode, urljoin, urlsplit, urlunsplit
 
 from analytics_assets.rest_api.auth import Authenticator
 from analytics_assets.rest_api.config import ErrorHandler
 from analytics_assets.rest_api.errors import ConfigError, CredentialsError, ResponseError, UnavailableError
+from analytics_assets.rest_api.transport import LOOPBACK, Response, Transport, TransportError, describe
 
-LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+BASE_URL = "base_url"
 MAX_REDIRECTS = 5
 MAX_BACKOFF_SECONDS = 120.0
-
-
-@dataclass(frozen=True)
-class Response:
-    """An answer, whole: body decompressed, header names in any case."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
 
 
 @dataclass
@@ -102,6 +89,11 @@ def check_url(url: str, *, what: str, allow_insecure_http: bool) -> str:
         scheme, host = "", ""
     if scheme not in ("http", "https") or not host:
         raise ConfigError(f"{what} must be a URL such as https://api.example.com")
+    parts = urlsplit(url)
+    if "@" in parts.netloc or (what == BASE_URL and (parts.query or parts.fragment)):
+        raise ConfigError(
+            f"{what} must be a URL without user, query and fragment: credentials belong into `client.auth`"
+        )
     if scheme == "http" and host not in LOOPBACK and not allow_insecure_http:
         raise ConfigError(
             f"{what} is plain http: credentials would travel unencrypted. "
@@ -119,20 +111,6 @@ def with_query(url: str, params: Mapping[str, str]) -> str:
     return urlunsplit(parts._replace(query="&".join([*kept, urlencode(params, quote_via=quote)]), fragment=""))
 
 
-def pools(target: tuple[str, str, int], *, maxsize: int, timeout: urllib3.Timeout) -> urllib3.PoolManager:
-    """Connection pools, through the proxy that the environment names for the target (HTTPS_PROXY, NO_PROXY)."""
-    scheme, host, _ = target
-    proxy = None if host in LOOPBACK or proxy_bypass(host) else getproxies().get(scheme)
-    if not proxy:
-        return urllib3.PoolManager(maxsize=maxsize, timeout=timeout, retries=False)
-    try:
-        parsed = parse_url(proxy if "://" in proxy else f"http://{proxy}")
-        headers = make_headers(proxy_basic_auth=unquote(parsed.auth)) if parsed.auth else None
-        return urllib3.ProxyManager(parsed.url, proxy_headers=headers, maxsize=maxsize, timeout=timeout, retries=False)
-    except (LocationParseError, ProxySchemeUnknown):
-        raise ConfigError(f"{scheme.upper()}_PROXY must name a proxy such as http://proxy.example.com:3128") from None
-
-
 class HttpClient:
     """Sends requests to one API; safe to share between threads. `auth` signs them, once it is set."""
 
@@ -145,23 +123,23 @@ class HttpClient:
         connect_timeout: float = 10.0,
         read_timeout: float = 60.0,
         max_requests_per_second: float | None = None,
-        max_concurrency: int = 4,
+        max_page_bytes: int = 100_000_000,
         allow_insecure_http: bool = False,
     ) -> None:
-        self._base = check_url(base_url, what="base_url", allow_insecure_http=allow_insecure_http).rstrip("/")
+        self._base = check_url(base_url, what=BASE_URL, allow_insecure_http=allow_insecure_http).rstrip("/")
         self._origin = origin(base_url)
         self.auth: Authenticator | None = None
-        self._headers = {"Accept": "application/json", "Accept-Encoding": "gzip", **(headers or {})}
+        self._headers = {"Accept": "application/json", "User-Agent": "analytics_assets", **(headers or {})}
         self._errors = error_handler or ErrorHandler()
         self._pace = Pace(max_requests_per_second)
-        self._pools = pools(
-            self._origin, maxsize=max_concurrency, timeout=urllib3.Timeout(connect=connect_timeout, read=read_timeout)
+        self._transport = Transport(
+            self._origin, connect_timeout=connect_timeout, read_timeout=read_timeout, max_page_bytes=max_page_bytes
         )
         self._allow_insecure_http = allow_insecure_http
         self.counters = Counters()
 
     def close(self) -> None:
-        self._pools.clear()
+        self._transport.close()
 
     def url(self, path: str) -> str:
         """The URL of a path below the base URL, verbatim: `/v2` and `/v1/resource` give `/v2/v1/resource`."""
@@ -211,10 +189,10 @@ class HttpClient:
                 used = self.auth.sign(query, signed)
             try:
                 response = self._follow(method, with_query(url, query), signed, body)
-            except (HTTPError, LocationParseError) as error:
-                if last or (method == "POST" and not _never_arrived(error)):
+            except TransportError as error:
+                if last or (method == "POST" and error.arrived):
                     raise UnavailableError(
-                        f"{describe(url, method)} failed after {attempt + 1} attempts: {transport_problem(error)}"
+                        f"{describe(url, method)} failed after {attempt + 1} attempts: {error}"
                     ) from None
                 delay = self._backoff(attempt)
             else:
@@ -235,13 +213,14 @@ class HttpClient:
             self.counters.add(requests=1, waited=self._pace.wait())
             began = time.monotonic()
             try:
-                raw = self._pools.urlopen(method, url, headers=headers, body=body, redirect=False)
+                response = self._transport.send(method, url, headers, body)
             finally:
                 self.counters.add(api=time.monotonic() - began)
-            self.counters.add(received=len(raw.data))
-            location = raw.headers.get("Location")
-            if method != "GET" or raw.status not in (301, 302, 303, 307, 308) or not location:
-                return Response(raw.status, raw.headers, raw.data)
+            self.counters.add(received=len(response.body))
+            redirected = method == "GET" and response.status in (301, 302, 303, 307, 308)
+            location = response.headers.get("Location") if redirected else None
+            if not location:
+                return response
             target, leads_to = resolve(location, url)
             if leads_to != asked:
                 raise ResponseError(
@@ -265,30 +244,3 @@ class HttpClient:
             return None
         seconds = float(value) if until is None else until.timestamp() - time.time()
         return min(max(seconds, 0.0), self._errors.max_retry_after)
-
-
-def _never_arrived(error: Exception) -> bool:
-    return isinstance(error, (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError))
-
-
-def describe(url: str, method: str = "GET") -> str:
-    """The request as errors name it: no query, no user, so neither a secret nor people's data."""
-    parts = urlsplit(url)
-    port = f":{parts.port}" if parts.port else ""
-    return f"{method} {parts.scheme}://{parts.hostname}{port}{parts.path}"
-
-
-def transport_problem(error: Exception) -> str:
-    """What went wrong below HTTP, without the URL that the library's own messages carry."""
-    kinds: list[tuple[type[Exception], str]] = [
-        (urllib3.exceptions.NameResolutionError, "the host name is unknown"),
-        (urllib3.exceptions.NewConnectionError, "the connection was refused"),
-        (urllib3.exceptions.ConnectTimeoutError, "no connection within the connect timeout"),
-        (urllib3.exceptions.ReadTimeoutError, "no answer within the read timeout"),
-        (urllib3.exceptions.ProxyError, "the proxy that the environment names cannot be reached or refuses"),
-        (urllib3.exceptions.SSLError, "TLS failed: the certificate is not trusted or the protocol is not spoken"),
-        (urllib3.exceptions.DecodeError, "the compressed body is broken"),
-        (urllib3.exceptions.IncompleteRead, "the body was cut off"),
-        (urllib3.exceptions.ProtocolError, "the connection was cut"),
-    ]
-    return next((text for kind, text in kinds if isinstance(error, kind)), type(error).__name__)

@@ -14,6 +14,7 @@ from analytics_assets.rest_api.config import Auth, Client, SecretRef, Value
 from analytics_assets.rest_api.errors import CredentialsError
 
 MASK = "***"
+PASTED = "Set it again: often a quotation mark, a space or an accent came along when it was pasted."
 
 
 class Secrets:
@@ -45,6 +46,13 @@ class Secrets:
         text = self.read(value)
         if text is None:
             raise CredentialsError(f"`{key}`: {label(value)} is not set. An empty value counts as unset.")
+        return text
+
+    def header(self, value: Value, key: str) -> str:
+        """The text of a header; one written in the YAML was checked there."""
+        text = self.require(value, key)
+        if isinstance(value, SecretRef) and not text.isascii():
+            raise CredentialsError(f"`{key}`: {label(value)} holds characters that a header cannot carry. {PASTED}")
         return text
 
     @staticmethod

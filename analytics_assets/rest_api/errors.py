@@ -26,8 +26,16 @@ class UnavailableError(ResponseError):
     """The API could not be reached, or failed by its own account, however often it was asked: it may work later."""
 
 
+class DriftError(ResponseError):
+    """Rows came, went or moved while they were read: pages may overlap, or leave rows out."""
+
+
 class DataError(RestApiError):
     """Records arrived that cannot be loaded without losing or inventing something."""
+
+
+class TypeChangeError(DataError):
+    """A field is of another type than its column, which the configuration, or the table, does not allow."""
 
 
 class WarehouseError(RestApiError):

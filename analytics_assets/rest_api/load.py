@@ -3,31 +3,33 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from dlt.common.exceptions import DltException
 from dlt.common.pipeline import LoadInfo
 from dlt.extract import DltSource
 
-from analytics_assets.rest_api.auth import build_authenticator
+from analytics_assets.rest_api.auth import build_authenticator, token_store
 from analytics_assets.rest_api.client import Counters, HttpClient
-from analytics_assets.rest_api.config import Client, Column, Kind, ResolvedResource
+from analytics_assets.rest_api.config import Client, Column, Kind, Offset, PageNumber, ResolvedResource
 from analytics_assets.rest_api.credentials import Secrets, redactor, select_auth
-from analytics_assets.rest_api.errors import RestApiError
+from analytics_assets.rest_api.drift import Overlap, keys_fetched
+from analytics_assets.rest_api.errors import DriftError, RestApiError
 from analytics_assets.rest_api.merge import Mode, Plan
 from analytics_assets.rest_api.names import column_name
 from analytics_assets.rest_api.pipeline import PREVIEW_ROWS, ResourcePipeline, explain, resource_pipeline
 from analytics_assets.rest_api.source import Conversion, Statistics, source
 from analytics_assets.rest_api.table_schema import TableSchema
-from analytics_assets.rest_api.token_store import TokenStore
 from analytics_assets.rest_api.walk import Walk
 from analytics_assets.rest_api.warehouse import Warehouse
 from analytics_assets.rest_api.windows import FORMAT_UNITS, Window
 
+T = TypeVar("T")
+MOST_WALKS = 3
 LOADER_FILE_FORMAT: Literal["parquet"] = "parquet"
 
 
@@ -71,8 +73,29 @@ class Load:
     stored: Mapping[str, Kind]
 
 
+def load_table(request: LoadRequest, execute: Callable[[Load], T]) -> tuple[Load, T]:
+    """Prepares a load and executes it; from the start again, a few times, where rows moved while they were read.
+
+    Raises:
+        RestApiError: whatever went wrong in it, told for people. The table is as it was.
+    """
+    overlap = Overlap(request.resource.name, request.log)
+    for walk in range(1, MOST_WALKS + 1):
+        try:
+            with prepare(request, overlap) as load:
+                return load, execute(load)
+        except DriftError as error:
+            if walk == MOST_WALKS:
+                raise DriftError(
+                    f"{error}. So it went in {walk} walks: read when less changes, in smaller windows, or by a cursor "
+                    "if the API has one"
+                ) from None
+            request.log.warning(f"{request.resource.name}: {error}. Nothing was loaded; all is read again")
+    raise AssertionError("unreachable: the last walk returns or raises")
+
+
 @contextmanager
-def prepare(request: LoadRequest) -> Iterator[Load]:
+def prepare(request: LoadRequest, overlap: Overlap | None = None) -> Iterator[Load]:
     """A load, ready to run; its working folder and connections live as long as the context.
 
     Raises:
@@ -93,11 +116,18 @@ def prepare(request: LoadRequest) -> Iterator[Load]:
             walk = Walk(
                 resource.endpoint,
                 client,
-                {name: secrets.require(value, name) for name, value in resource.endpoint.headers.items()},
+                {
+                    name: secrets.header(value, f"endpoint.headers.{name}")
+                    for name, value in resource.endpoint.headers.items()
+                },
                 window=request.read_window,
                 threads=request.client.max_concurrency,
                 keyed=bool(pipeline.plan.primary_key),
+                read=schema.read,
             )
+            if isinstance(resource.endpoint.paginator, (Offset, PageNumber)) and pipeline.plan.primary_key:
+                seen = overlap or Overlap(resource.name, request.log)
+                pipeline.before_load = lambda: seen.check(keys_fetched(pipeline, pipeline.plan.primary_key))
             conversion = Conversion(
                 walk,
                 resource,
@@ -143,6 +173,7 @@ def table_schema(request: LoadRequest, stored: Mapping[str, Kind], max_name_leng
         columns=declared_columns(resource),
         primary_key=resource.primary_key,
         null_key=resource.null_key,
+        on_type_change=resource.schema_contract.data_type,
         stored=stored,
         max_name_length=max_name_length,
     )
@@ -168,19 +199,19 @@ def connect(request: LoadRequest, secrets: Secrets) -> HttpClient:
     select_auth(config, secrets, request.api)  # before the URL: what it misses is the longer list
     client = HttpClient(
         secrets.require(config.base_url, "client.base_url"),
-        headers={name: secrets.require(value, f"client.headers.{name}") for name, value in config.headers.items()},
+        headers={name: secrets.header(value, f"client.headers.{name}") for name, value in config.headers.items()},
         error_handler=request.resource.endpoint.error_handler,
         connect_timeout=config.connect_timeout,
         read_timeout=config.read_timeout,
         max_requests_per_second=config.max_requests_per_second,
-        max_concurrency=config.max_concurrency,
+        max_page_bytes=config.max_page_bytes,
         allow_insecure_http=config.allow_insecure_http,
     )
     client.auth = build_authenticator(
         config,
         api=request.api,
         secrets=secrets,
-        store=TokenStore(request.token_dir or request.warehouse.state_dir),
+        store=token_store(request.environ, request.token_dir or request.warehouse.state_dir),
         post_form=client.post_form,
     )
     return client

@@ -7,6 +7,7 @@ reads the staging table that dlt filled. The statements are the same: standard M
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,7 +24,9 @@ from dlt.destinations.job_impl import FollowupJobRequestImpl
 from analytics_assets.rest_api.windows import Window, ceil, to_text, unit_of
 
 Mode = Literal["merge", "append", "replace"]
-FILE_ROW = "file_row_number"
+FILE_ROW = "file_row_number"  # DuckDB's, as the next
+TABLE_ROW = "rowid"
+MAX_THREADS = 4
 RANK = "rank_"  # no column's name: dlt lets none end so
 
 
@@ -59,49 +62,66 @@ class Statements:
     ) -> None:
         self._plan = plan
         self.columns = table["columns"]
-        self._target = target
+        self.target = target
         self._quote = quote
         self._create = create
         self._names = ", ".join(quote(name) for name in self.columns)
 
-    def load(self, sources: Sequence[str], *, arrival: str | None = None) -> Iterator[str]:
+    def load(
+        self, sources: Sequence[str], *, arrival: str | None = None, row: str | None = None, into_empty: bool = False
+    ) -> Iterator[str]:
         """The statements of one transaction, over sources in the order of their arrival.
 
-        `arrival` is a column of the sources, growing with arrival: of two equal rows the later one counts.
+        `arrival` is a column of the sources, growing with arrival: of two equal rows the later one counts. `row` is the
+        same of the table's own rows. `into_empty` says that the table has none yet.
         """
         yield from self._make_room()
-        first, rest = sources[:1], sources[1:]
-        if self._plan.mode == "merge":
-            first, rest = [], sources
-        keyed = bool(self._plan.primary_key) and self._plan.mode != "append"
-        for source in first:
-            yield self._insert(self._newest(source, arrival) if keyed else source)
-        for source in rest:
-            yield self._merge(self._newest(source, arrival)) if keyed else self._insert(source)
+        empty = into_empty or self._plan.mode == "replace"
+        if not self._plan.primary_key or self._plan.mode == "append":
+            yield from map(self._insert, sources)
+        elif empty and row:
+            # Half the time of merging into nothing.
+            yield from map(self._insert, sources)
+            yield self._delete_beaten(row)
+        elif empty and len(sources) == 1:
+            yield self._insert(self._newest(sources[0], arrival))
+        else:
+            for source in sources:
+                yield self._merge(self._newest(source, arrival))
 
     def _make_room(self) -> Iterator[str]:
         plan = self._plan
         if plan.mode == "replace" and plan.fresh:
-            yield f"DROP TABLE IF EXISTS {self._target}"
+            yield f"DROP TABLE IF EXISTS {self.target}"
             yield from self._create
         elif plan.mode == "replace":
-            yield f"DELETE FROM {self._target}"
+            yield f"DELETE FROM {self.target}"
         elif plan.mode == "append" and plan.window and plan.cursor:
             start, end = self._bound(plan.window.start), self._bound(plan.window.end)
             cursor = self._moment(plan.cursor)
-            yield f"DELETE FROM {self._target} WHERE {cursor} >= {start} AND {cursor} < {end}"
+            yield f"DELETE FROM {self.target} WHERE {cursor} >= {start} AND {cursor} < {end}"
 
     def _insert(self, source: str) -> str:
-        return f"INSERT INTO {self._target} ({self._names}) SELECT {self._names} FROM {source} s"
+        return f"INSERT INTO {self.target} ({self._names}) SELECT {self._names} FROM {source} s"
 
     def _newest(self, source: str, arrival: str | None) -> str:
         """The source's rows, one per key: the one with the greatest cursor, among equals the last to arrive."""
+        ranked = f"SELECT {self._names}, {self._rank(arrival)} FROM {source}"
+        return f"(SELECT {self._names} FROM ({ranked}) r WHERE {RANK} = 1)"
+
+    def _rank(self, arrival: str | None) -> str:
+        """A row's rank among those of its key."""
         order = [f"{self._moment(self._plan.cursor)} DESC NULLS LAST"] if self._plan.cursor else []
         order += [f"{arrival} DESC"] if arrival else []
         keys = ", ".join(map(self._quote, self._plan.primary_key))
-        by = ", ".join(order) or keys
-        ranked = f"SELECT {self._names}, ROW_NUMBER() OVER (PARTITION BY {keys} ORDER BY {by}) AS {RANK} FROM {source}"
-        return f"(SELECT {self._names} FROM ({ranked}) r WHERE {RANK} = 1)"
+        return f"ROW_NUMBER() OVER (PARTITION BY {keys} ORDER BY {', '.join(order) or keys}) AS {RANK}"
+
+    def _delete_beaten(self, row: str) -> str:
+        """Deletes what `_newest` would have left out; keys that are there once cost no more than to be counted."""
+        keys = ", ".join(map(self._quote, self._plan.primary_key))
+        twice = f"SELECT {keys} FROM {self.target} GROUP BY {keys} HAVING COUNT(*) > 1"
+        ranked = f"SELECT {row} AS beaten_, {self._rank(row)} FROM {self.target} SEMI JOIN ({twice}) t USING ({keys})"
+        return f"DELETE FROM {self.target} WHERE {row} IN (SELECT beaten_ FROM ({ranked}) r WHERE {RANK} > 1)"
 
     def _merge(self, source: str) -> str:
         names = [self._quote(name) for name in self.columns]
@@ -118,7 +138,7 @@ class Statements:
             when += f" AND ({old} IS NULL OR {new} >= {old})"
         update = ", ".join(f"{name} = s.{name}" for name in values)
         return (
-            f"MERGE INTO {self._target} d USING {source} s ON {' AND '.join(f'd.{key} = s.{key}' for key in keys)} "
+            f"MERGE INTO {self.target} d USING {source} s ON {' AND '.join(f'd.{key} = s.{key}' for key in keys)} "
             + (f"WHEN MATCHED AND {when} THEN UPDATE SET {update} " if values else "")
             + f"WHEN NOT MATCHED THEN INSERT ({self._names}) VALUES ({', '.join(f's.{name}' for name in names)})"
         )
@@ -213,7 +233,9 @@ class ReadLaterJob(RunnableLoadJob, HasFollowupJobs):
 
 
 class PlannedDuckDbLoad(PlannedLoad):
-    """Loads straight from the parquet files, one MERGE each so that memory stays bounded: nothing is staged."""
+    """Loads straight from the parquet files, one statement each so that memory stays bounded: nothing is staged."""
+
+    memory: ClassVar[str]
 
     def should_load_data_to_staging_dataset(self, table_name: str) -> bool:  # noqa: ARG002
         return False
@@ -231,7 +253,16 @@ class PlannedDuckDbLoad(PlannedLoad):
         # DuckDB's own column, unless the data has one of that name. It is asked for: merely used, it makes the MERGE of
         # a table of some ten columns fail inside DuckDB, up to 2.0.
         option = "" if FILE_ROW in statements.columns else f", {FILE_ROW} = true"
-        return statements.load([f"read_parquet('{path}'{option})" for path in quoted], arrival=FILE_ROW)
+        with self.sql_client as opened:
+            empty = not opened.execute_sql(f"SELECT 1 FROM {statements.target} LIMIT 1")
+        yield f"SET memory_limit = '{self.memory}'"
+        yield f"SET threads = {min(MAX_THREADS, os.cpu_count() or 1)}"  # each wants memory of its own
+        yield from statements.load(
+            [f"read_parquet('{path}'{option})" for path in quoted],
+            arrival=FILE_ROW,
+            row=None if TABLE_ROW in statements.columns else TABLE_ROW,
+            into_empty=empty,
+        )
 
 
 def _written_at(path: str) -> int:

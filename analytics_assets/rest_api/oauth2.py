@@ -208,8 +208,13 @@ class OAuth2Authenticator:
             raise ResponseError(f"{error}. {self._grant.after_no_answer(refresh_token)}") from None
         token = self._grant.token(response, asked_at=asked_at, refresh_token=refresh_token)
         self._see(token)
-        if keep:
-            keep(token)
+        try:
+            if keep:
+                keep(token)
+        except TokenStoreError as error:
+            if token.refresh_token == refresh_token:
+                raise
+            raise TokenStoreError(f"{error} The refresh token issued meanwhile is lost: {self._grant.mend}") from None
         return token
 
     def _see(self, token: Token) -> None:

@@ -6,19 +6,18 @@ errors here, never an empty table.
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from decimal import Decimal
 from functools import lru_cache
-from math import isinf
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 import msgspec
+from msgspec import Raw
 
+from analytics_assets.rest_api.decoding import BOM, decode
 from analytics_assets.rest_api.errors import ConfigError, ResponseError
+from analytics_assets.rest_api.records import PageRecords, read_dicts
 
 MISSING: Final[Any] = object()
 Step = str | int | None  # a name, an index, or None for each of the children
@@ -29,69 +28,11 @@ STEP = re.compile(
       | \[(?P<quote>['"])(?P<quoted>.*?)(?P=quote)\]""",
     re.VERBOSE,
 )
-BOM = b"\xef\xbb\xbf"
-EXACT_DIGITS = 15  # a double holds every number of so many digits
-MAX_INTEGER_DIGITS = 4300  # Python's own bound: reading more takes quadratic time
+SHALLOW: msgspec.json.Decoder[Any] = msgspec.json.Decoder(dict[str, Raw] | list[Raw] | str | int | float | bool | None)
+FIRST: dict[bytes, type] = {b"{": dict, b"[": list, b"n": type(None)}
 SHOWN_NAMES = 10
 FIELD_NAME = re.compile(r"[@$]?[A-Za-z_][\w.-]{0,39}")
 TYPE_NAMES = {"NoneType": "null", "Decimal": "float"}
-
-
-def number(text: str) -> float | Decimal:
-    """A number with a fraction or an exponent: a Decimal if a float would lose digits."""
-    value = float(text)
-    if isinf(value):
-        raise ValueError("a number beyond the range of a double")
-    if len(text) <= EXACT_DIGITS or repr(value) == text:
-        return value
-    exact = Decimal(text)
-    return value if Decimal(repr(value)) == exact else exact
-
-
-DECODER = msgspec.json.Decoder(float_hook=number)
-
-
-def decode(body: bytes) -> Any:
-    """The body's JSON, exact: integers of any size, fractions as they are.
-
-    Raises:
-        ResponseError: the body is no JSON; the message says what it is instead, never what it holds.
-    """
-    body = body.removeprefix(BOM)
-    with suppress(msgspec.DecodeError, ValueError, RecursionError):
-        return DECODER.decode(body)
-    # Python's own reader takes what msgspec refuses wrongly (halves of surrogate pairs), and says what is wrong.
-    return _decode_slowly(body)
-
-
-def _decode_slowly(body: bytes) -> Any:
-    try:
-        text = body.decode()
-    except UnicodeDecodeError as error:
-        raise ResponseError(f"the answer is not valid UTF-8 at byte {error.start} of {len(body)}") from None
-    if not text.strip():
-        raise ResponseError("the answer is empty where JSON was expected")
-    if text.lstrip().startswith("<"):
-        raise ResponseError("the API answered HTML or XML, not JSON: check `base_url`, `path` and the credentials")
-    try:
-        return json.loads(text, parse_float=number, parse_int=_integer, parse_constant=_no_number)
-    except json.JSONDecodeError as error:
-        problem = f"{error.msg} at character {error.pos} of {len(text)}"
-    except ValueError as error:
-        problem = f"it holds {error}"
-    except RecursionError:
-        problem = "it is nested deeper than can be read (about 1,000 levels)"
-    raise ResponseError(f"the answer is no valid JSON: {problem}")
-
-
-def _integer(text: str) -> int:
-    if len(text) > MAX_INTEGER_DIGITS:
-        raise ValueError(f"an integer of more than {MAX_INTEGER_DIGITS} digits")
-    return int(text)
-
-
-def _no_number(text: str) -> NoReturn:
-    raise ValueError(f"{text}, which is no JSON number")
 
 
 @lru_cache(maxsize=256)
@@ -119,35 +60,67 @@ def compile_path(path: str) -> tuple[Step, ...]:
     return tuple(steps)
 
 
-def _child(value: Any, step: str | int) -> Any:
-    if isinstance(value, dict) and isinstance(step, str):
-        return value.get(step, MISSING)
-    if isinstance(value, list) and isinstance(step, int) and -len(value) <= step < len(value):
-        return value[step]
-    return MISSING
-
-
 class Envelope:
-    """An answer, decoded once: cursors, links and totals are found in it by path."""
+    """An answer: records, cursors, links and totals are found in it by path, and only what is found is decoded."""
 
     def __init__(self, body: bytes) -> None:
-        self.root = decode(body)
+        """Raises ResponseError if the body is no JSON."""
+        self.root: Any = Raw(body.removeprefix(BOM).lstrip())
+        self._opened: dict[int, Any] = {}
+        try:
+            self._open(self.root)
+        except (msgspec.DecodeError, ValueError, RecursionError):
+            self.root = decode(body)
 
     def find(self, path: str) -> Any:
         """The value at `path`, or MISSING. A name with dots of the body itself (`@odata.nextLink`) needs no quotes."""
-        if isinstance(self.root, dict) and path in self.root:
-            return self.root[path]
-        value = self.root
-        for step in compile_path(path):
-            if step is None:
-                raise ConfigError(f"the path {path!r} leads to many values where one is wanted: name an index")
-            value = _child(value, step)
-        return value
+        value = self._child(self.root, path)
+        if value is MISSING:
+            value = self.root
+            for step in compile_path(path):
+                if step is None:
+                    raise ConfigError(f"the path {path!r} leads to many values where one is wanted: name an index")
+                value = self._child(value, step)
+        return decode(value) if isinstance(value, Raw) else value
+
+    def matches(self, steps: Iterable[Step]) -> Iterable[Any]:
+        """What the steps lead to, as it is written (Raw) or decoded; MISSING for each that leads nowhere."""
+        values: Iterable[Any] = [self.root]
+        for step in steps:
+            values = self._children(values, step)
+        return values
+
+    def _children(self, values: Iterable[Any], step: Step) -> Iterator[Any]:
+        for value in values:
+            if step is not None:
+                yield self._child(value, step)
+                continue
+            opened = self._open(value)
+            if isinstance(opened, (dict, list)):
+                yield from opened.values() if isinstance(opened, dict) else opened
+            else:
+                yield None if opened is None else MISSING
+
+    def _child(self, value: Any, step: str | int) -> Any:
+        opened = self._open(value)
+        if isinstance(opened, dict) and isinstance(step, str):
+            return opened.get(step, MISSING)
+        if isinstance(opened, list) and isinstance(step, int) and -len(opened) <= step < len(opened):
+            return opened[step]
+        return MISSING
+
+    def _open(self, value: Any) -> Any:
+        """The value, its children as they are written. A body that only Python's reader takes is decoded already."""
+        if not isinstance(value, Raw):
+            return value
+        if id(value) not in self._opened:
+            self._opened[id(value)] = SHALLOW.decode(value)
+        return self._opened[id(value)]
 
 
 @dataclass(frozen=True)
 class Page:
-    records: list[dict[str, Any]]
+    records: PageRecords
     envelope: Envelope
 
 
@@ -156,59 +129,61 @@ class Selector:
 
     Everything that the selector leads to has to be records: a list of objects, or an object, which is one record. The
     body as a whole (`$`) has to be a list, as an object there may be an error. With a wildcard each branch has to lead
-    somewhere. `allow_missing` takes what is absent or null for no records.
+    somewhere. `allow_missing` takes what is absent or null for no records. `read` reads a JSON list of records.
     """
 
-    def __init__(self, data_selector: str, *, allow_missing: bool = False) -> None:
+    def __init__(
+        self, data_selector: str, *, allow_missing: bool = False, read: Callable[[bytes], PageRecords] = read_dicts
+    ) -> None:
         self._selector = data_selector
         self._steps = compile_path(data_selector)
         self._allow_missing = allow_missing
+        self._read = read
 
     def page(self, body: bytes) -> Page:
+        """Raises ResponseError if the body is no JSON, or the selector does not lead to records."""
         envelope = Envelope(body)
-        return Page(self._select(envelope.root), envelope)
+        try:
+            return Page(self._select(envelope, body), envelope)
+        except ResponseError:
+            decode(body)  # what is no JSON is told by its place in the body
+            raise
 
-    def records(self, body: bytes) -> list[dict[str, Any]]:
+    def records(self, body: bytes) -> PageRecords:
         return self.page(body).records
 
-    def _select(self, root: Any) -> list[dict[str, Any]]:
-        records: list[Any] = []
-        for value in self._matches(root):
-            if isinstance(value, list):
-                records += value
-            elif isinstance(value, dict) and self._steps:
-                records.append(value)
-            elif not (self._allow_missing and (value is None or value is MISSING)):
-                found = "nothing" if value is MISSING else f"a {_type(value)}, not a list of records,"
-                raise self._error(f"leads to {found}", root)
-        if bare := set(map(type, records)) - {dict}:
-            raise self._error(f"leads to {', '.join(sorted(map(_type_name, bare)))} among the records", root)
+    def _select(self, envelope: Envelope, body: bytes) -> PageRecords:
+        written: list[bytes] = []
+        decoded: list[Any] = []
+        for value in envelope.matches(self._steps):
+            kind = FIRST.get(bytes(memoryview(value)[:1])) if isinstance(value, Raw) else type(value)
+            if kind is list or (kind is dict and self._steps):
+                if not isinstance(value, Raw):
+                    decoded += value if kind is list else [value]
+                else:
+                    written.append(value if kind is list else b"[%b]" % bytes(value))
+            elif not (self._allow_missing and (kind is type(None) or value is MISSING)):
+                plain = decode(value) if isinstance(value, Raw) else value
+                found = "nothing" if plain is MISSING else f"a {_type(plain)}, not a list of records,"
+                raise self._error(f"leads to {found}", body)
+        records = decoded or self._read(bytes(written[0]) if len(written) == 1 else joined(written))
+        if isinstance(records, list) and (bare := set(map(type, records)) - {dict}):
+            raise self._error(f"leads to {', '.join(sorted(map(_type_name, bare)))} among the records", body)
         return records
 
-    def _matches(self, root: Any) -> Iterable[Any]:
-        values: Iterable[Any] = [root]
-        for step in self._steps:
-            values = _children(values, step)
-        return values
-
-    def _error(self, problem: str, root: Any) -> ResponseError:
+    def _error(self, problem: str, body: bytes) -> ResponseError:
         remedy = (
             "" if self._allow_missing else "; if it means that there are no rows, set `allow_missing_selector: true`"
         )
         return ResponseError(
-            f"`data_selector: {self._selector}` {problem} in the answer {summary(root)}. "
+            f"`data_selector: {self._selector}` {problem} in the answer {summary(decode(body))}. "
             f"If the answer is an error, mend the request; if it is right, correct the selector{remedy}"
         )
 
 
-def _children(values: Iterable[Any], step: Step) -> Iterator[Any]:
-    for value in values:
-        if step is not None:
-            yield _child(value, step)
-        elif isinstance(value, (dict, list)):
-            yield from value.values() if isinstance(value, dict) else value
-        else:
-            yield None if value is None else MISSING
+def joined(lists: Iterable[bytes]) -> bytes:
+    """JSON lists as one."""
+    return b"[%b]" % b",".join(filter(None, (bytes(each)[1:-1].strip() for each in lists)))
 
 
 def summary(value: Any, depth: int = 2) -> str:

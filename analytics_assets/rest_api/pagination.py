@@ -13,8 +13,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from analytics_assets.rest_api import config
-from analytics_assets.rest_api.errors import ResponseError
+from analytics_assets.rest_api.errors import DriftError, ResponseError
 from analytics_assets.rest_api.pages import MISSING, Envelope
+
+LINK_PARAMETER = r'\s*;\s*([^\s=;,]+)\s*=\s*("(?:[^"\\]|\\.)*"|[^\s;,"]*)'
+SHIFTED = "rows came or went while they were read, or the total counts something else: then correct or remove it"
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,7 @@ class Paginator(ABC):
         """Told when a status ended the walk."""
 
     def check(self, rows: int) -> None:
-        """Told the rows that came in all; raises ResponseError if the last total that the API named was higher."""
+        """Told the rows that came in all; raises DriftError if they are not what the API promised."""
 
     def split(self) -> Iterator[Paginator] | None:
         """Paginators for all that is still to come, each for a part; None if a page is only known from the one before.
@@ -87,12 +90,59 @@ class Paginator(ABC):
         return None
 
 
+class Holes:
+    """Where no total is known, an empty page is the end, or a hole: what tells them apart is the page after it."""
+
+    def __init__(self, limit: int | None) -> None:
+        self._limit = limit
+        self._full = False
+        self._empty: int | None = None
+        self._asked = self._last = -1
+        self.greatest = 0  # rows of a page
+
+    def asked(self, at: int) -> None:
+        self._asked = max(self._asked, at)
+
+    def saw(self, at: int, rows: int) -> None:
+        self.asked(at)
+        if rows:
+            self._full = rows >= (self.greatest or self._limit or rows + 1)
+            self.greatest = max(self.greatest, rows)
+            self._last = max(self._last, at)
+        else:
+            self._empty = at if self._empty is None else min(self._empty, at)
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether nothing came after a full page, and nobody looks further. A short page is nearly the end."""
+        return self._full and self._empty == self._asked
+
+    def check(self) -> None:
+        if self._empty is not None and self._last > self._empty:
+            raise DriftError(f"the page at {self._empty} is empty, and yet rows come after it: {SHIFTED}")
+
+
+class Seen:
+    """Remembers the cursors or links of a walk: one that comes again would walk in a circle for ever."""
+
+    def __init__(self) -> None:
+        self._hashes: set[int] = set()
+
+    def add(self, value: str, what: str) -> str:
+        if hash(value) in self._hashes:
+            raise ResponseError(f"the API sent a {what} again that it had sent before in this walk: it would never end")
+        self._hashes.add(hash(value))
+        return value
+
+
 class ExpectedRows:
     """Holds a walk to the number of rows that the API promised (`total_rows_path`, `total_rows_header`)."""
 
     def __init__(self, spec: config.Paginator) -> None:
         self._path, self._header = spec.total_rows_path, spec.total_rows_header
+        self._numbered = isinstance(spec, (config.Offset, config.PageNumber))
         self.total: int | None = None
+        self._promised = 0
         self.seen = 0
 
     def add(self, answer: Answer) -> None:
@@ -101,15 +151,25 @@ class ExpectedRows:
             self.total = answer.integer(self._path, "total_rows_path")
         elif self._header:
             self.total = whole_number(answer.headers.get(self._header), f"`total_rows_header: {self._header}`")
+        # Where pages are numbered, a row that is removed moves others to pages that were read already.
+        self._promised = max(self._promised, self.total or 0) if self._numbered else self.total or 0
 
     @property
     def reached(self) -> bool:
         return self.total is not None and self.seen >= self.total
 
     def check(self) -> None:
-        """Raises ResponseError if fewer rows came than the API promised."""
-        if self.total is not None and self.seen < self.total:
-            raise ResponseError(
-                f"the API promised {self.total} rows and sent {self.seen}: nothing was loaded. "
-                "If rows vanish while they are read, run again; if the total counts something else, remove it."
-            )
+        """Raises DriftError if other rows came than the API promised."""
+        if self.total is None:
+            return
+        if self.seen < self._promised or (self._numbered and self.seen > self._promised):
+            raise DriftError(f"the API promised {self._promised} rows and sent {self.seen}: {SHIFTED}")
+
+
+def header_link(value: str, relation: str) -> str | None:
+    """The target of a Link header (RFC 8288) with the relation."""
+    for link in re.finditer(rf"<([^>]*)>((?:{LINK_PARAMETER})*)", value):
+        named = [text.strip('"') for name, text in re.findall(LINK_PARAMETER, link[2]) if name.lower() == "rel"]
+        if named and relation.lower() in named[0].lower().split():
+            return link[1]
+    return None

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from abc import abstractmethod
 from collections.abc import Iterator
 from typing import Any
 
 from analytics_assets.rest_api import config
-from analytics_assets.rest_api.errors import ResponseError
+from analytics_assets.rest_api.errors import DriftError, ResponseError
 from analytics_assets.rest_api.pages import MISSING
-from analytics_assets.rest_api.pagination import Answer, Paginator, Request
+from analytics_assets.rest_api.pagination import SHIFTED, Answer, Holes, Paginator, Request, Seen, header_link
 
 PAGES_BEFORE_READING_AHEAD = 2
-LINK_PARAMETER = r'\s*;\s*([^\s=;,]+)\s*=\s*("(?:[^"\\]|\\.)*"|[^\s;,"]*)'
-GREW = "rows were added while they were read; run again, or set `max_concurrency: 1` if they always are"
 
 
 class SinglePage(Paginator):
@@ -28,21 +25,33 @@ class SinglePage(Paginator):
 class Numbered(Paginator):
     """Pages that are asked for by number: of the first row, or of the page."""
 
-    def __init__(self, start: int, *, known_end: bool, until_empty: bool) -> None:
+    def __init__(self, start: int, limit: int | None, *, known_end: bool, until_empty: bool) -> None:
         self._at = start
         self._pages = 0
         self._known_end = known_end
         self._until_empty = until_empty
         self._ended = False
+        self._promised = 0  # the highest total: a row that is removed moves others to pages that were read already
+        self.holes = Holes(limit) if until_empty and not known_end else None
 
     def end(self) -> None:
         self._ended = True
 
     def next(self, answer: Answer) -> Request | None:
         self._pages += 1
+        at = self._at
         self._at += self._advance(answer)
         self._ended = self.ended(self._at, answer)
+        if self.holes:
+            self.holes.saw(at, answer.rows)
+            self.holes.check()
+            look_further = not answer.rows and self.holes.doubtful and not self._beyond(self._at)
+            self._ended = self._ended and not look_further
         return None if self._ended else self.first()
+
+    def check(self, rows: int) -> None:  # noqa: ARG002
+        if self.holes:
+            self.holes.check()
 
     def split(self) -> Iterator[Paginator] | None:
         """From the second page on where the end is known; where an empty page is the end, once it seems to be far."""
@@ -52,6 +61,10 @@ class Numbered(Paginator):
 
     @abstractmethod
     def _advance(self, answer: Answer) -> int: ...
+
+    @abstractmethod
+    def _beyond(self, at: int) -> bool:
+        """Whether nothing is to be asked for at this number."""
 
     @abstractmethod
     def ended(self, at: int, answer: Answer) -> bool:
@@ -65,7 +78,7 @@ class Offset(Numbered):
     """Advances by what came: servers cut `limit` silently, and a short page is not always the last."""
 
     def __init__(self, spec: config.Offset) -> None:
-        super().__init__(spec.offset, known_end=bool(spec.total_path), until_empty=not spec.has_more_path)
+        super().__init__(spec.offset, spec.limit, known_end=bool(spec.total_path), until_empty=not spec.has_more_path)
         self._spec = spec
 
     def first(self) -> Request:
@@ -75,17 +88,18 @@ class Offset(Numbered):
         return Request({self._spec.offset_param: str(offset), self._spec.limit_param: str(limit)})
 
     def _advance(self, answer: Answer) -> int:
-        return answer.rows
+        return answer.rows or (self.holes.greatest if self.holes else 0)
 
     def ended(self, at: int, answer: Answer) -> bool:
         spec = self._spec
         if spec.total_path:
             self.total_rows = answer.integer(spec.total_path, "total_path")
+            self._promised = max(self._promised, self.total_rows)
         if self._beyond(at) or (spec.has_more_path and not answer.flag(spec.has_more_path)):
             return True
         all_came = self.total_rows is not None and at >= self.total_rows
         if not answer.rows and not all_came and (promised := spec.total_path or spec.has_more_path):
-            raise ResponseError(f"an empty page came at offset {at}, but `{promised}` says that there is more")
+            raise DriftError(f"an empty page came at offset {at}, but `{promised}` says that there is more: {SHIFTED}")
         return not answer.rows
 
     def _beyond(self, at: int) -> bool:
@@ -94,13 +108,16 @@ class Offset(Numbered):
         return over or (self._spec.maximum_offset is not None and at >= self._spec.maximum_offset)
 
     def check(self, rows: int) -> None:
-        spec, promised = self._spec, self.total_rows or 0
-        if spec.total_path and spec.maximum_offset is None and spec.offset + rows < promised:
-            raise ResponseError(f"`{spec.total_path}` says {promised} rows, and {rows} came: {GREW}")
+        super().check(rows)
+        spec, promised = self._spec, self._promised
+        if spec.total_path and spec.maximum_offset is None and not rows <= promised <= rows + spec.offset:
+            raise DriftError(f"`{spec.total_path}` says {promised} rows, and {rows} came: {SHIFTED}")
 
     def _parts(self) -> Iterator[Paginator]:
         rows = (self._at - self._spec.offset) // self._pages
-        while not self._ended and not self._beyond(self._at):
+        while (not self._ended or (self.holes and self.holes.doubtful)) and not self._beyond(self._at):
+            if self.holes:
+                self.holes.asked(self._at)
             yield OffsetPart(self, self._at, self._at + rows)
             self._at += rows
 
@@ -109,12 +126,14 @@ class OffsetPart(Paginator):
     """Rows [start, end) of a walk by offset: one page, or more where the server sends fewer rows than before."""
 
     def __init__(self, whole: Offset, start: int, end: int) -> None:
-        self._whole, self._at, self._end = whole, start, end
+        self._whole, self._start, self._at, self._end = whole, start, start, end
 
     def first(self) -> Request:
         return self._whole.request(self._at, self._end - self._at)
 
     def next(self, answer: Answer) -> Request | None:
+        if self._whole.holes and self._at == self._start:
+            self._whole.holes.saw(self._start, answer.rows)
         self._at += answer.rows
         if self._whole.ended(self._at, answer):
             self._whole.end()
@@ -126,7 +145,9 @@ class PageNumber(Numbered):
     """Counts pages up to an empty one, a total of pages, or a 404 where the API ends so."""
 
     def __init__(self, spec: config.PageNumber) -> None:
-        super().__init__(spec.first_page, known_end=bool(spec.total_path), until_empty=not spec.has_more_path)
+        super().__init__(
+            spec.first_page, spec.limit, known_end=bool(spec.total_path), until_empty=not spec.has_more_path
+        )
         self._spec = spec
         self._total_pages: int | None = None
         self._was_empty = False
@@ -147,17 +168,18 @@ class PageNumber(Numbered):
         spec = self._spec
         if spec.total_path:
             self._total_pages = answer.integer(spec.total_path, "total_path")
+            self._promised = max(self._promised, self._total_pages)
         if self._beyond(at) or (spec.has_more_path and not answer.flag(spec.has_more_path)):
             return True
         empty_again, self._was_empty = self._was_empty and not answer.rows, not answer.rows
         if not answer.rows and (promised := spec.total_path or (empty_again and spec.has_more_path)):
-            raise ResponseError(f"page {at - 1} is empty, but `{promised}` says that there are more")
+            raise DriftError(f"page {at - 1} is empty, but `{promised}` says that there are more: {SHIFTED}")
         # An empty page is the last one, unless the API itself says that there is more.
         return not answer.rows and not spec.has_more_path
 
-    def _beyond(self, page: int) -> bool:
-        over = self._total_pages is not None and page >= self._total_pages + self._spec.start_from_page
-        return over or (self._spec.maximum_page is not None and page >= self._spec.maximum_page)
+    def _beyond(self, at: int) -> bool:
+        over = self._total_pages is not None and at >= self._total_pages + self._spec.start_from_page
+        return over or (self._spec.maximum_page is not None and at >= self._spec.maximum_page)
 
     def split(self) -> Iterator[Paginator] | None:
         """Not where only rows are counted: pages past the end, which an API may refuse, would be asked for."""
@@ -166,12 +188,16 @@ class PageNumber(Numbered):
     def ends_on(self, status: int) -> bool:
         return status == 404 and self._spec.end_on_404
 
-    def check(self, rows: int) -> None:  # noqa: ARG002
-        if self._total_pages is not None and not self._beyond(self._at):
-            raise ResponseError(f"`{self._spec.total_path}` says {self._total_pages} pages, more than before: {GREW}")
+    def check(self, rows: int) -> None:
+        super().check(rows)
+        spec = self._spec
+        if spec.maximum_page is None and self._at < self._promised + spec.start_from_page:
+            raise DriftError(f"`{spec.total_path}` says {self._promised} pages, and fewer were to be had: {SHIFTED}")
 
     def _parts(self) -> Iterator[Paginator]:
-        while not self._ended and not self._beyond(self._at):
+        while (not self._ended or (self.holes and self.holes.doubtful)) and not self._beyond(self._at):
+            if self.holes:
+                self.holes.asked(self._at)
             yield NumberedPage(self, self._at)
             self._at += 1
 
@@ -186,6 +212,8 @@ class NumberedPage(Paginator):
         return self._whole.request(self._page)
 
     def next(self, answer: Answer) -> Request | None:
+        if self._whole.holes:
+            self._whole.holes.saw(self._page, answer.rows)
         if self._whole.ended(self._page + 1, answer):
             self._whole.end()
         return None
@@ -196,19 +224,6 @@ class NumberedPage(Paginator):
 
     def end(self) -> None:
         self._whole.end()
-
-
-class Seen:
-    """Remembers the cursors or links of a walk: one that comes again would walk in a circle for ever."""
-
-    def __init__(self) -> None:
-        self._hashes: set[int] = set()
-
-    def add(self, value: str, what: str) -> str:
-        if hash(value) in self._hashes:
-            raise ResponseError(f"the API sent a {what} again that it had sent before in this walk: it would never end")
-        self._hashes.add(hash(value))
-        return value
 
 
 class Cursor(Paginator):
@@ -268,15 +283,6 @@ class Link(Paginator):
         if not isinstance(link, str):
             raise ResponseError(f"the link to the next page is a {type(link).__name__}, not text")
         return Request(link=self._seen.add(link, "link"))
-
-
-def header_link(value: str, relation: str) -> str | None:
-    """The target of a Link header (RFC 8288) with the relation."""
-    for link in re.finditer(rf"<([^>]*)>((?:{LINK_PARAMETER})*)", value):
-        named = [text.strip('"') for name, text in re.findall(LINK_PARAMETER, link[2]) if name.lower() == "rel"]
-        if named and relation.lower() in named[0].lower().split():
-            return link[1]
-    return None
 
 
 def paginator(spec: config.Paginator) -> Paginator:

@@ -8,7 +8,7 @@ import logging
 import os
 import re
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -94,7 +94,7 @@ def planned_destination(warehouse: Warehouse, plan: Plan, dataset: str) -> Desti
             "a database or warehouse that can (duckdb, postgres, snowflake, bigquery, ...)"
         )
     mixin = {"duckdb": PlannedDuckDbLoad, "postgres": PlannedPostgresLoad}.get(warehouse.destination, PlannedLoad)
-    planned = type(client.__name__, (mixin, client), {"plan": plan})
+    planned = type(client.__name__, (mixin, client), {"plan": plan, "memory": warehouse.duckdb_memory})
     kind = type(base)
     base.__class__ = type(kind.__name__, (kind,), {"__module__": kind.__module__, "client_class": planned})
     planned_base: Destination[Any, Any] = base
@@ -115,6 +115,7 @@ class ResourcePipeline(Pipeline):
     log: logging.Logger
     preview_rows: int
     report: TableReport
+    before_load: Callable[[], None] | None = None  # may refuse what was fetched
 
     @property
     def max_name_length(self) -> int:
@@ -139,6 +140,8 @@ class ResourcePipeline(Pipeline):
 
     def load(self, *args: Any, **kwargs: Any) -> LoadInfo:
         """dlt's load step, with no other load of the dataset beside it; the table is counted before they go on."""
+        if self.before_load:
+            self.before_load()
         with self._alone() as client:
             if not self.plan.fresh:
                 table = self.default_schema.tables.get(self.plan.table)
@@ -245,5 +248,7 @@ def explain(error: BaseException, *, dataset: str, table: str) -> RestApiError:
         said += f" (temporary files are in {tempfile.gettempdir()}; TMPDIR names another folder)"
     if not said and kind in QUOTED:
         said = next(iter(str(root).splitlines()), "")
+    if "host name" in said and "@" in said:  # a password with an @ in it ends up as the host
+        said = "its host name is unknown; special characters in its password are percent-encoded (@ is %40)"
     told = f"loading {dataset}.{table} failed with {kind}{said and ': '}{said}. The table is as it was before"
     return (BusyError if kind in OUT_OF_REACH and module.startswith("psycopg2") else WarehouseError)(told)

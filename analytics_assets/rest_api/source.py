@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,10 +16,14 @@ from dlt.extract import DltSource
 from analytics_assets.rest_api.config import ResolvedResource
 from analytics_assets.rest_api.cursors import inside, moments
 from analytics_assets.rest_api.errors import DataError
+from analytics_assets.rest_api.records import PageRecords, Records, merged
 from analytics_assets.rest_api.table_schema import TableSchema
+from analytics_assets.rest_api.threads import ahead
 from analytics_assets.rest_api.walk import Walk, WalkedPage
+from analytics_assets.rest_api.windows import Window
 
 BATCH_ROWS = 20_000
+ARRAY_ROWS = 1_000
 PROGRESS_SECONDS = 5.0
 
 
@@ -32,6 +36,7 @@ class Statistics:
     rows_without_key: int = 0
     pages: int = 0
     new_columns: list[str] = field(default_factory=list)
+    # What became of values of another type: the variant columns, or how many values were left out.
     changed_columns: dict[str, list[str]] = field(default_factory=dict)
 
     @property
@@ -85,15 +90,15 @@ class Conversion:
         self._cursor_path = incremental.cursor_path if incremental else None
         self._cursor_format = incremental.format if incremental else ""
         if self._cursor_path:
-            walk.may_slice = self._all_inside
+            walk.may_slice = self._inside
 
     def tables(self) -> Iterator[pa.Table]:
         """Arrow tables of about BATCH_ROWS rows, all of one growing schema; at least one, which may be empty."""
         statistics, progress = self._statistics, Progress(self._log, self._resource.name, self._walk)
         batch: list[pa.Table] = []
         yielded = 0
-        for page in self._walk.walk():
-            batch.append(self._convert(page))  # by page: twice as fast as many rows' objects at once
+        for page in gathered(self._walk.walk(), rows=min(ARRAY_ROWS, BATCH_ROWS)):
+            batch.append(self._convert(page))
             progress.tick()
             if statistics.rows - yielded >= BATCH_ROWS:
                 yield self.schema.concat(batch)
@@ -109,7 +114,10 @@ class Conversion:
             self.schema = self._schema_if_empty
         yield self.schema.concat(batch)
         statistics.new_columns = sorted(self.schema.new_columns)
-        statistics.changed_columns = {name: sorted(to) for name, to in self.schema.changed.items()}
+        left_out = self.schema.left_out
+        statistics.changed_columns = {
+            name: sorted(to) or [f"{left_out[name]} values left out"] for name, to in self.schema.changed.items()
+        }
 
     def _convert(self, page: WalkedPage) -> pa.Table:
         """Records as a table; without those that are not of the page's window."""
@@ -129,14 +137,15 @@ class Conversion:
         statistics.rows += table.num_rows
         return table
 
-    def _placed(self, records: list[dict[str, Any]]) -> tuple[pa.Table, pa.ChunkedArray | None]:
+    def _placed(self, records: PageRecords) -> tuple[pa.Table, pa.ChunkedArray | None]:
         """The records as a table, and when they changed, if they say so."""
         path = self._cursor_path
         if path is None:
             return self.schema.convert(records), None
         field = path.replace(".", "__")
         if field != path:
-            records = [{**record, field: dig(record, path)} for record in records]
+            dicts = records.dicts() if isinstance(records, Records) else records
+            records = [{**record, field: dig(record, path)} for record in dicts]
         table, cursor = self.schema.convert(records), self.schema.column_for(field)
         if cursor in self.schema.changed:
             raise DataError(
@@ -147,8 +156,8 @@ class Conversion:
             return table, pa.nulls(table.num_rows, pa.timestamp("us", "UTC"))
         return table, moments(table.column(cursor), self._cursor_format, name=cursor)
 
-    def _all_inside(self, records: list[dict[str, Any]]) -> bool:
-        """Whether the API kept to the window so far: one that ignores it would send all of it for each slice."""
+    def _inside(self, records: PageRecords) -> bool:
+        """Whether the API kept to the window: one that ignores it would send all of it for each slice."""
         times = self._placed(records)[1]
         return (
             times is not None
@@ -163,6 +172,23 @@ class Conversion:
                 f"no record has the field {self._cursor_path!r} that `incremental.cursor_path` names; "
                 f"the columns are {', '.join(self.schema.dlt_columns())}"
             )
+
+
+def gathered(pages: Iterable[WalkedPage], *, rows: int) -> Iterator[WalkedPage]:
+    """The records of small pages together, by their windows: an array costs as much as a hundred of its values."""
+    waiting: dict[Window | None, WalkedPage] = {}
+    for page in pages:
+        if before := waiting.pop(page.window, None):
+            together = merged(before.records, page.records)
+            if together is None:
+                yield before
+            else:
+                page = WalkedPage(together, page.window)
+        if len(page.records) >= rows:
+            yield page
+        else:
+            waiting[page.window] = page
+    yield from waiting.values()
 
 
 def dig(record: Mapping[str, Any], path: str) -> Any:
@@ -180,7 +206,7 @@ def source(conversion: Conversion, *, name: str, needed: Collection[str]) -> Dlt
 
     def read() -> Iterator[Any]:
         declared = 0
-        for table in conversion.tables():
+        for table in ahead(conversion.tables()):  # the next is fetched and converted while dlt writes this one
             if not table.num_rows and not set(needed) <= set(table.column_names):
                 continue
             if table.num_columns == declared:

@@ -1,12 +1,14 @@
 """Types: records become Arrow tables of one schema per resource, which only grows.
 
 Nothing is lost on the way: a value that is not of its column's kind goes to a variant column (`amount__v_text`), as in
-dlt, never to NULL, and is never cast.
+dlt, and is never cast. It is left out only if the configuration says so, and is counted then.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from itertools import chain
 from threading import Lock
 from typing import Any, Literal
@@ -16,8 +18,19 @@ from dlt.common.schema.typing import TTableSchemaColumns
 
 from analytics_assets.rest_api.column_types import ColumnType, declared_type, kind_of, stray
 from analytics_assets.rest_api.config import Column, Kind
-from analytics_assets.rest_api.errors import DataError
+from analytics_assets.rest_api.errors import DataError, TypeChangeError
 from analytics_assets.rest_api.names import column_name, naming
+from analytics_assets.rest_api.records import (
+    AS_WRITTEN,
+    STRICT,
+    Field,
+    PageRecords,
+    Reader,
+    Records,
+    plain,
+    read_dicts,
+    to_array,
+)
 
 RESERVED = frozenset({"_dlt_load_id", "_dlt_id"})
 SHOWN_FIELDS = 20
@@ -37,6 +50,7 @@ class TableSchema:
         columns: Mapping[str, Column] | None = None,
         primary_key: Sequence[str] = (),
         null_key: Literal["fail", "skip"] = "fail",
+        on_type_change: Literal["evolve", "freeze", "discard_value"] = "evolve",
         stored: Mapping[str, Kind] | None = None,
         max_name_length: int = 0,
     ) -> None:
@@ -57,10 +71,13 @@ class TableSchema:
             self._columns[name] = declared_type(column)
         for name, kind in self._stored.items():
             self._columns.setdefault(name, ColumnType(kind))
+        self._reader: Reader | None = None
         self._key = {self.column_for(field): field for field in primary_key}
         self._skip_null_keys = null_key == "skip"
+        self._on_type_change = on_type_change
         self.skipped_null_keys = 0
         self.changed: dict[str, set[str]] = {}
+        self.left_out: Counter[str] = Counter()
 
     @property
     def new_columns(self) -> list[str]:
@@ -93,29 +110,87 @@ class TableSchema:
                 columns[name]["description"] = declared.description
         return columns
 
-    def convert(self, records: Sequence[Mapping[str, Any]]) -> pa.Table:
+    def read(self, records: bytes) -> PageRecords:
+        """A JSON list of records, for `convert`: as structs of the fields known so far, else as dicts.
+
+        Raises:
+            DataError: their fields cannot all be columns.
+        """
+        if self._reader and (read := self._reader.read(records)):
+            return read
+        dicts = read_dicts(records)
+        if set(map(type, dicts)) == {dict}:
+            with self._lock:
+                self._reader = self._learn(dicts)
+            if self._reader and (read := self._reader.read(records)):
+                return read
+        return dicts
+
+    def convert(self, records: Records | Sequence[Mapping[str, Any]]) -> pa.Table:
         """The records as a table with all columns known so far; those without a key are left out if so configured.
 
         Raises:
             DataError: loading the records would lose something; the message names the field.
         """
         with self._lock:
-            columns = self._register(records)
-            records = self._with_key(records, columns)
-            arrays: dict[str, pa.Array] = {}
-            for name, field in columns.items():
-                arrays.update(self._convert(name, field, [record.get(field) for record in records]))
-            for name, column in self._columns.items():
-                if name not in arrays:
-                    arrays[name] = pa.nulls(len(records), column.arrow)
-                if arrays[name].null_count and not self._nullable(name):
-                    raise DataError(
-                        f"the column {name!r} is declared as not nullable, but is null, missing or of another type in "
-                        f"{arrays[name].null_count} of {len(records)} records: declare it nullable"
-                    )
-            if not self._columns:  # rows of nothing but nulls are rows
-                return pa.table({"": pa.nulls(len(records))}).select([])
-            return pa.Table.from_arrays([arrays[name] for name in self._columns], schema=self._arrow_schema())
+            arrays = self._arrays_of_structs(records) if isinstance(records, Records) else None
+            if arrays is None:
+                records = records.dicts() if isinstance(records, Records) else records
+                columns = self._register(records)
+                records = self._with_key(records, columns)
+                arrays = {}
+                for name, field in columns.items():
+                    arrays.update(self._convert(name, field, [record.get(field) for record in records]))
+            return self._table(arrays, len(records))
+
+    def _table(self, arrays: dict[str, pa.Array], rows: int) -> pa.Table:
+        for name, column in self._columns.items():
+            if name not in arrays:
+                arrays[name] = pa.nulls(rows, column.arrow)
+            if arrays[name].null_count and not self._nullable(name):
+                raise DataError(
+                    f"the column {name!r} is declared as not nullable, but is null, missing or of another type in "
+                    f"{arrays[name].null_count} of {rows} records: declare it nullable"
+                )
+        if not self._columns:  # rows of nothing but nulls are rows
+            return pa.table({"": pa.nulls(rows)}).select([])
+        return pa.Table.from_arrays([arrays[name] for name in self._columns], schema=self._arrow_schema())
+
+    def _arrays_of_structs(self, records: Records) -> dict[str, pa.Array] | None:
+        """The arrays of all fields; None if a record lacks its key: those are told apart as dicts."""
+        values_of = dict(records.values())
+        keys = [(field, values) for field, values in values_of.items() if field.column in self._key]
+        if len(keys) < len(self._key) or any(None in map(plain, values) for _, values in keys):
+            return None
+        arrays: dict[str, pa.Array] = {}
+        for field, values in values_of.items():
+            column = self._columns.get(field.column)
+            array = to_array(values, field.kind, column.arrow) if column else None
+            if array is not None:
+                arrays[field.column] = array
+            else:
+                arrays.update(self._convert(field.column, field.name, [plain(value) for value in values]))
+        return arrays
+
+    def _learn(self, records: Sequence[Mapping[str, Any]]) -> Reader | None:
+        """A reader of all fields seen so far; None if there can be none."""
+        columns = self._register(records)
+        keys = [columns.get(name, field) for name, field in self._key.items()]
+        loaded = [record for record in records if all(record.get(key) is not None for key in keys)]
+        for name, field in columns.items():
+            first = next((record[field] for record in loaded if record.get(field) is not None), None)
+            if first is not None:
+                self._columns.setdefault(name, ColumnType(kind_of(first)))
+        with suppress(ValueError):
+            return Reader([Field(field, name, self._strict_kind(name)) for name, field in self._fields.items()])
+        return None
+
+    def _strict_kind(self, name: str) -> Kind | None:
+        """The kind that each value of a column has been of; None if it was not, or need not be."""
+        column = self._columns.get(name)
+        if column is None or name in self.changed or (column.declared and column.kind == "json"):
+            return None
+        return column.kind if column.kind in STRICT or column.kind in AS_WRITTEN else None
 
     def concat(self, tables: Sequence[pa.Table]) -> pa.Table:
         """Tables of this schema as one, in one piece, with all columns known so far."""
@@ -180,12 +255,27 @@ class TableSchema:
         yield name, array
         if strays and name in self._key:
             kinds = ", ".join(sorted({kind for kind, _ in strays.values()}))
-            raise DataError(
+            raise TypeChangeError(
                 f"the primary key {field!r} changed its type: the column is {column.kind}, but {len(strays)} records "
                 f"hold {kinds}. If the API changed, declare the new type under `columns` and run the full refresh"
             )
+        if strays and self._on_type_change != "evolve":
+            self._refuse(name, field, column.kind, strays)
+            return
         for kind in dict.fromkeys(kind for kind, _ in strays.values()):
             variant = str(self._naming.shorten_fragments(name, f"v_{kind}"))
             self.changed.setdefault(name, set()).add(variant)
             cells = [strays[row][1] if row in strays and strays[row][0] == kind else None for row in range(len(values))]
             yield variant, pa.array(cells, self._columns.setdefault(variant, ColumnType(kind)).arrow)
+
+    def _refuse(self, name: str, field: str, kind: Kind, strays: Mapping[int, tuple[Kind, Any]]) -> None:
+        """What `schema_contract` asks for in place of variant columns: a failed load, or values that are left out."""
+        if self._on_type_change == "freeze":
+            kinds = ", ".join(sorted({kind for kind, _ in strays.values()}))
+            raise TypeChangeError(
+                f"the field {field!r} changed its type: the column {name!r} is {kind}, but {len(strays)} records hold "
+                f"{kinds}, and `schema_contract` is freeze. If the API changed, declare the new type under `columns` "
+                "and run the full refresh; or write `schema_contract: evolve`, which adds a column for such values"
+            )
+        self.changed.setdefault(name, set())
+        self.left_out[name] += len(strays)

@@ -1,6 +1,6 @@
-"""OAuth2 tokens on disk, one private file each: renewed once for all processes, never lost, never used half written.
+"""OAuth2 tokens and what keeps them: renewed once for all processes, never lost, never used half written.
 
-A file is read, renewed and replaced under a lock between processes, which the kernel frees when its holder dies.
+A token is read, renewed and replaced under a lock that ends with its holder, whatever that one dies of.
 """
 
 from __future__ import annotations
@@ -8,14 +8,12 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
-import stat
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
-from filelock import FileLock, Timeout
 from pydantic import TypeAdapter, ValidationError
 
 from analytics_assets.rest_api.errors import CredentialsError
@@ -23,7 +21,7 @@ from analytics_assets.rest_api.errors import CredentialsError
 log = logging.getLogger(__name__)
 
 STATE_VARIABLE = "ANALYTICS_STATE_DIR"
-RESERVED_BYTES = 16 * 1024
+STORE_VARIABLE = "ANALYTICS_TOKEN_STORE"
 MAX_LEEWAY_SECONDS = 30.0
 
 
@@ -51,7 +49,7 @@ def state_dir(environ: Mapping[str, str]) -> Path:
 
 
 def fingerprint(*, api: str, token_url: str, client_id: str, refresh_token: str | None) -> str:
-    """The name of a token's file. A newly issued refresh token has another: what is stored never shadows it."""
+    """The name that a token is kept under. A newly issued refresh token has another: nothing stored shadows it."""
     return digest([api, token_url, client_id, refresh_token])
 
 
@@ -81,91 +79,41 @@ class Token:
         """Whether time is left to send a request: a tenth of its life is kept back, at most 30 seconds."""
         return now < self.expires_at - min(MAX_LEEWAY_SECONDS, (self.expires_at - self.issued_at) / 10)
 
+    def to_json(self) -> bytes:
+        return _TOKEN.dump_json(self)
+
+    @classmethod
+    def from_json(cls, text: bytes | str, *, place: str) -> Token | None:
+        """The token that was kept; None, with a warning that names the place, if this is none."""
+        try:
+            return _TOKEN.validate_json(text, strict=True)
+        except ValidationError:
+            log.warning("%s holds no token: it is ignored, and replaced by the next one.", place)
+            return None
+
 
 _TOKEN = TypeAdapter(Token)
 
 
-class TokenFile:
-    """One token's file, while its lock is held."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._new = path.with_suffix(".new")  # one writer at a time: what a crash left is overwritten, not piled up
+class KeptToken(Protocol):
+    """The place of one token, while nobody else may touch it."""
 
     def read(self) -> Token | None:
         """The stored token; None if there is none, or what is there is no token (with a warning)."""
-        try:
-            return _TOKEN.validate_json(self.path.read_bytes(), strict=True)
-        except FileNotFoundError:
-            return None
-        except ValidationError:
-            log.warning("%s holds no token: it is ignored, and replaced by the next one.", self.path)
-            return None
-        except OSError as error:
-            raise _unusable(self.path, error) from None
 
     def reserve(self) -> None:
-        """Take the disk space first: a token that is issued can then be kept, however full the disk is by then."""
-        self._put(b"\0" * RESERVED_BYTES)
+        """Make sure that a token can be kept, before one is asked for: what was issued is not to be lost."""
 
     def write(self, token: Token) -> None:
-        """Replace the file as a whole: readers and crashes find the old token or the new one."""
-        self._put(_TOKEN.dump_json(token))
-        try:
-            self._new.replace(self.path)
-        except OSError as error:
-            raise _unusable(self.path, error) from None
-        with suppress(OSError):  # some filesystems have no fsync for folders: the file is in place all the same
-            folder = os.open(self.path.parent, os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
-
-    def _put(self, data: bytes) -> None:
-        """Write the file that is to replace the other, in place, so that reserved space stays reserved."""
-        try:
-            with os.fdopen(os.open(self._new, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as file:
-                os.fchmod(file.fileno(), 0o600)
-                file.write(data)
-                file.truncate()
-                file.flush()
-                os.fsync(file.fileno())
-        except OSError as error:
-            raise _unusable(self._new, error) from None
+        """Replace the token as a whole, for good: readers and crashes find the old one or the new one."""
 
 
-class TokenStore:
-    """The folder of token files, shared by all processes of a user."""
+class TokenStore(Protocol):
+    """Where tokens are kept, for all processes that use them."""
 
-    def __init__(self, state_dir: Path, *, lock_timeout: float = 600.0) -> None:
-        self.folder = state_dir / "tokens"
-        self._lock_timeout = lock_timeout
+    def locked(self, fingerprint: str) -> AbstractContextManager[KeptToken]:
+        """One token, for this thread of this process alone: hold it from reading to writing.
 
-    @contextmanager
-    def locked(self, fingerprint: str) -> Iterator[TokenFile]:
-        """The file of one token, for this thread of this process alone: hold it from reading to writing."""
-        lock = FileLock(self.folder / f"{fingerprint}.lock", mode=0o600, timeout=self._lock_timeout)
-        try:
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if stat.S_IMODE(self.folder.stat().st_mode) != 0o700:
-                self.folder.chmod(0o700)
-            lock.acquire()
-        except Timeout:
-            raise TokenStoreError(
-                f"another process has been renewing this token for {self._lock_timeout:.0f} seconds and still holds "
-                f"{lock.lock_file}. Look for a run that hangs, end it, and run again."
-            ) from None
-        except OSError as error:
-            raise _unusable(self.folder, error) from None
-        try:
-            yield TokenFile(self.folder / f"{fingerprint}.json")
-        finally:
-            lock.release()
-
-
-def _unusable(path: Path, error: OSError) -> TokenStoreError:
-    return TokenStoreError(
-        f"tokens cannot be kept in {path} ({error.strerror}). "
-        f"Make it readable and writable for this user, or set {STATE_VARIABLE} to a folder that is."
-    )
+        Raises:
+            TokenStoreError: tokens cannot be kept, or another process holds this one for too long.
+        """

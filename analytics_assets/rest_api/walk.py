@@ -6,20 +6,20 @@ worth cutting its window into slices. From there on several threads walk parts o
 
 from __future__ import annotations
 
-import contextlib
 import itertools
-import queue
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
-from analytics_assets.rest_api.client import HttpClient, Response, describe
+from analytics_assets.rest_api.client import HttpClient
 from analytics_assets.rest_api.config import Endpoint
 from analytics_assets.rest_api.errors import ResponseError, UnavailableError
 from analytics_assets.rest_api.pages import Page, Selector
 from analytics_assets.rest_api.pagination import Answer, ExpectedRows, Paginator, Request
 from analytics_assets.rest_api.paginators import paginator
+from analytics_assets.rest_api.records import PageRecords, read_dicts
+from analytics_assets.rest_api.threads import at_once
+from analytics_assets.rest_api.transport import Response, describe
 from analytics_assets.rest_api.windows import Window, is_bounded, slices, window_params
 
 PAGES_BEFORE_SLICING = 2
@@ -49,7 +49,7 @@ class Part:
 class WalkedPage:
     """Records, and the slice that they were asked for: those outside of it are another's, or nobody's."""
 
-    records: list[dict[str, Any]]
+    records: PageRecords
     window: Window | None
 
 
@@ -57,8 +57,8 @@ class WalkedPage:
 class Walk:
     """One walk through an endpoint: all of its pages, or those of a window.
 
-    `keyed` says that no two pages can be equal. `may_slice` is asked, with the first pages' records, whether the
-    window may be cut; without it, it is not.
+    `keyed` says that no two pages can be equal. `may_slice` is asked of the first pages' records whether the
+    window may be cut; without it, it is not. `read` reads the JSON of a page's records.
     """
 
     endpoint: Endpoint
@@ -67,13 +67,18 @@ class Walk:
     window: Window | None = None
     threads: int = 1
     keyed: bool = True
-    may_slice: Callable[[list[dict[str, Any]]], bool] | None = None
+    may_slice: Callable[[PageRecords], bool] | None = None
+    read: Callable[[bytes], PageRecords] = read_dicts
     pages: int = field(default=0, init=False)
     rows: int = field(default=0, init=False)
     total: int | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
-        self._selector = Selector(self.endpoint.data_selector, allow_missing=self.endpoint.allow_missing_selector)
+        self._selector = Selector(
+            self.endpoint.data_selector,
+            allow_missing=self.endpoint.allow_missing_selector,
+            read=self.read,
+        )
         self._url = self.client.url(self.endpoint.path)
         self._lock = threading.Lock()
 
@@ -88,7 +93,7 @@ class Walk:
         cuts = self._slices()
         if cuts:
             probe = list(itertools.islice(walked, PAGES_BEFORE_SLICING))
-            if whole.request and self.may_slice and self.may_slice([row for page in probe for row in page.records]):
+            if whole.request and self.may_slice and all(self.may_slice(page.records) for page in probe):
                 self.pages = self.rows = 0  # what was read so far is read again, slice by slice
                 yield from at_once(self._slice, (self._part(cut) for cut in cuts), self.threads)
                 return
@@ -161,51 +166,8 @@ class Walk:
                 self.rows += answer.rows
                 self.total = part.pages.total_rows or self.total
         except ResponseError as error:
-            raise ResponseError(f"{where}: {error}") from None
+            raise type(error)(f"{where}: {error}") from None
         return page
-
-
-def at_once(walk: Callable[[Part], Iterator[WalkedPage]], parts: Iterator[Part], threads: int) -> Iterator[WalkedPage]:
-    """The results of `walk` over the parts, by several threads; the first error ends all.
-
-    Parts are taken one by one, so a generator of them may react to what was walked already.
-    """
-    results: queue.Queue[WalkedPage | BaseException | None] = queue.Queue(maxsize=2 * threads)
-    taking, stop = threading.Lock(), threading.Event()
-
-    def put(result: WalkedPage | BaseException | None) -> None:
-        while not stop.is_set():
-            with contextlib.suppress(queue.Full):
-                results.put(result, timeout=1.0)
-                return
-
-    def work() -> None:
-        try:
-            while not stop.is_set():
-                with taking:
-                    part = next(parts, None)
-                if part is None:
-                    break
-                for page in walk(part):
-                    put(page)
-        except BaseException as error:  # it is the reader's: it raises there
-            put(error)
-        put(None)
-
-    for _ in range(threads):
-        threading.Thread(target=work, name="walk", daemon=True).start()
-    try:
-        working = threads
-        while working:
-            result = results.get()
-            if isinstance(result, BaseException):
-                raise result
-            if result is None:
-                working -= 1
-            else:
-                yield result
-    finally:
-        stop.set()
 
 
 def advice(status: int) -> str:

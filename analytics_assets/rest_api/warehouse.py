@@ -13,11 +13,13 @@ class Warehouse:
     """Where tables go. Nothing is opened, and no folder made, before a pipeline loads.
 
     `destination` is a dlt destination's name; its credentials come from dlt's own configuration
-    (`DESTINATION__POSTGRES__CREDENTIALS`, `.dlt/secrets.toml`). `duckdb_path` counts for `duckdb` only.
+    (`DESTINATION__POSTGRES__CREDENTIALS`, `.dlt/secrets.toml`). `duckdb_path` counts for `duckdb` only, as does
+    `duckdb_memory`, the most that DuckDB takes for a load.
     """
 
     destination: str = "duckdb"
     duckdb_path: Path = Path("warehouse.duckdb")
+    duckdb_memory: str = "400MB"
     dataset_prefix: str = ""
     state_dir: Path = Path(".analytics_state")
     lock_seconds: float = 600

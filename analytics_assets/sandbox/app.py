@@ -54,6 +54,10 @@ class Sandbox:
         described, table = self._tables[path]
         self._tables[path] = described, Table(replace(table.endpoint, rows=rows))
 
+    def authorize(self, api: str) -> str:
+        """A new refresh token, as a person gets it who authorizes the API's OAuth2 client again."""
+        return next(guard for guard in self._guards[api] if isinstance(guard, TokenIssuer)).authorize()
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, as ASGI asks."""
         record = Record(await Request.read(scope, receive))

@@ -109,6 +109,10 @@ class TokenIssuer:
         self._revoked: set[str] = set()
         self._uses: Counter[str] = Counter()
 
+    def authorize(self) -> str:
+        """The first refresh token of a new family: what a person gets who authorizes the client again."""
+        return self._sign("refresh", secrets.token_hex(4), "0")
+
     def identify(self, request: Request) -> str | None:
         token = _authorization(request, "Bearer") or ""
         facts = self._facts("access", token)

@@ -35,7 +35,7 @@ def serve(sandbox: Sandbox, *, port: int = 0) -> Iterator[str]:
     Raises:
         OSError: the port is in use.
     """
-    config = Config(sandbox, log_config=None, ws="none", lifespan="off")
+    config = Config(sandbox, log_config=None, access_log=False, ws="none", lifespan="off")
     config.load()
     listener = _listen(port)
     loop = asyncio.new_event_loop()

@@ -27,6 +27,7 @@ attributes:
     - name: orders
       primary_key: id
       preview: %(preview)s
+      schema_contract: %(contract)s
       columns:
         id: {type: integer, description: Its number.}
         updatedAt: {type: ["null", string], format: date-time}
@@ -56,13 +57,20 @@ COLUMNS = [
 @pytest.fixture
 def shop(build_bench: Callable[..., Bench]) -> Callable[..., Bench]:
     def build(
-        rows: list[dict[str, Any]] = ROWS, *, preview: str = "true", rate: str = "null", total: str = "", **how: Any
+        rows: list[dict[str, Any]] = ROWS,
+        *,
+        preview: str = "true",
+        rate: str = "null",
+        total: str = "",
+        contract: str = "evolve",
+        **how: Any,
     ) -> Bench:
         updated = Updated("updatedAt", {"since": "{start}", "until": "{end}"}, **how)
         pages = Offset(max_limit=100, total_path="total" if total else None)
         endpoint = Endpoint("/v1/orders", rows, pagination=pages, updated=updated)
         sandbox = Sandbox([Api("shop", [endpoint], auth=Bearer(TOKEN))])
-        return build_bench(sandbox, {"shop": ORDERS % {"preview": preview, "rate": rate, "total": total}})
+        settings = {"preview": preview, "rate": rate, "total": total, "contract": contract}
+        return build_bench(sandbox, {"shop": ORDERS % settings})
 
     return build
 
@@ -134,6 +142,35 @@ def test_what_changed_is_named(shop: Callable[..., Bench]) -> None:
     assert not checks["columns_keep_their_types"].passed
     assert checks["columns_keep_their_types"].metadata["amount"].value == "amount__v_double"
     assert checks["api_honours_the_window"].passed
+
+
+def checks_of(result: dg.ExecuteInProcessResult) -> dict[str, dg.AssetCheckEvaluation]:
+    return {check.check_name: check for check in result.get_asset_check_evaluations()}
+
+
+def test_values_that_the_contract_leaves_out_are_counted(shop: Callable[..., Bench]) -> None:
+    bench = shop(contract="discard_value")
+    bench.run("shop_incremental", partition="2026-10-01")
+    changed = {"updatedAt": "2026-10-02T00:00:00Z", "amount": "much"}
+    bench.sandbox.set_rows("shop", "/v1/orders", [{**changed, "id": 3}, {**changed, "id": 4}])
+    result = bench.run("shop_incremental", partition="2026-10-02")
+    assert metadata_of(result)["changed_columns"] == "amount -> 2 values left out"
+    assert metadata_of(result)["new_columns"] == "none"
+    check = checks_of(result)["columns_keep_their_types"]
+    assert (check.passed, check.metadata["amount"].value) == (False, "2 values left out")
+
+
+def test_a_frozen_column_fails_the_run_and_the_check(shop: Callable[..., Bench]) -> None:
+    bench = shop(contract="freeze")
+    bench.run("shop_incremental", partition="2026-10-01")
+    bench.sandbox.set_rows("shop", "/v1/orders", [{"id": 3, "updatedAt": "2026-10-02T00:00:00Z", "amount": "much"}])
+    result = bench.run("shop_incremental", partition="2026-10-02", ok=False)
+    [failure] = [event for event in result.all_events if event.is_step_failure]
+    assert "the field 'amount' changed its type" in str(failure.step_failure_data.error)
+    check = checks_of(result)["columns_keep_their_types"]
+    assert (check.passed, check.severity) == (False, dg.AssetCheckSeverity.ERROR)
+    assert "the field 'amount' changed its type" in check.metadata["error"].value
+    assert "much" not in str(check.metadata)
 
 
 @pytest.mark.parametrize(("before", "total"), [(None, 0), ("2026-10-01", 2)], ids=["no table yet", "a table"])

@@ -22,7 +22,7 @@ import pytest
 
 from analytics_assets.rest_api import client
 from analytics_assets.rest_api.config import Client, ResolvedResource
-from analytics_assets.rest_api.load import Load, LoadRequest, prepare, run
+from analytics_assets.rest_api.load import Load, LoadRequest, load_table, run
 from analytics_assets.rest_api.warehouse import Warehouse
 from analytics_assets_tests.conftest import need
 
@@ -58,8 +58,7 @@ def load_at_once(requests: Sequence[LoadRequest], environ: Mapping[str, str] | N
 def _load(request: LoadRequest, environ: Mapping[str, str]) -> str:
     os.environ.update(environ)
     try:
-        with prepare(request) as load:
-            run(load)
+        load_table(request, run)
     except Exception as error:
         return f"{type(error).__name__}: {error}"
     return ""
@@ -135,9 +134,7 @@ class Shop:
         )
 
     def load(self, url: str, **keys: Any) -> Load:
-        with prepare(self.request(url, **keys)) as load:
-            run(load)
-        return load
+        return load_table(self.request(url, **keys), run)[0]
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         if self.postgres:
@@ -195,6 +192,13 @@ def postgres(postgres_server: Postgres, monkeypatch: pytest.MonkeyPatch) -> Iter
     yield postgres_server
     for schema in postgres_server.schemas():
         postgres_server.query(f'DROP SCHEMA "{schema}" CASCADE')
+
+
+@pytest.fixture
+def token_database(postgres: Postgres) -> str:
+    """A connection string whose tables are in the schema `tokens`."""
+    postgres.query("CREATE SCHEMA tokens")
+    return f"{postgres.credentials}?options=-csearch_path%3Dtokens"
 
 
 @pytest.fixture

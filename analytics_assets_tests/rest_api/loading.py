@@ -13,7 +13,7 @@ from typing import Any
 import duckdb
 
 from analytics_assets.rest_api.config import RestApiConfig, parse_config
-from analytics_assets.rest_api.load import Load, LoadRequest, prepare, run
+from analytics_assets.rest_api.load import Load, LoadRequest, load_table, run
 from analytics_assets.rest_api.pipeline import Warehouse
 from analytics_assets.rest_api.windows import Window
 from analytics_assets.sandbox import Api, Endpoint, Offset, Sandbox, Updated, serve
@@ -46,9 +46,7 @@ class Loader:
             window=window,
             full_refresh=full_refresh,
         )
-        with prepare(request) as load:
-            run(load)
-        return load
+        return load_table(request, run)[0]
 
     def types(self, resource: str) -> dict[str, str]:
         """The table's columns and their types; none if there is no table."""

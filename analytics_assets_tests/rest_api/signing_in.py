@@ -11,7 +11,7 @@ from analytics_assets.rest_api import config
 from analytics_assets.rest_api.auth import build_authenticator
 from analytics_assets.rest_api.client import HttpClient
 from analytics_assets.rest_api.credentials import Secrets
-from analytics_assets.rest_api.token_store import TokenStore
+from analytics_assets.rest_api.token_folder import TokenFolder
 from analytics_assets.sandbox import Api, ApiKey, Bearer, Endpoint, OAuth2, Sandbox, serve
 from analytics_assets_tests.rest_api.conftest import Clock
 
@@ -40,7 +40,7 @@ def signed_in(
             config.Client.model_validate({"base_url": url, "auth": auth}),
             api="shop",
             secrets=Secrets(sandbox.variables(url)),
-            store=TokenStore(folder),
+            store=TokenFolder(folder),
             post_form=client.post_form,
             clock=clock.time,
         )

@@ -6,6 +6,7 @@ import json
 import multiprocessing
 import os
 import resource
+import shutil
 import signal
 import threading
 from base64 import b64decode, b64encode
@@ -21,11 +22,12 @@ from urllib.parse import parse_qsl, urlencode
 import pytest
 import urllib3
 
-from analytics_assets.rest_api.auth import Authenticator, build_authenticator
+from analytics_assets.rest_api.auth import Authenticator, build_authenticator, token_store
 from analytics_assets.rest_api.config import Client
 from analytics_assets.rest_api.credentials import Secrets
 from analytics_assets.rest_api.errors import CredentialsError, ResponseError, RestApiError
-from analytics_assets.rest_api.token_store import TokenStore, TokenStoreError
+from analytics_assets.rest_api.token_folder import TokenFolder
+from analytics_assets.rest_api.token_store import TokenStoreError
 
 OAUTH2 = {
     "type": "oauth2",
@@ -84,6 +86,7 @@ class TokenServer(ThreadingHTTPServer):
         self.issued = 0
         self.families: dict[str, list[str]] = {REFRESH_TOKEN: [REFRESH_TOKEN]}
         self.reused: list[str] = []
+        self.store: dict[str, str] = {}  # the variables that say where tokens are kept
 
     @property
     def environ(self) -> dict[str, str]:
@@ -92,6 +95,7 @@ class TokenServer(ThreadingHTTPServer):
             "API_CLIENT_SECRET": CLIENT_SECRET,
             "API_REFRESH_TOKEN": REFRESH_TOKEN,
             "API_TOKEN_URL": f"http://127.0.0.1:{self.server_port}/oauth/token",
+            **self.store,
         }
 
     def issue(self, fields: dict[str, str], authorization: str | None) -> tuple[int, dict[str, Any]]:
@@ -116,9 +120,15 @@ class TokenServer(ThreadingHTTPServer):
         return self.status, {**answer, "refresh_token": family[-1]}
 
 
+EVERY_STORE = pytest.mark.parametrize("server", ["folder", "table"], indirect=True)
+
+
 @pytest.fixture
-def server() -> Iterator[TokenServer]:
+def server(request: pytest.FixtureRequest) -> Iterator[TokenServer]:
+    """The token endpoint; by EVERY_STORE with tokens kept in files, and again in a table."""
     with TokenServer() as running:
+        if getattr(request, "param", "folder") == "table":
+            running.store = {"ANALYTICS_TOKEN_STORE": request.getfixturevalue("token_database")}
         threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
         yield running
         running.shutdown()
@@ -158,7 +168,7 @@ def authenticator(
         described,
         api="recruiting",
         secrets=Secrets(environ),
-        store=TokenStore(state),
+        store=token_store(environ, state),
         post_form=post_form,
         clock=clock or Clock(),
     )
@@ -266,7 +276,7 @@ def test_what_cannot_be_carried_is_refused_by_name(auth: dict[str, Any], value: 
 
 def test_an_api_without_credentials_has_no_authenticator(tmp_path: Path) -> None:
     described = Client.model_validate({"base_url": "https://api.example.com"})
-    store = TokenStore(tmp_path)
+    store = TokenFolder(tmp_path)
     assert build_authenticator(described, api="a", secrets=Secrets({}), store=store, post_form=post_form) is None
 
 
@@ -366,6 +376,7 @@ def test_refusals_say_where_and_what_to_do_and_repeat_nothing(
 # One token for all
 
 
+@EVERY_STORE
 def test_threads_share_one_token_and_one_renewal(server: TokenServer, tmp_path: Path) -> None:
     signer = authenticator(tmp_path, server.environ, ROTATING)
     together = threading.Barrier(16)
@@ -383,6 +394,7 @@ def test_threads_share_one_token_and_one_renewal(server: TokenServer, tmp_path: 
     assert (server.issued, server.reused) == (2, [])
 
 
+@EVERY_STORE
 def test_one_fetch_per_lifetime_over_all_authenticators(server: TokenServer, tmp_path: Path) -> None:
     clock = Clock()
     signers = [authenticator(tmp_path, server.environ, clock=clock) for _ in range(4)]
@@ -394,6 +406,7 @@ def test_one_fetch_per_lifetime_over_all_authenticators(server: TokenServer, tmp
     assert "acc3ss-2" in later.secret_values()
 
 
+@EVERY_STORE
 def test_a_401_takes_a_newer_stored_token_before_it_renews(server: TokenServer, tmp_path: Path) -> None:
     first, second = (authenticator(tmp_path, server.environ, ROTATING) for _ in range(2))
     assert token(first) == token(second) == "acc3ss-1"
@@ -410,6 +423,7 @@ def test_an_endpoint_that_issues_the_same_token_again_has_nothing_to_try(server:
     assert "API_CLIENT_ID, API_CLIENT_SECRET, API_TOKEN_URL" in signer.refused()
 
 
+@EVERY_STORE
 def test_a_change_of_scope_asks_anew_with_the_newest_refresh_token(server: TokenServer, tmp_path: Path) -> None:
     assert token(authenticator(tmp_path, server.environ, ROTATING)) == "acc3ss-1"
     wider = authenticator(tmp_path, server.environ, {**ROTATING, "scope": "all"})
@@ -417,6 +431,7 @@ def test_a_change_of_scope_asks_anew_with_the_newest_refresh_token(server: Token
     assert server.requests[-1][0]["refresh_token"] == f"{REFRESH_TOKEN}-1"
 
 
+@EVERY_STORE
 def test_another_client_or_endpoint_has_a_token_of_its_own(server: TokenServer, tmp_path: Path) -> None:
     assert token(authenticator(tmp_path, server.environ)) == "acc3ss-1"
     url = server.environ["API_TOKEN_URL"] + "?tenant=2"
@@ -444,6 +459,7 @@ def meet(barrier: Barrier) -> None:
     TOGETHER = barrier
 
 
+@EVERY_STORE
 def test_processes_that_ask_at_once_use_each_refresh_token_once(server: TokenServer, tmp_path: Path) -> None:
     processes, rounds = 8, 5
     context = multiprocessing.get_context("spawn")
@@ -463,12 +479,13 @@ def die_while_renewing(state: str, environ: dict[str, str]) -> None:
         raise AssertionError
 
     signer = build_authenticator(
-        described, api="recruiting", secrets=Secrets(environ), store=TokenStore(Path(state)), post_form=die
+        described, api="recruiting", secrets=Secrets(environ), store=token_store(environ, Path(state)), post_form=die
     )
     assert signer is not None
     signer.sign({}, {})
 
 
+@EVERY_STORE
 def test_a_crash_while_renewing_frees_the_lock_and_keeps_the_token(server: TokenServer, tmp_path: Path) -> None:
     signer = authenticator(tmp_path, server.environ, ROTATING)
     assert renew(signer)
@@ -493,6 +510,7 @@ def renew_until_interrupted(state: str, environ: dict[str, str], interrupted: Ev
     authenticator(Path(state), environ, ROTATING).sign({}, {})
 
 
+@EVERY_STORE
 def test_an_interrupt_while_renewing_waits_until_the_token_is_kept(server: TokenServer, tmp_path: Path) -> None:
     context = multiprocessing.get_context("spawn")
     interrupted = context.Event()
@@ -513,6 +531,7 @@ def test_an_interrupt_while_renewing_waits_until_the_token_is_kept(server: Token
 # Refresh tokens that rotate
 
 
+@EVERY_STORE
 def test_short_lived_tokens_rotate_without_reuse(server: TokenServer, tmp_path: Path) -> None:
     server.answer = {"expires_in": 1}
     clock = Clock()
@@ -526,6 +545,7 @@ def test_short_lived_tokens_rotate_without_reuse(server: TokenServer, tmp_path: 
     assert {"acc3ss-25", f"{REFRESH_TOKEN}-25", REFRESH_TOKEN} <= signer.secret_values()
 
 
+@EVERY_STORE
 def test_an_answer_without_a_refresh_token_keeps_the_one_at_hand(server: TokenServer, tmp_path: Path) -> None:
     signer = authenticator(tmp_path, server.environ, ROTATING)
     server.answers.extend([(200, {"access_token": "a"}), (200, {"access_token": "b", "refresh_token": None})])
@@ -533,6 +553,7 @@ def test_an_answer_without_a_refresh_token_keeps_the_one_at_hand(server: TokenSe
     assert [fields["refresh_token"] for fields, _ in server.requests] == [REFRESH_TOKEN] * 2
 
 
+@EVERY_STORE
 def test_a_newly_configured_token_is_not_shadowed_by_a_stored_one(server: TokenServer, tmp_path: Path) -> None:
     server.families["n3w"] = ["n3w"]
     assert renew(authenticator(tmp_path, server.environ, ROTATING))
@@ -557,6 +578,7 @@ def test_a_refused_refresh_token_asks_for_a_new_authorization(server: TokenServe
     assert_clean(caught.value)
 
 
+@EVERY_STORE
 @pytest.mark.parametrize("answer", [(0, None), (502, b"<html>"), (200, b'{"access_token": "acc3ss-1", "refr')])
 def test_a_lost_answer_says_that_the_token_may_be_used_up(
     answer: tuple[int, Any], server: TokenServer, tmp_path: Path
@@ -580,6 +602,31 @@ def test_a_refresh_token_is_not_spent_when_the_new_one_cannot_be_kept(server: To
     assert server.requests == []
     state.unlink()
     assert token(authenticator(state, server.environ, ROTATING)) == "acc3ss-1"
+
+
+def test_a_refresh_token_is_not_spent_when_the_database_is_not_there(server: TokenServer, tmp_path: Path) -> None:
+    environ = {**server.environ, "ANALYTICS_TOKEN_STORE": "postgresql://me:s3cret@127.0.0.1:1/db"}
+    with pytest.raises(TokenStoreError, match="ANALYTICS_TOKEN_STORE names: nothing listens") as caught:
+        token(authenticator(tmp_path, environ, ROTATING))
+    assert server.requests == []
+    assert "s3cret" not in str(caught.value)
+
+
+def test_a_token_that_could_not_be_kept_needs_a_new_authorization(
+    server: TokenServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The folder goes away while the endpoint answers."""
+    signer = authenticator(tmp_path / "state", server.environ, ROTATING)
+
+    def issue_and_remove(fields: dict[str, str], authorization: str | None) -> tuple[int, dict[str, Any]]:
+        shutil.rmtree(tmp_path / "state")
+        return issue(fields, authorization)
+
+    issue = server.issue
+    monkeypatch.setattr(server, "issue", issue_and_remove)
+    with pytest.raises(TokenStoreError, match=r"is lost: authorize again.*set API_REFRESH_TOKEN") as caught:
+        token(signer)
+    assert_clean(caught.value)
 
 
 def test_a_refresh_token_is_not_spent_on_a_full_disk(server: TokenServer, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import socket
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from email.utils import formatdate
 from pathlib import Path
@@ -56,7 +57,7 @@ BROKEN: list[tuple[Kind, str]] = [
     (faults.lost(), "the connection was cut"),
     (faults.cut(), "the connection was cut"),
     (faults.cut(0), "the connection was cut"),
-    (faults.raw(b"what?\r\n\r\n"), "the connection was cut"),
+    (faults.raw(b"what?\r\n\r\n"), "what came is no HTTP"),
     (faults.body(b"{}", headers={"Content-Encoding": "gzip"}), "the compressed body is broken"),
     (faults.slow(3600), "no answer within the read timeout"),
 ]
@@ -250,7 +251,7 @@ def test_what_a_load_costs_is_counted_exactly(clock: Clock) -> None:
 
 def test_threads_share_a_client() -> None:
     with serving(ROWS) as (sandbox, url):
-        client = HttpClient(url, max_concurrency=4)
+        client = HttpClient(url)
         with ThreadPoolExecutor(4) as threads:
             bodies = list(threads.map(lambda _: client.get(url, {}).body, range(40)))
     assert len(set(bodies)) == 1
@@ -282,3 +283,36 @@ def test_a_form_is_posted_again_only_if_it_did_not_arrive(
     assert len(sandbox.requests) == requests
     with pytest.raises(ResponseError, match="failed after 4 attempts: the connection was refused"):
         client.post_form(f"http://127.0.0.1:{unused_port()}/token", fields, {})
+
+
+@pytest.mark.parametrize("encoding", ["identity", "gzip"])
+@pytest.mark.parametrize("over", [0, 1])
+def test_an_answer_is_taken_up_to_the_bound(encoding: str, over: int) -> None:
+    """However little of it comes over the wire; the connection of one that is cut off is not used again."""
+    content = bytes(10_000 + over)
+    packed = gzip.compress(content) if encoding == "gzip" else content
+    headers = {"Content-Encoding": encoding, "Content-Length": str(len(packed))}
+    with serving(ROWS) as (sandbox, url):
+        sandbox.faults.add(faults.body(packed, headers=headers))
+        client = HttpClient(url, max_page_bytes=10_000)
+        if over:
+            with pytest.raises(ResponseError, match=r"more than 10000 bytes: .*`client\.max_page_bytes` higher"):
+                client.get(url, {})
+        else:
+            assert client.get(url, {}).body == content
+        assert json.loads(client.get(url, {}).body) == BODY
+        assert len(sandbox.requests) == 2
+
+
+def test_a_bomb_does_not_fill_the_memory() -> None:
+    """A gigabyte in a megabyte: no more of it is unpacked than the bound."""
+    bomb = 1_000 * gzip.compress(bytes(1_000_000))
+    headers = {"Content-Encoding": "gzip", "Content-Length": str(len(bomb))}
+    with serving(ROWS) as (sandbox, url):
+        sandbox.faults.add(faults.body(bomb, headers=headers))
+        tracemalloc.start()
+        with pytest.raises(ResponseError, match="more than 1000000 bytes"):
+            HttpClient(url, max_page_bytes=1_000_000).get(url, {})
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert most < 30_000_000

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import socket
 import threading
 from collections.abc import Iterator
@@ -112,6 +113,17 @@ def test_a_query_is_carried_byte_by_byte() -> None:
     ]
 
 
+def test_a_log_of_all_requests_leaves_out_their_queries(
+    clock: Clock, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    with signed_in(QUERY_KEY, ApiKey(SECRET, name="key"), tmp_path, clock) as (_, client, url):
+        assert client.get(url, {"q": "people's data"}).status == 200
+    assert '"GET /shop/rows HTTP/1.1" 200' in caplog.text
+    assert "key" not in caplog.text
+    assert "people" not in caplog.text
+
+
 def test_parameters_arrive_as_they_are() -> None:
     sent = {"q": "a b&c=/+é", "filter[at][_gte]": "%25{}"}
     with serving(ROWS) as (sandbox, url):
@@ -145,6 +157,7 @@ def test_a_path_stands_below_the_base_url(base: str, path: str, url: str) -> Non
         ("https://", "must be a URL"),
         ("https://api.example.com:99999", "must be a URL"),
         ("", "must be a URL"),
+        ("https://user:password@api.example.com", "names a user"),
     ],
 )
 def test_credentials_are_not_sent_in_the_clear(url: str, problem: str) -> None:
@@ -155,6 +168,20 @@ def test_credentials_are_not_sent_in_the_clear(url: str, problem: str) -> None:
         client.post_form(url, {"client_secret": SECRET}, {})
     if problem == "plain http":
         assert HttpClient(url, allow_insecure_http=True).url("x") == f"{url}/x"
+
+
+@pytest.mark.parametrize(
+    "url", [f"https://{SECRET[:6]}@host", "https://me:pw@host", "https://host?k=1", "https://host#k"]
+)
+def test_a_base_url_from_the_environment_holds_no_credentials(url: str) -> None:
+    """A path would go into its query, and its user to nobody."""
+    with pytest.raises(ConfigError, match=r"^base_url must be a URL without user, query and fragment: ") as caught:
+        HttpClient(url)
+    assert url.partition("//")[2] not in str(caught.value)
+    client = HttpClient("https://api.example.com")
+    if "@" in url:
+        with pytest.raises(ConfigError, match=r"^token_url must be a URL without user"):
+            client.post_form(url, {}, {})
 
 
 @pytest.mark.parametrize("base", ["http://localhost:8000", "http://127.0.0.1", "http://[::1]:8000"])

@@ -63,6 +63,15 @@ def test_read_literals_and_what_is_unset() -> None:
         secrets.require(SecretRef(env="NAME"), "client.base_url")
 
 
+@pytest.mark.parametrize("text", ["qu0ted\u2019", "qu0téd"])
+def test_a_header_that_cannot_be_sent_is_refused_by_name_without_the_value(text: str) -> None:
+    secrets = Secrets({"NAME": text, "OTHER": "plain"})
+    assert secrets.header(SecretRef(env="OTHER"), "client.headers.X") == "plain"
+    with pytest.raises(CredentialsError, match=r"^`client\.headers\.X`: NAME holds characters that a header") as caught:
+        secrets.header(SecretRef(env="NAME"), "client.headers.X")
+    assert "qu0" not in str(caught.value)
+
+
 @pytest.mark.parametrize("text", ["tw1ce\ntw1ce", "tw1ce\x00", "tw1ce\u200bx", "\ufefftw1ce", "tw1ce\udcff"])
 def test_pasted_too_much_is_refused_by_name_without_the_value(text: str) -> None:
     with pytest.raises(CredentialsError, match=r"^NAME holds a line break or an invisible character") as caught:

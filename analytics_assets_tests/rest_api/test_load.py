@@ -10,7 +10,7 @@ import duckdb
 import pytest
 
 from analytics_assets.rest_api import source
-from analytics_assets.rest_api.errors import DataError, ResponseError, WarehouseError
+from analytics_assets.rest_api.errors import DataError, ResponseError, TypeChangeError, WarehouseError
 from analytics_assets.sandbox import faults
 from analytics_assets_tests.rest_api.loading import orders
 
@@ -51,7 +51,7 @@ def test_composite_key(tmp_path: Path) -> None:
 def test_null_key(nameless: dict[str, Any], tmp_path: Path) -> None:
     rows = [{"id": 1, "v": 1}, nameless, {"id": 3, "v": 3}]
     with orders(tmp_path) as api:
-        with pytest.raises(DataError, match=r"'id' is null or missing in 1 of 2 records.*`null_key: skip`"):
+        with pytest.raises(DataError, match=r"'id' is null or missing in 1 of 3 records.*`null_key: skip`"):
             api.load(rows)
         assert not api.types()
         load = api.load(rows, null_key="skip")
@@ -191,6 +191,28 @@ def test_a_field_that_changes_its_type(
     for n, value in enumerate(values):
         assert [held for held in found[2 * n].values() if held is not None] == ([] if value is None else [value])
         assert set(found[2 * n + 1].values()) == {None}
+
+
+@pytest.mark.parametrize("together", [True, False], ids=["in one load", "between loads"])
+def test_a_contract_in_place_of_variants(together: bool, tmp_path: Path) -> None:
+    rows = [{"id": 1, "amount": 1}, {"id": 2, "amount": None}, {"id": 3, "amount": "much"}, {"id": 4, "amount": 4}]
+    with orders(tmp_path, schema_contract="freeze") as api:
+        api.load(rows[:2])
+        with pytest.raises(TypeChangeError, match=r"field 'amount' changed its type: the column 'amount' is bigint"):
+            api.load(rows if together else rows[2:])
+        assert api.rows() == rows[:2]
+        load = api.load(rows if together else rows[2:], schema_contract="discard_value")
+        assert api.rows() == [*rows[:2], {"id": 3, "amount": None}, rows[3]]
+        assert api.types() == {"id": "BIGINT", "amount": "BIGINT"}
+    assert load.statistics.changed_columns == {"amount": ["1 values left out"]}
+
+
+def test_a_value_that_is_left_out_of_a_column_that_needs_one(tmp_path: Path) -> None:
+    columns = {"amount": {"data_type": "bigint", "nullable": False}}
+    with orders(tmp_path, schema_contract="discard_value", columns=columns) as api:
+        with pytest.raises(DataError, match="'amount' is declared as not nullable"):
+            api.load([{"id": 1, "amount": "much"}])
+        assert api.types() == {}
 
 
 def test_a_row_moves_between_variants(tmp_path: Path) -> None:

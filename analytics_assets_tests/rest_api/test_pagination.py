@@ -11,7 +11,7 @@ import pytest
 from analytics_assets.rest_api import config
 from analytics_assets.rest_api.client import HttpClient
 from analytics_assets.rest_api.errors import ResponseError
-from analytics_assets.rest_api.paginators import header_link
+from analytics_assets.rest_api.pagination import header_link
 from analytics_assets.rest_api.walk import Walk
 from analytics_assets.sandbox import (
     Cursor,
@@ -168,7 +168,6 @@ SCRIPTED: list[tuple[Answers, dict[str, Any], str]] = [
     ([page(A, next="?n=1"), page(next="?n=2"), page(B, next="")], LINK, "ab"),
     ([page(A, n="3"), page(B, n=3), page(C, n=3)], {**OFFSET, "total_path": "n"}, "abc"),
     ([page(A, n=2), page(B, n=3), page(C, n=3)], {**OFFSET, "total_path": "n"}, "abc"),  # rows are added meanwhile
-    ([page(A, n=9), page(B, n=2)], {**OFFSET, "total_path": "n"}, "ab"),  # and taken away
     ([page(A, n=2), page(B, n=2)], {**OFFSET, "offset": 1, "total_path": "n"}, "ab"),  # the first row has offset 1
     ([page(B, n=2), page(n=2)], {**OFFSET, "offset": 1, "total_path": "n"}, "b"),  # or 0
     ([page(A, B, n=9, next=1), page(C, n=3, next=2)], {**CURSOR, "total_rows_path": "n"}, "abc"),
@@ -221,6 +220,13 @@ LOST: list[tuple[Answers, dict[str, Any], str]] = [
     ([page(A)], {**CURSOR, "total_rows_path": "n"}, "`total_rows_path: n` leads to no whole number"),
     ([page(A)], {**CURSOR, "total_rows_header": "X-N"}, "`total_rows_header: X-N` leads to no whole number"),
     ([page(A, n=3), page(n=3)], {**OFFSET, "total_path": "n"}, "an empty page came at offset 1"),
+    ([page(A, n=3), page(B, n=2)], {**OFFSET, "total_path": "n"}, "`n` says 3 rows, and 2 came"),  # one was removed
+    ([page(A, B, n=1)], {**OFFSET, "total_path": "n"}, "`n` says 1 rows, and 2 came"),
+    ([page(A, n=3), page(B, n=2)], {**OFFSET, "total_rows_path": "n"}, "promised 3 rows and sent 2"),
+    ([page(A, n=3), page(B, n=2)], {**NUMBER, "total_path": "n"}, "`n` says 3 pages, and fewer were to be had"),
+    ([page(A), page(), page(B)], {**OFFSET, "limit": 1}, "the page at 1 is empty, and yet rows come after it"),
+    ([page(A), page(), page(B)], {**NUMBER, "limit": 1}, "the page at 1 is empty, and yet rows come after it"),
+    ([page(A), page(B), page(), page(C)], NUMBER, "the page at 2 is empty, and yet rows come after it"),
     ([page(A, more=True), page(more=True)], {**OFFSET, "has_more_path": "more"}, "an empty page came at offset 1"),
     ([page(A, n=3), page(n=3)], {**NUMBER, "total_path": "n"}, "page 1 is empty"),
     ([page(A, n=3), page(n=3)], {**OFFSET, "total_rows_path": "n"}, "promised 3 rows and sent 1"),

@@ -207,6 +207,18 @@ def test_a_server_that_is_not_there(postgres_shop: Shop, monkeypatch: pytest.Mon
     assert PASSWORD not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "password", [f"x@{PASSWORD}", f"x/{PASSWORD}", f"x#{PASSWORD}", f"{PASSWORD}%zz", f"x?{PASSWORD}"]
+)
+def test_a_password_that_is_not_encoded_is_not_shown(
+    password: str, postgres_shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DESTINATION__POSTGRES__CREDENTIALS", f"postgresql://me:{password}@127.0.0.1:1/db")
+    with serving(Endpoint("/rows", [{"id": 1}])) as (_, url), pytest.raises(WarehouseError) as caught:
+        postgres_shop.load(url)
+    assert PASSWORD not in str(caught.value)
+
+
 def test_invented_data_does_not_go_there(postgres_shop: Shop) -> None:
     credentials = ApiCredentials(api="shop", variables=["SHOP_BASE_URL"], sandbox=True)
     client = Client.model_validate({"base_url": {"env": "SHOP_BASE_URL"}})

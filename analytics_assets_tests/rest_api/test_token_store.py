@@ -1,25 +1,24 @@
-"""Tokens on disk: private, whole, one writer at a time, and never in the way when they are broken."""
+"""Tokens in either store: found again, whole, one writer at a time, and never in the way when they are broken."""
 
 from __future__ import annotations
 
+import pickle
 import signal
-import stat
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 
-from analytics_assets.rest_api.errors import CredentialsError
+from analytics_assets.rest_api.token_folder import TokenFolder
 from analytics_assets.rest_api.token_store import Token, TokenStore, TokenStoreError, fingerprint, state_dir
+from analytics_assets.rest_api.token_table import TokenTable
+from analytics_assets_tests.rest_api.conftest import Postgres
 
 TOKEN = Token("access-1", "refresh-1", issued_at=1000.0, expires_at=4600.0, request="of-this-scope")
 NAME = "0" * 64
-
-
-def mode(path: Path) -> int:
-    return stat.S_IMODE(path.stat().st_mode)
 
 
 @pytest.mark.parametrize(
@@ -68,87 +67,115 @@ def test_leeway_is_a_small_part_of_short_lives(life: float, usable_until: float)
     assert not token.usable(usable_until + 0.01)
 
 
-def test_a_token_is_kept_in_private(tmp_path: Path) -> None:
-    store = TokenStore(tmp_path / "state")
-    with store.locked(NAME) as file:
-        assert file.read() is None
-        file.reserve()
-        file.write(TOKEN)
-        file.write(replace(TOKEN, access_token="access-2", refresh_token=None))
-    with TokenStore(tmp_path / "state").locked(NAME) as file:
-        assert file.read() == replace(TOKEN, access_token="access-2", refresh_token=None)
-    assert mode(store.folder) == 0o700
-    assert {path.name: mode(path) for path in store.folder.iterdir()} == {f"{NAME}.json": 0o600, f"{NAME}.lock": 0o600}
+# What every store does
 
 
-def test_a_folder_that_others_can_read_is_closed(tmp_path: Path) -> None:
-    store = TokenStore(tmp_path)
-    store.folder.mkdir(mode=0o755)
-    with store.locked(NAME):
-        assert mode(store.folder) == 0o700
+class Kept(Protocol):
+    """A store as these tests use it: opened anew, as by another process, and with something put into it."""
+
+    def open(self, *, lock_seconds: float = 60.0) -> TokenStore: ...
+    def put(self, content: str) -> None: ...
+
+
+@dataclass
+class InFolder:
+    folder: Path
+
+    def open(self, *, lock_seconds: float = 60.0) -> TokenStore:
+        return TokenFolder(self.folder, lock_seconds=lock_seconds)
+
+    def put(self, content: str) -> None:
+        (self.folder / "tokens" / f"{NAME}.json").write_text(content)
+
+
+@dataclass
+class InTable:
+    postgres: Postgres
+    credentials: str
+
+    def open(self, *, lock_seconds: float = 60.0) -> TokenStore:
+        return TokenTable(self.credentials, variable="TOKENS", lock_seconds=lock_seconds)
+
+    def put(self, content: str) -> None:
+        self.postgres.query(f"UPDATE tokens.analytics_assets_tokens SET token = '{content}'")
+
+
+@pytest.fixture(params=["folder", "table"])
+def kept(request: pytest.FixtureRequest, tmp_path: Path) -> Kept:
+    if request.param == "folder":
+        return InFolder(tmp_path)
+    return InTable(request.getfixturevalue("postgres"), request.getfixturevalue("token_database"))
+
+
+def test_a_token_is_found_by_whoever_comes_next(kept: Kept) -> None:
+    second = replace(TOKEN, access_token="access-2", refresh_token=None)
+    with kept.open().locked(NAME) as place:
+        assert place.read() is None
+        place.reserve()
+        assert place.read() is None
+        place.write(TOKEN)
+        assert place.read() == TOKEN
+    with kept.open().locked(NAME) as place:
+        assert place.read() == TOKEN
+        place.reserve()
+        place.write(second)
+    with kept.open().locked(NAME) as place:
+        assert place.read() == second
+    with kept.open().locked("1" * 64) as place:
+        assert place.read() is None
+
+
+def test_what_was_not_written_leaves_the_token_as_it_was(kept: Kept) -> None:
+    with kept.open().locked(NAME) as place:
+        place.write(TOKEN)
+    with kept.open().locked(NAME) as place:
+        place.reserve()
+    with kept.open().locked(NAME) as place:
+        assert place.read() == TOKEN
 
 
 @pytest.mark.parametrize(
     "content",
     [
-        b"",
-        b'{"access_token": "acc',
-        b"\xff\xfe",
-        b"[]",
-        b'"text"',
-        b'{"token": "of another program"}',
-        b'{"access_token": 7, "refresh_token": null, "issued_at": 1, "expires_at": 2, "request": "x"}',
-        b"[" * 100_000,
-        b"\0" * 16_384,
+        "",
+        '{"access_token": "s3cret',
+        "[]",
+        '"text"',
+        '{"token": "s3cret of another program"}',
+        '{"access_token": 7, "refresh_token": null, "issued_at": 1, "expires_at": 2, "request": "x"}',
+        "[" * 100_000,
     ],
+    ids=range(7),
 )
 def test_what_is_no_token_counts_as_none_with_a_warning(
-    content: bytes, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    content: str, kept: Kept, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with TokenStore(tmp_path).locked(NAME) as file:
-        file.path.write_bytes(content)
-        assert file.read() is None
+    with kept.open().locked(NAME) as place:
+        place.write(TOKEN)
+    kept.put(content)
+    with kept.open().locked(NAME) as place:
+        assert place.read() is None
         assert [record.levelname for record in caplog.records] == ["WARNING"]
-        assert str(file.path) in caplog.text
-        file.write(TOKEN)
-        assert file.read() == TOKEN
+        assert "s3cret" not in caplog.text
+        place.write(TOKEN)
+    with kept.open().locked(NAME) as place:
+        assert place.read() == TOKEN
 
 
-def test_what_a_crash_left_is_overwritten(tmp_path: Path) -> None:
-    with TokenStore(tmp_path).locked(NAME) as file:
-        leftover = file.path.with_suffix(".new")
-        leftover.write_bytes(b"x" * 100_000)
-        leftover.chmod(0o644)
-        file.write(TOKEN)
-        assert file.read() == TOKEN
-        assert mode(file.path) == 0o600
-        assert not leftover.exists()
+HOLD = """
+import pickle, sys, time
+with pickle.loads(bytes.fromhex(sys.argv[1])).locked(sys.argv[2]):
+    print("held", flush=True)
+    time.sleep(600)
+"""
 
 
-def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
-    (tmp_path / "state").write_text("a file in the way")
-    with (
-        pytest.raises(TokenStoreError, match=r"state/tokens \(Not a directory\).*ANALYTICS_STATE_DIR"),
-        TokenStore(tmp_path / "state").locked(NAME),
-    ):
-        pass
-
-
-def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
-    with TokenStore(tmp_path).locked(NAME) as file:
-        file.path.mkdir()
-        with pytest.raises(CredentialsError, match=r"\.json \(Is a directory\)"):
-            file.read()
-
-
-def test_a_lock_keeps_other_processes_out_and_dies_with_its_holder(tmp_path: Path) -> None:
-    code = (
-        "import sys, time; from pathlib import Path\n"
-        "from analytics_assets.rest_api.token_store import TokenStore\n"
-        "with TokenStore(Path(sys.argv[1])).locked(sys.argv[2]): print('held', flush=True); time.sleep(600)"
-    )
+def test_a_lock_keeps_other_processes_out_and_dies_with_its_holder(kept: Kept) -> None:
+    impatient = kept.open(lock_seconds=0.001)
+    with kept.open().locked(NAME) as place:
+        place.write(TOKEN)
     holder = subprocess.Popen(
-        [sys.executable, "-c", code, str(tmp_path), NAME],
+        [sys.executable, "-c", HOLD, pickle.dumps(kept.open()).hex(), NAME],
         stdout=subprocess.PIPE,
         text=True,
         env={"PYTHONPATH": str(Path(__file__).parents[2])},
@@ -156,13 +183,15 @@ def test_a_lock_keeps_other_processes_out_and_dies_with_its_holder(tmp_path: Pat
     try:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"
-        impatient = TokenStore(tmp_path, lock_timeout=0)
-        with pytest.raises(TokenStoreError, match=r"another process .* still holds"), impatient.locked(NAME):
+        with (
+            pytest.raises(TokenStoreError, match=r"another process .*look for a run that hangs"),
+            impatient.locked(NAME),
+        ):
             pass
         with impatient.locked("1" * 64):
             pass
     finally:
         holder.send_signal(signal.SIGKILL)
         holder.communicate()
-    with impatient.locked(NAME) as file:
-        assert file.read() is None
+    with kept.open().locked(NAME) as place:
+        assert place.read() == TOKEN

@@ -157,3 +157,12 @@ def test_tokens_outlive_the_server_that_issued_them() -> None:
         assert get(url, Authorization=f"Bearer {issued['access_token']}").status == 200
         assert refresh(url, issued["refresh_token"]).status == 200
         assert refresh(url, issued["refresh_token"]).status == 400
+
+
+def test_a_new_authorization_starts_a_family_that_does_not_depend_on_a_revoked_one() -> None:
+    with serving(ORDERS, auth=ROTATING) as (sandbox, url):
+        assert [refresh(url, "refresh-0").status for _ in range(2)] == [200, 400]
+        [api] = sandbox.apis
+        mine, other = (sandbox.authorize(api) for _ in range(2))
+        assert [refresh(url, mine).status for _ in range(2)] == [200, 400]
+        assert refresh(url, other).status == 200

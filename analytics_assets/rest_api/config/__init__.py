@@ -6,7 +6,7 @@ Names that dlt has too mean what they mean in dlt. Nothing here reads a secret o
 from analytics_assets.rest_api.config.api import Partitions, RestApiConfig, Schedule
 from analytics_assets.rest_api.config.client import ApiKey, Auth, Bearer, Client, HttpBasic, OAuth2
 from analytics_assets.rest_api.config.columns import Column, Kind
-from analytics_assets.rest_api.config.file import Attributes, load_config, parse_config
+from analytics_assets.rest_api.config.file import COMPONENT, Attributes, load_config, parse_config
 from analytics_assets.rest_api.config.paginators import (
     Cursor,
     HeaderCursor,
@@ -29,7 +29,8 @@ from analytics_assets.rest_api.config.resources import (
 from analytics_assets.rest_api.config.values import SecretRef, Value
 
 __all__ = [
-    "ApiKey", "Attributes", "Auth", "Bearer", "Client", "Column", "Cursor", "Defaults", "Endpoint", "ErrorHandler",
+    "COMPONENT", "ApiKey", "Attributes", "Auth", "Bearer", "Client", "Column", "Cursor", "Defaults", "Endpoint",
+    "ErrorHandler",
     "HeaderCursor", "HeaderLink", "HttpBasic", "Incremental", "JsonLink", "Kind", "OAuth2", "Offset", "PageNumber",
     "Paginator", "Partitions", "ResolvedResource", "Resource", "RestApiConfig", "Schedule", "SecretRef", "SinglePage",
     "StopCondition", "Value", "load_config", "parse_config",

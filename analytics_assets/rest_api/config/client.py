@@ -126,6 +126,8 @@ class Client(Model):
     max_requests_per_second: Annotated[float, Field(strict=True, gt=0)] | None = None
     connect_timeout: Seconds = 10.0
     read_timeout: Seconds = 60.0
+    max_page_bytes: Count = 100_000_000
+    """The greatest answer that is taken, decompressed: what memory has to hold, once for each request under way."""
     allow_insecure_http: Flag = False
     """Whether credentials may be sent unencrypted, over plain http, to another machine."""
     paginator: Paginator | None = None

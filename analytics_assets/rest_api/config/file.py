@@ -21,6 +21,7 @@ from analytics_assets.rest_api.errors import ConfigError
 
 MAX_BYTES = 250_000
 MAX_DEPTH = 50
+COMPONENT = "analytics_assets.components.RestApi"
 # Dagster's keys of a component file. It takes two more, which both run code: a template is code, a module is.
 FILE_KEYS = ("type", "attributes", "requirements")
 CODE_KEYS = ("post_processing", "template_vars_module")
@@ -80,10 +81,22 @@ def _file_problems(document: object) -> list[Problem]:
             problems.append(((key,), "is not taken, as it runs code; define the assets in Python for that"))
         elif key not in FILE_KEYS:
             problems.append(((key,), unknown_key(key, FILE_KEYS)))
+    if document.get("type") != COMPONENT:
+        problems.append((("type",), f"must be {COMPONENT}"))
+    if not _are_requirements(document.get("requirements")):
+        problems.append((("requirements",), "must be {env: [NAME, ...]}, or left out"))
     if not isinstance(document.get("attributes"), dict):
         keys = ", ".join(RestApiConfig.known_keys())
         problems.append((("attributes",), f"is required: a mapping with the keys {keys}"))
     return problems
+
+
+def _are_requirements(value: object) -> bool:
+    """Whether Dagster takes it; its own errors are stack traces."""
+    if value is None:
+        return True
+    names = value.get("env") if isinstance(value, dict) and value.keys() <= {"env"} else ()
+    return names is None or (isinstance(names, list) and all(isinstance(name, str) for name in names))
 
 
 def _config_error(problems: Iterable[Problem], file: str | None, lines: Mapping[Place, int]) -> ConfigError:
@@ -114,7 +127,7 @@ def _text(path: Path) -> str:
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
     if len(content) > MAX_BYTES:
-        raise ConfigError(f"{path}: is larger than {MAX_BYTES} bytes, which no configuration needs")
+        raise ConfigError(f"{path}:1: is larger than {MAX_BYTES} bytes, which no configuration needs")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -134,7 +147,9 @@ def _read(path: Path) -> YamlReader:
         line = text.count("\n", 0, error.position)
         problem = "holds a character that YAML does not take"
     except (ValueError, OverflowError):
-        raise ConfigError(f"{path}: holds an escape (\\U...) for a character that does not exist") from None
+        found = re.search(r"\\U(?!000|0010)", text)
+        line = text.count("\n", 0, found.start() if found else 0)
+        problem = "holds an escape (\\U...) for a character that does not exist"
     raise ConfigError(f"{path}:{line + 1}: {problem}")
 
 
@@ -148,6 +163,7 @@ class YamlReader(yaml.SafeLoader):
         self.depth = 0
         node = self.get_single_node()
         self.document: Any = None if node is None else self._value(node, ())
+        self.lines.setdefault((), 1)  # an empty file
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]

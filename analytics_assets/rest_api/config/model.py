@@ -7,8 +7,11 @@ where a form depends on another value. All of that is mended here, once.
 
 from __future__ import annotations
 
+import ast
 import difflib
+import inspect
 import re
+import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeVar, get_args
@@ -96,6 +99,20 @@ def read_each(data: Any, read: Callable[[str, Any], T]) -> dict[str, T]:
     return values
 
 
+def docstrings(model: type[BaseModel]) -> dict[str, str]:
+    """The texts below the fields of a model. pydantic's own reading of them takes longer than all else of an import."""
+    found: dict[str, str] = {}
+    for base in reversed(model.__mro__):
+        if issubclass(base, Model) and base is not Model:
+            [definition] = ast.parse(textwrap.dedent(inspect.getsource(base))).body
+            assert isinstance(definition, ast.ClassDef)
+            for above, below in zip(definition.body, definition.body[1:], strict=False):
+                text = below.value if isinstance(below, ast.Expr) else None
+                if isinstance(above, ast.AnnAssign) and isinstance(text, ast.Constant) and isinstance(text.value, str):
+                    found[ast.unparse(above.target)] = inspect.cleandoc(text.value)
+    return found
+
+
 class Model(BaseModel):
     """A mapping of the YAML file."""
 
@@ -104,7 +121,7 @@ class Model(BaseModel):
         extra="forbid",
         allow_inf_nan=False,
         hide_input_in_errors=True,
-        use_attribute_docstrings=True,
+        defer_build=True,  # each process pays for it: only what a file needs is built
     )
 
     synonyms: ClassVar[Mapping[str, str]] = {}
@@ -170,6 +187,9 @@ class Model(BaseModel):
                 property_.update(_or_null(next(form for form in alternatives if form != {"type": "null"})))
             if property_.get("default", 0) is None:
                 del property_["default"]
+        for name, text in docstrings(cls).items():
+            key = cls.model_fields[name].alias or name
+            properties.get(key, {}).setdefault("description", text)
         for synonym, name in cls.synonyms.items():
             properties[synonym] = {**properties[name], "description": f"dlt's name for `{name}`."}
             if name in document.get("required", []):

@@ -66,7 +66,7 @@ class Offset(PaginatorBase):
     has_more_path: JsonPath | None = None
     """Where the answer says with true or false whether there are more rows."""
     stop_after_empty_page: Literal[True] = True
-    """As dlt's default; an empty page that is not the last cannot be told from the end."""
+    """As dlt's default. After a full page one more is asked for: rows after an empty page are an error."""
 
     not_carried: ClassVar[Mapping[str, str]] = {"offset_body_path": BODY, "limit_body_path": BODY}
 
@@ -92,7 +92,7 @@ class PageNumber(PaginatorBase):
     has_more_path: JsonPath | None = None
     """Where the answer says with true or false whether there are more pages."""
     stop_after_empty_page: Literal[True] = True
-    """As dlt's default; an empty page that is not the last cannot be told from the end."""
+    """As dlt's default. After a full page one more is asked for: rows after an empty page are an error."""
 
     synonyms: ClassVar[Mapping[str, str]] = {"base_page": "start_from_page"}
     not_carried: ClassVar[Mapping[str, str]] = {"page_body_path": BODY}

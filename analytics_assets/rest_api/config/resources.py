@@ -181,6 +181,19 @@ class EndpointConfig(EndpointDefaults):
     shorthand: ClassVar[str | None] = "path"
 
 
+class SchemaContract(Model):
+    """What a load does with a value that is not of its column's type. It is reported in any case."""
+
+    data_type: Literal["evolve", "freeze", "discard_value"] = "evolve"
+    """evolve: the value goes to a column of its own (amount__v_text). freeze: the load fails. discard_value: it is left
+    out."""
+    columns: Literal["evolve"] = "evolve"
+    """New fields become columns."""
+    tables: Literal["evolve"] = "evolve"
+
+    shorthand: ClassVar[str | None] = "data_type"
+
+
 class Defaults(Model):
     """What holds for every resource that does not say otherwise."""
 
@@ -190,6 +203,7 @@ class Defaults(Model):
     """What a row without its key does: fail the load (fail), or be left out and counted (skip)."""
     write_disposition: WriteDisposition | None = None
     """merge (if left out): rows with the same key are replaced. replace: the table is. append: rows are added."""
+    schema_contract: SchemaContract | None = None
     columns: Columns | None = None
     """Columns that are declared, by name or in dlt's list form. Others are added as they come."""
     schema_: Annotated[SchemaColumns | None, Field(alias="schema")] = None
@@ -206,7 +220,6 @@ class Defaults(Model):
         "table_name": "a table is named as its resource",
         "merge_key": "write `primary_key`",
         "incremental": "write `endpoint.incremental`",
-        "schema_contract": "new fields become columns, and changed types columns of their own",
         "table_format": "the destination decides",
         "file_format": "the destination decides",
         "max_table_nesting": "nested values are JSON columns",
@@ -258,5 +271,6 @@ class ResolvedResource(Model):
     primary_key: tuple[str, ...] = ()
     null_key: Literal["fail", "skip"] = "fail"
     write_disposition: WriteDisposition = "merge"
+    schema_contract: SchemaContract = SchemaContract()
     columns: dict[str, Column] = Field(default_factory=dict)
     preview: bool = True

@@ -132,6 +132,7 @@ def test_every_key_is_read() -> None:
         {"domain": "hr"},
         False,
     )
+    assert (offsets.schema_contract.data_type, pages.schema_contract.data_type) == ("discard_value", "freeze")
     assert isinstance(pages.endpoint.paginator, PageNumber)
     assert (pages.endpoint.paginator.start_from_page, pages.endpoint.paginator.first_page) == (1, 2)
     assert pages.columns == {"a": Column(kind="text"), "b": Column(kind="timestamp", format="epoch_s")}

@@ -42,10 +42,17 @@ WRONG = [
     # Keys
     (PAGINATOR, "paginator: {type: offset, limitt: 100, limit: 1}", "8 attributes.resource_defaults.endpoint.paginator.limitt: unknown key; did you mean 'limit'? allowed: has_more_path, limit, limit_param, maximum_offset, offset, offset_param, stop_after_empty_page, total_path, total_rows_header, total_rows_path, type"),
     ("  partitions:", "  partition:", "13 attributes.partition: unknown key; did you mean 'partitions'? allowed: client, partitions, resource_defaults, resources, sandbox, schedule"),
-    (NAME, f"{NAME}\n      qqq: 1", f"11 {USERS}.qqq: unknown key; allowed: columns, description, endpoint, name, null_key, owners, preview, primary_key, schema, tags, write_disposition"),
+    (NAME, f"{NAME}\n      qqq: 1", f"11 {USERS}.qqq: unknown key; allowed: columns, description, endpoint, name, null_key, owners, preview, primary_key, schema, schema_contract, tags, write_disposition"),
     (CLIENT, "max_concurrency: 2", "3 attributes.client.base_url: is required"),
     (NAME, "description: x", f"10 {USERS}.name: is required"),
-    ("type: analytics", "tpye: analytics", "1 tpye: unknown key; did you mean 'type'? allowed: type, attributes, requirements"),
+    ("attributes:", "atributes: {}\nattributes:", "2 atributes: unknown key; did you mean 'attributes'? allowed: type, attributes, requirements"),
+    ("components.RestApi", "components.RestAp", "1 type: must be analytics_assets.components.RestApi"),
+    ("type: analytics_assets.components.RestApi", "type:", "1 type: must be analytics_assets.components.RestApi"),
+    ("type: analytics_assets.components.RestApi\n", "", "1 type: must be analytics_assets.components.RestApi"),
+    ("attributes:\n", "requirements: 5\nattributes:\n", "2 requirements: must be {env: [NAME, ...]}, or left out"),
+    ("attributes:\n", "requirements: {env: A}\nattributes:\n", "2 requirements: must be {env: [NAME, ...]}, or left out"),
+    ("attributes:\n", "requirements: {env: [1]}\nattributes:\n", "2 requirements: must be {env: [NAME, ...]}, or left out"),
+    ("attributes:\n", "requirements: {x: []}\nattributes:\n", "2 requirements: must be {env: [NAME, ...]}, or left out"),
     # dlt's keys that are not carried
     (PATH, f"{PATH}\n        response_actions: []", f"13 {USERS}.endpoint.response_actions: dlt's key is not carried here: a status is retried (`error_handler`) or an error; `end_on_404` ends page_number"),
     (NAME, f"{NAME}\n      processing_steps: []", f"11 {USERS}.processing_steps: dlt's key is not carried here: rows are loaded as they come; change them in an asset downstream"),
@@ -64,7 +71,7 @@ WRONG = [
     (CLIENT, f"{CLIENT}\n    headers: {{'a b': x}}", '5 attributes.client.headers["a b"]: must be the name of an HTTP header'),
     (CLIENT, f"{CLIENT}\n    headers: {{X-A: \"a\\nb\"}}", "5 attributes.client.headers.X-A: must be plain ASCII text"),
     (f"\n    - {NAME}\n      endpoint:\n        {PATH}", " []", "9 attributes.resources: must have at least one resource"),
-    ("resources:\n    - name", "resources:\n    - 5\n    - name", "10 attributes.resources[0]: must be a mapping with some of the keys columns, description, endpoint, name, null_key, owners, preview, primary_key, schema, tags, write_disposition"),
+    ("resources:\n    - name", "resources:\n    - 5\n    - name", "10 attributes.resources[0]: must be a mapping with some of the keys columns, description, endpoint, name, null_key, owners, preview, primary_key, schema, schema_contract, tags, write_disposition"),
     (NAME, f"{NAME}\n      write_disposition: merg", f"11 {USERS}.write_disposition: must be 'merge', 'replace' or 'append'; did you mean 'merge'?"),
     (NAME, f"{NAME}\n      primary_key: [id, 5]", f"11 {USERS}.primary_key[1]: must be text"),
     (NAME, f"{NAME}\n      primary_key: {{}}", f"11 {USERS}.primary_key: must be text"),
@@ -102,6 +109,8 @@ WRONG = [
     (NAME, f"{NAME}\n      columns:\n        createdAt: {{type: integer}}\n        created_at: {{type: integer}}", f"13 {USERS}.columns.created_at: is created_at in the warehouse, as 'createdAt' is: remove one"),
     (NAME, f"{NAME}\n      columns:\n        - {{name: a, data_type: text}}\n        - {{name: A, data_type: text}}", f"13 {USERS}.columns[1].name: is a in the warehouse, as 'a' is: remove one"),
     (NAME, f"{NAME}\n      columns: {{_dlt_id: {{data_type: text}}}}", f"11 {USERS}.columns._dlt_id: begins with _dlt, which is dlt's own"),
+    (NAME, f"{NAME}\n      schema_contract: freez", f"11 {USERS}.schema_contract.data_type: must be 'evolve', 'freeze' or 'discard_value'; did you mean 'freeze'?"),
+    (NAME, f"{NAME}\n      schema_contract: {{columns: freeze}}", f"11 {USERS}.schema_contract.columns: must be 'evolve'"),
     (NAME, f"{NAME}\n      schema: {{properties: {{a: {{type: string, fromat: date}}}}}}", f"11 {USERS}.schema.properties.a.fromat: unknown key; did you mean 'format'? allowed: description, format, type"),
     (NAME, f"{NAME}\n      schema: {{type: array, properties: {{a: {{type: string}}}}}}", f"11 {USERS}.schema.type: must be 'object'"),
     (NAME, f"{NAME}\n      schema: {{properties: {{a: {{type: string}}}}}}\n      columns: {{b: {{type: string}}}}", f"11 {USERS}.schema: says what `columns` says: keep one of the two"),
@@ -148,7 +157,7 @@ WRONG = [
     (PATH, "<<: {path: x}", f"12 {USERS}.endpoint.?: a key must be text: put it in quotes"),
     (PARTITIONS, f"{PARTITIONS}\n---\na: 1", "14: expected a single document in the stream but found another document"),
     (PATH, "path: \x00", "12: holds a character that YAML does not take"),
-    (PATH, 'path: "\\U00110000"', " holds an escape (\\U...) for a character that does not exist"),
+    (PATH, 'path: "\\U00110000"', "12: holds an escape (\\U...) for a character that does not exist"),
 ]  # fmt: skip
 
 
@@ -168,14 +177,14 @@ def test_all_mistakes_are_told_at_once_in_the_order_of_the_file(tmp_path: Path) 
 
 
 BAD_FILES = [
-    (b"", " must be a mapping with the keys type and attributes"),
+    (b"", "1: must be a mapping with the keys type and attributes"),
     (b"- 1", "1: must be a mapping with the keys type and attributes"),
-    (b"type: x", "1 attributes: is required: a mapping with the keys client, partitions, resource_defaults, resources, sandbox, schedule"),
-    (b"type: x\nattributes:", "2 attributes: is required: a mapping with the keys client, partitions, resource_defaults, resources, sandbox, schedule"),
+    (b"type: analytics_assets.components.RestApi", "1 attributes: is required: a mapping with the keys client, partitions, resource_defaults, resources, sandbox, schedule"),
+    (b"type: analytics_assets.components.RestApi\nattributes:", "2 attributes: is required: a mapping with the keys client, partitions, resource_defaults, resources, sandbox, schedule"),
     (b"type: x\nattributes: \xff", "2: is not UTF-8 text"),
     (b"[" * 200_000, "1: nested deeper than 50 levels"),
     (b"a: &a [1]\nb: &b [*a, *a]", "2: aliases (*name) are not taken: repeat it, or use `resource_defaults`"),
-    (b"a: " + b"x" * 250_000, " is larger than 250000 bytes, which no configuration needs"),
+    (b"a: " + b"x" * 250_000, "1: is larger than 250000 bytes, which no configuration needs"),
 ]  # fmt: skip
 
 

@@ -1,0 +1,214 @@
+"""HTTP below the client, by libcurl: connections that stay open, timeouts, TLS, proxies, compressed bodies.
+
+libcurl because a request costs a sixth of what it costs in Python, and other threads run meanwhile.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import ssl
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from urllib.parse import quote, urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import certifi
+import pycurl
+
+from analytics_assets.rest_api.errors import ConfigError, ResponseError
+
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+BUFFER_BYTES = 512 * 1024  # libcurl's largest: few calls for a page
+PROXY = re.compile(r"(https?)://(?:[^/@]*@)?(?:\[[0-9a-fA-F:]+\]|[^/@:\[\]]+)(?::\d+)?/?")
+NOT_IN_URL = re.compile(r"[^!#$%&'()*+,/:;=?@\w.~-]", re.ASCII)
+USER = re.compile(r"(?<=://)[^/?#@]*@")  # a link's: it is not for its server to choose who asks
+PROXY_PROBLEM = "the proxy that the environment names cannot be reached or refuses"
+TLS_PROBLEM = "TLS failed: the certificate is not trusted or the protocol is not spoken"
+WEIRD_REPLY = 8  # CURLE_WEIRD_SERVER_REPLY, which pycurl has no name for
+PROBLEMS = {
+    pycurl.E_UNSUPPORTED_PROTOCOL: "what came is no HTTP",
+    WEIRD_REPLY: "what came is no HTTP",
+    pycurl.E_COULDNT_RESOLVE_PROXY: PROXY_PROBLEM,
+    pycurl.E_COULDNT_RESOLVE_HOST: "the host name is unknown",
+    pycurl.E_COULDNT_CONNECT: "the connection was refused",
+    pycurl.E_OPERATION_TIMEDOUT: "no answer within the read timeout",
+    pycurl.E_BAD_CONTENT_ENCODING: "the compressed body is broken",
+    pycurl.E_PARTIAL_FILE: "the connection was cut",
+    pycurl.E_GOT_NOTHING: "the connection was cut",
+    pycurl.E_SEND_ERROR: "the connection was cut",
+    pycurl.E_RECV_ERROR: "the connection was cut",
+    pycurl.E_SSL_CONNECT_ERROR: TLS_PROBLEM,
+    pycurl.E_PEER_FAILED_VERIFICATION: TLS_PROBLEM,
+    pycurl.E_SSL_CACERT_BADFILE: TLS_PROBLEM,
+}
+
+
+class TransportError(Exception):
+    """No answer. The text holds no URL; `arrived` is False if the request cannot have reached the server."""
+
+    def __init__(self, problem: str, *, arrived: bool = True) -> None:
+        super().__init__(problem)
+        self.arrived = arrived
+
+
+class Headers(Mapping[str, str]):
+    """An answer's headers, by names in any case; one that came more than once has commas between. Read when needed."""
+
+    def __init__(self, lines: list[bytes]) -> None:
+        self._lines = lines
+
+    @cached_property
+    def _values(self) -> dict[str, str]:
+        values: dict[str, str] = {}
+        for line in self._lines:
+            if line.startswith(b"HTTP/"):  # after an answer that was not the last: 100, 103
+                values.clear()
+            name, colon, value = line.decode("latin-1").partition(":")
+            key, text = name.strip().lower(), value.strip()
+            if colon:
+                values[key] = f"{values[key]}, {text}" if key in values else text
+        return values
+
+    def __getitem__(self, name: str) -> str:
+        return self._values[name.lower()]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+
+@dataclass(frozen=True)
+class Response:
+    """An answer, whole: its body decompressed."""
+
+    status: int
+    headers: Headers
+    body: bytes
+
+
+class Transport:
+    """Sends requests to one host; safe to share between threads."""
+
+    def __init__(
+        self, target: tuple[str, str, int], *, connect_timeout: float, read_timeout: float, max_page_bytes: int
+    ) -> None:
+        """`target` is an origin: its scheme and host tell the proxy that the environment names for it.
+
+        Raises:
+            ConfigError: the proxy is none.
+        """
+        trusted = ssl.get_default_verify_paths()
+        self._options = {
+            pycurl.NOSIGNAL: 1,
+            pycurl.PROTOCOLS: pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS,
+            pycurl.HTTP_VERSION: pycurl.CURL_HTTP_VERSION_1_1,
+            pycurl.PATH_AS_IS: 1,
+            pycurl.PROXY: proxy_for(target),  # empty: none, whatever the environment says
+            pycurl.CAINFO: trusted.cafile or certifi.where(),
+            pycurl.CONNECTTIMEOUT_MS: max(1, int(connect_timeout * 1000)),
+            pycurl.LOW_SPEED_LIMIT: 1,  # a byte a second, or it counts as silence
+            pycurl.LOW_SPEED_TIME: math.ceil(read_timeout),
+            pycurl.BUFFERSIZE: BUFFER_BYTES,
+            pycurl.ACCEPT_ENCODING: "gzip",
+            pycurl.NOPROGRESS: 0,
+            pycurl.XFERINFOFUNCTION: lambda *_: None,  # called every second: a signal is heard in a long wait, too
+        }
+        if trusted.capath:
+            self._options[pycurl.CAPATH] = trusted.capath
+        self._max_page_bytes = max_page_bytes
+        self._idle: list[pycurl.Curl] = []
+
+    def close(self) -> None:
+        while self._idle:
+            self._idle.pop().close()
+
+    def send(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> Response:
+        """The answer to one request, whatever its status; redirects are answers.
+
+        Raises:
+            TransportError: there is none.
+            ResponseError: it is larger than may be; no more of it is read than that.
+        """
+        curl = self._idle.pop() if self._idle else self._open()
+        lines: list[bytes] = []
+        chunks: list[bytes] = []
+        left = self._max_page_bytes
+
+        def take(chunk: bytes) -> int | None:
+            nonlocal left
+            left -= len(chunk)
+            chunks.append(chunk)
+            return None if left >= 0 else 0  # libcurl stops where less is taken than came
+
+        curl.setopt(pycurl.URL, NOT_IN_URL.sub(lambda found: quote(found[0]), USER.sub("", url, 1)))
+        curl.setopt(pycurl.HTTPHEADER, [*map(_header, headers.items()), b"Expect:"])
+        curl.setopt(pycurl.WRITEFUNCTION, take)
+        curl.setopt(pycurl.HEADERFUNCTION, lines.append)
+        if method == "POST":
+            curl.setopt(pycurl.POSTFIELDS, body or b"")
+            curl.setopt(pycurl.FRESH_CONNECT, 1)  # on a connection found dead libcurl would post again by itself
+            curl.setopt(pycurl.FORBID_REUSE, 1)
+        try:
+            curl.perform()
+        except pycurl.error as error:
+            problem = _problem(curl, int(error.args[0]), proxied=bool(self._options[pycurl.PROXY]))
+            curl.close()
+            if left < 0:
+                raise ResponseError(
+                    f"{describe(url, method)}: the answer has more than {self._max_page_bytes} bytes: ask for smaller "
+                    "pages (the paginator's `limit`), or set `client.max_page_bytes` higher"
+                ) from None
+            raise problem from None
+        except BaseException:  # a signal's
+            curl.close()
+            raise
+        status = curl.getinfo(pycurl.RESPONSE_CODE)
+        if method == "POST":
+            curl.close()
+        else:
+            self._idle.append(curl)
+        return Response(status, Headers(lines), b"".join(chunks))
+
+    def _open(self) -> pycurl.Curl:
+        curl = pycurl.Curl()
+        for option, value in self._options.items():
+            curl.setopt(option, value)
+        return curl
+
+
+def proxy_for(target: tuple[str, str, int]) -> str:
+    """The proxy that the environment names for an origin (HTTPS_PROXY, NO_PROXY); empty if there is none."""
+    scheme, host, _ = target
+    proxy = "" if host in LOOPBACK or proxy_bypass(host) else getproxies().get(scheme, "")
+    url = proxy if not proxy or "://" in proxy else f"http://{proxy}"
+    if url and not PROXY.fullmatch(url):
+        raise ConfigError(f"{scheme.upper()}_PROXY must name a proxy such as http://proxy.example.com:3128")
+    return url
+
+
+def describe(url: str, method: str = "GET") -> str:
+    """The request as errors name it: no query, no user, so neither a secret nor people's data."""
+    parts = urlsplit(url)
+    port = f":{parts.port}" if parts.port else ""
+    return f"{method} {parts.scheme}://{parts.hostname}{port}{parts.path}"
+
+
+def _header(header: tuple[str, str]) -> bytes:
+    name, value = header
+    if re.search(r"[\r\n\0]", name + value):
+        raise ConfigError(f"the header {name!r} would hold a line break: its value, or its variable's, must not")
+    return f"{name}: {value}".encode() if value else f"{name};".encode()  # libcurl's way to write an empty one
+
+
+def _problem(curl: pycurl.Curl, code: int, *, proxied: bool) -> TransportError:
+    connected = curl.getinfo(pycurl.CONNECT_TIME) > 0
+    if proxied and (code == pycurl.E_COULDNT_CONNECT or curl.getinfo(pycurl.HTTP_CONNECTCODE) >= 300):
+        return TransportError(PROXY_PROBLEM, arrived=False)
+    if code == pycurl.E_OPERATION_TIMEDOUT and not connected:
+        return TransportError("no connection within the connect timeout", arrived=False)
+    unsent = (pycurl.E_COULDNT_RESOLVE_HOST, pycurl.E_COULDNT_RESOLVE_PROXY, pycurl.E_COULDNT_CONNECT)
+    return TransportError(PROBLEMS.get(code, f"libcurl's error {code}"), arrived=code not in unsent)

@@ -1,0 +1,1 @@
+"""The benchmarks: `python -m analytics_assets_tests.benchmarks --help`."""

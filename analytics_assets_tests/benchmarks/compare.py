@@ -1,0 +1,99 @@
+"""Whether two programs loaded the same rows: all columns, both ways. No time is told of a load that did not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import duckdb
+
+KINDS = {
+    "id": "BIGINT",
+    "name": "VARCHAR",
+    "email": "VARCHAR",
+    "stage": "VARCHAR",
+    "amount": "DOUBLE",
+    "score": "DOUBLE",
+    "visits": "BIGINT",
+    "active": "BOOLEAN",
+    "created_at": "BIGINT",
+    "updated_at": "BIGINT",
+    "note": "VARCHAR",
+    "city": "VARCHAR",
+    "source": "VARCHAR",
+}
+OWNER = '{"id":"BIGINT","name":"VARCHAR","region":{"code":"VARCHAR","desk":"BIGINT"}}'
+# How a program keeps rows: nested values as the API's own text; as JSON written anew; in columns and a child table.
+Layout = Literal["text", "json", "flat"]
+NESTED = {
+    "text": "CAST(owner AS VARCHAR) AS owner, CAST(tags AS VARCHAR) AS tags",
+    "json": f"from_json(owner, '{OWNER}') AS owner, from_json(tags, '[\"VARCHAR\"]') AS tags",
+    "flat": "{'id': owner__id, 'name': owner__name, "
+    "'region': {'code': owner__region__code, 'desk': owner__region__desk}} AS owner, COALESCE(t.tags, []) AS tags",
+}
+CHILDREN = (
+    "LEFT JOIN (SELECT _dlt_parent_id, LIST(value ORDER BY _dlt_list_idx) AS tags "
+    "FROM {database}.bench.rows__tags GROUP BY ALL) t ON t._dlt_parent_id = r._dlt_id"
+)
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """The table `bench.rows` of a DuckDB file, as one program writes it."""
+
+    program: str
+    database: Path
+    layout: Layout = "text"
+    snake_case: bool = True
+    decimals: int | None = None  # as many as the program keeps of a fraction
+
+    def select(self, database: str, layout: Layout, decimals: int | None) -> str:
+        scalars = ", ".join(
+            self._value(name, kind, decimals if kind == "DOUBLE" else None) + f" AS {name}"
+            for name, kind in KINDS.items()
+        )
+        children = CHILDREN.format(database=database) if layout == "flat" else ""
+        return f"SELECT {scalars}, {NESTED[layout]} FROM {database}.bench.rows r {children}"
+
+    def _value(self, name: str, kind: str, decimals: int | None) -> str:
+        column = name if self.snake_case else name.replace("_", "")
+        return f"CAST({column} AS {kind})" if decimals is None else f"CAST({column} AS DECIMAL(38, {decimals}))"
+
+
+class ContentError(Exception):
+    """Two programs did not load the same rows."""
+
+
+def compare(left: Loaded, right: Loaded) -> int:
+    """The number of rows, which are equal in both.
+
+    Raises:
+        ContentError: rows differ; the message counts them both ways.
+    """
+    layouts: dict[str, Layout] = {"left": left.layout, "right": right.layout}
+    if "text" in layouts.values() and len(set(layouts.values())) > 1:  # text can be read as values, never the reverse
+        layouts = {side: "json" if layout == "text" else layout for side, layout in layouts.items()}
+    decimals = min((loaded.decimals for loaded in (left, right) if loaded.decimals is not None), default=None)
+    with duckdb.connect() as connection:
+        connection.execute("SET enable_progress_bar = false")
+        for side, loaded in (("left", left), ("right", right)):
+            connection.execute(f"ATTACH '{loaded.database}' AS {side}_file (READ_ONLY)")
+            connection.execute(f"CREATE VIEW {side}_rows AS {loaded.select(f'{side}_file', layouts[side], decimals)}")
+        # Sums of hashes of whole rows tell two large tables apart in a second; only rows that differ are looked for.
+        digests = [
+            connection.execute(
+                f"SELECT COUNT(*), SUM(h), BIT_XOR(h) FROM (SELECT hash(r) AS h FROM {side}_rows r)"
+            ).fetchall()[0]
+            for side in layouts
+        ]
+        if digests[0] != digests[1]:
+            missing, extra = (
+                connection.execute(f"SELECT COUNT(*) FROM (FROM {one}_rows EXCEPT ALL FROM {other}_rows)").fetchall()
+                for one, other in (("right", "left"), ("left", "right"))
+            )
+            raise ContentError(
+                f"{left.program} ({digests[0][0]} rows) and {right.program} ({digests[1][0]} rows) loaded other rows: "
+                f"{extra[0][0]} are in the first only, {missing[0][0]} in the second only"
+            )
+        return int(digests[0][0])

@@ -1,0 +1,87 @@
+"""What Dagster's part costs: our runs on the embedded API, against the least that Dagster can do in their place."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from datetime import date, timedelta
+from pathlib import Path
+
+import dagster as dg
+import yaml
+
+from analytics_assets_tests.benchmarks.bench import Bench
+from analytics_assets_tests.benchmarks.compare import ContentError
+from analytics_assets_tests.benchmarks.measure import Command, ratio
+from analytics_assets_tests.benchmarks.programs import QUIET, ROOT, dagster
+
+EMPTY = "analytics_assets_tests.benchmarks.empty_defs"
+RECRUITING = ROOT / "analytics_assets" / "defs" / "recruiting" / "defs.yaml"
+TABLES = ("recruiting/opportunities", "recruiting/users")
+LAST_DAY = date(2026, 11, 15)  # of the embedded API's rows
+YEAR = 365
+
+
+def full_refresh(bench: Bench) -> None:
+    """The main job on the embedded API, four assets, against four empty ops that mark the same partitions."""
+    start = yaml.safe_load(RECRUITING.read_text())["attributes"]["partitions"]["start"]
+    ours = dagster("full_refresh", bench.emptied("full refresh"))
+    empty = _instead(dagster("full_refresh", bench.emptied("full refresh, empty")), start, BENCH_FULL_REFRESH="yes")
+    _report(bench, "`full_refresh` on the embedded API, four assets, over an empty job", ours, empty, 1.6)
+
+
+def year(bench: Bench) -> None:
+    """A year of daily partitions as one run, against empty assets over the same range."""
+    first = LAST_DAY - timedelta(days=YEAR - 1)
+    folder = bench.emptied("year")
+    definition = yaml.safe_load(RECRUITING.read_text())
+    definition["attributes"]["partitions"]["start"] = first
+    file = folder / "defs" / "recruiting" / "defs.yaml"
+    file.parent.mkdir(parents=True)
+    file.write_text(yaml.safe_dump(definition))
+    tags = {
+        "dagster/asset_partition_range_start": first.isoformat(),
+        "dagster/asset_partition_range_end": LAST_DAY.isoformat(),
+    }
+    ours = dagster("recruiting_incremental", folder, {"ANALYTICS_DEFS_DIR": str(folder / "defs")}, **tags)
+    empty = _instead(dagster("recruiting_incremental", bench.emptied("year, empty"), **tags), first.isoformat())
+    _report(bench, f"{YEAR} daily partitions as one run, two assets, over empty assets", ours, empty, 1.5)
+
+
+def imports(bench: Bench) -> None:
+    """What every process pays for the definitions, against dagster-dlt alone."""
+    folder = bench.emptied("imports")
+    commands = {
+        name: Command([sys.executable, "-c", f"import {name}"], folder, QUIET)
+        for name in ("dagster_dlt", "analytics_assets.definitions")
+    }
+    loads = bench.commands(commands, rounds=max(bench.rounds, 7))
+    found = ratio(loads["analytics_assets.definitions"].walls(), loads["dagster_dlt"].walls())
+    seconds = f"; {loads['analytics_assets.definitions'].wall():.2f} s"
+    bench.find("definitions import over `import dagster_dlt`", f"{found}{seconds}", "<= 1.15", found.median <= 1.15)
+
+
+def _instead(command: Command, start: str, **variables: str) -> Command:
+    """The same command on the empty definitions."""
+    args = [EMPTY if arg == "analytics_assets.definitions" else arg for arg in command.args]
+    return replace(command, args=args, env={**command.env, "BENCH_GRID_START": str(start), **variables})
+
+
+def _report(bench: Bench, work: str, ours: Command, empty: Command, target: float) -> None:
+    loads = bench.commands({"ours": ours, "empty": empty})
+    marked, meant = _marked(ours), _marked(empty)
+    if marked != meant:
+        raise ContentError(f"{work}: {len(marked)} partitions were marked by ours, {len(meant)} by the empty job")
+    found = ratio(loads["ours"].walls(), loads["empty"].walls())
+    seconds = f"; {loads['ours'].wall():.2f} s against {loads['empty'].wall():.2f} s, {len(meant)} partitions marked"
+    bench.find(work, f"{found}{seconds}", f"<= {target}", found.median <= target)
+
+
+def _marked(command: Command) -> set[tuple[str, str]]:
+    """The partitions that the command's runs have materialized, of both partitioned assets."""
+    with dg.DagsterInstance.from_config(str(Path(command.env["DAGSTER_HOME"]))) as instance:
+        return {
+            (table, partition)
+            for table in TABLES
+            for partition in instance.get_materialized_partitions(dg.AssetKey(table.split("/")))
+        }

@@ -1,0 +1,157 @@
+"""The limit: the fastest program for the same load that we could write by hand, for one API and one table only.
+
+It knows what a product cannot: the columns, how the API pages, that no answer ever fails, that no key comes twice.
+
+    python -m analytics_assets_tests.benchmarks.limit http://127.0.0.1:8765/1000000/0 limit.duckdb
+
+Threads with raw sockets put the pages' bytes into Arrow; DuckDB takes them as a stream, decodes their JSON and writes
+the rows, in one statement that overlaps with the fetching: an INSERT into an empty table, else a MERGE that writes
+changed rows only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import queue
+import socket
+import threading
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import duckdb
+import pyarrow as pa
+
+COLUMNS = {
+    "id": "BIGINT",
+    "name": "VARCHAR",
+    "email": "VARCHAR",
+    "stage": "VARCHAR",
+    "amount": "DOUBLE",
+    "score": "DOUBLE",
+    "visits": "BIGINT",
+    "active": "BOOLEAN",
+    "createdAt": "BIGINT",
+    "updatedAt": "BIGINT",
+    "owner": "JSON",
+    "tags": "JSON",
+    "note": "VARCHAR",
+    "city": "VARCHAR",
+    "source": "VARCHAR",
+}
+NAMES = {"createdAt": "created_at", "updatedAt": "updated_at"}
+SCHEMA = pa.schema([("body", pa.string())])
+PAGES_A_BATCH = 20  # about a million bytes: what DuckDB decodes stays in the processor's cache
+BATCHES_AHEAD = 8
+RECEIVE_BYTES = 1 << 20
+
+
+class Connection:
+    """One kept-alive connection; `get` is all of HTTP that this server needs."""
+
+    def __init__(self, host: str, port: int, path: str) -> None:
+        self._socket = socket.create_connection((host, port))
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._request = f"GET {path}?offset=%d&limit=%d HTTP/1.1\r\nHost: {host}\r\n\r\n".encode()
+        self._buffer = bytearray(RECEIVE_BYTES)
+        self._view = memoryview(self._buffer)
+
+    def get(self, offset: int, limit: int) -> bytes:
+        buffer, view, receive = self._buffer, self._view, self._socket.recv_into
+        self._socket.sendall(self._request % (offset, limit))
+        received = receive(view)
+        head = buffer.find(b"\r\n\r\n", 0, received)
+        if not buffer.startswith(b"HTTP/1.1 200") or head < 0:
+            raise RuntimeError("the server did not answer 200, or its head came in pieces")
+        at = buffer.find(b"Content-Length: ", 0, head) + 16
+        end = head + 4 + int(buffer[at : buffer.find(b"\r", at)])
+        while received < end:
+            received += receive(view[received:])
+        return bytes(view[head + 4 : end])
+
+
+def fetch(url: str, limit: int, threads: int) -> Iterator[pa.RecordBatch]:
+    """All pages, `threads` at once, in batches and any order."""
+    parts = urlsplit(url)
+    place = (parts.hostname or "", parts.port or 80, f"{parts.path}/v1/rows")
+    first = Connection(*place)
+    body = first.get(0, limit)
+    total = json.loads(body)["total"]
+    yield batch([body])
+    offsets = iter(range(limit, total, limit))
+    lock = threading.Lock()
+    batches: queue.Queue[pa.RecordBatch | BaseException | None] = queue.Queue(BATCHES_AHEAD)
+
+    def work() -> None:
+        try:
+            connection = Connection(*place)
+            while True:
+                with lock:
+                    mine = list(itertools.islice(offsets, PAGES_A_BATCH))
+                if not mine:
+                    break
+                batches.put(batch([connection.get(offset, limit) for offset in mine]))
+            batches.put(None)
+        except BaseException as error:
+            batches.put(error)
+
+    for _ in range(threads):
+        threading.Thread(target=work, daemon=True).start()
+    working = threads
+    while working:
+        item = batches.get()
+        if isinstance(item, BaseException):
+            raise item
+        if item is None:
+            working -= 1
+        else:
+            yield item
+
+
+def batch(bodies: list[bytes]) -> pa.RecordBatch:
+    return pa.RecordBatch.from_arrays([pa.array(bodies, pa.string())], schema=SCHEMA)
+
+
+def load(url: str, database: str, *, limit: int = 100, threads: int = 2) -> int:
+    """Loads all rows into `bench.rows`; returns how many there are."""
+    kinds = json.dumps({"data": [COLUMNS]})
+    selected = ", ".join(f'r."{name}" AS {NAMES.get(name, name)}' for name in COLUMNS)
+    names = [NAMES.get(name, name) for name in COLUMNS]
+    connection = duckdb.connect(database)
+    connection.execute("SET preserve_insertion_order = false")
+    connection.execute("CREATE SCHEMA IF NOT EXISTS bench")
+    declared = ", ".join(f"{NAMES.get(name, name)} {kind}" for name, kind in COLUMNS.items())
+    connection.execute(f"CREATE TABLE IF NOT EXISTS bench.rows ({declared})")
+    pages = pa.RecordBatchReader.from_batches(SCHEMA, fetch(url, limit, threads))
+    connection.register("pages", pages)
+    records = f"SELECT UNNEST(from_json(body, '{kinds}').data) AS r FROM pages"
+    rows = f"(SELECT {selected} FROM ({records}))"
+    if connection.execute("SELECT 1 FROM bench.rows LIMIT 1").fetchone() is None:
+        connection.execute(f"INSERT INTO bench.rows SELECT * FROM {rows}")
+    else:
+        values = names[1:]
+        changed = " OR ".join(f"d.{name} IS DISTINCT FROM s.{name}" for name in values)
+        update = ", ".join(f"{name} = s.{name}" for name in values)
+        insert = f"INSERT ({', '.join(names)}) VALUES ({', '.join(f's.{name}' for name in names)})"
+        connection.execute(
+            f"MERGE INTO bench.rows d USING {rows} s ON d.id = s.id "
+            f"WHEN MATCHED AND ({changed}) THEN UPDATE SET {update} WHEN NOT MATCHED THEN {insert}"
+        )
+    count = connection.execute("SELECT COUNT(*) FROM bench.rows").fetchone()
+    connection.close()
+    return int(count[0]) if count else 0
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("url")
+    parser.add_argument("database")
+    parser.add_argument("--limit", type=int, default=100)
+    parser.add_argument("--threads", type=int, default=2)
+    options = parser.parse_args()
+    print(load(options.url, options.database, limit=options.limit, threads=options.threads))
+
+
+if __name__ == "__main__":
+    main()

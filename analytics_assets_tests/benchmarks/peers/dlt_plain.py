@@ -1,0 +1,29 @@
+"""dlt as the seeds write it: the configuration of `rest_api_source`, DuckDB, merge. Nothing is set."""
+
+import sys
+from pathlib import Path
+
+import dlt
+from dlt.sources.rest_api import rest_api_source
+
+url, database, paginator, limit, nesting = sys.argv[1:]
+endpoint = {"path": "/v1/rows", "data_selector": "data", "paginator": {"type": "offset", "limit": int(limit)}}
+if paginator == "cursor":
+    endpoint["paginator"] = {"type": "cursor", "cursor_param": "offset", "cursor_path": "next"}
+    endpoint["params"] = {"limit": int(limit)}
+source = rest_api_source(
+    {
+        "client": {"base_url": url},
+        "resource_defaults": {"primary_key": "id", "write_disposition": "merge"},
+        "resources": [{"name": "rows", "endpoint": endpoint}],
+    }
+)
+if nesting == "0":  # for the comparison of contents: nested values in JSON columns
+    source.max_table_nesting = 0
+pipeline = dlt.pipeline(
+    pipeline_name="bench",
+    pipelines_dir=str(Path(database).with_suffix(".pipelines")),
+    destination=dlt.destinations.duckdb(database),
+    dataset_name="bench",
+)
+pipeline.run(source)

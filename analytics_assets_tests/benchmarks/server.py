@@ -1,0 +1,138 @@
+"""The API of the benchmarks: a server that costs a few microseconds a request, so that it hides nobody's cost.
+
+`GET /<rows>/<latency in ms>/v1/rows?offset=&limit=&updated_at_start=&updated_at_end=` answers a page of a table of so
+many rows, after so many milliseconds; `offset` counts within the window. The answer has what each kind of paginator
+asks for: `{"data": [...], "total": 1000, "next": "100", "hasNext": true}`. Pages are kept, up to a bound.
+
+    python -m analytics_assets_tests.benchmarks.server --port 8765
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import parse_qs
+
+from analytics_assets_tests.benchmarks import records
+
+ROOT = Path(__file__).parents[2]
+KEPT_BYTES = 600_000_000
+KEPT_TARGETS = 200_000
+DEFAULT_LIMIT, MAX_LIMIT = 100, 1_000
+Answer = tuple[tuple[bytes, bytes, bytes], float]
+
+
+class Pages:
+    """The answers: what a request's target leads to, and its latency in seconds."""
+
+    def __init__(self) -> None:
+        self._answers: dict[bytes, Answer] = {}
+        self._pages: dict[tuple[int, int, int], bytes] = {}
+        self._kept = 0
+
+    def answer(self, target: bytes) -> Answer:
+        answer = self._answers.get(target)
+        if answer is None:
+            answer = self._make(target.decode())
+            if self._kept < KEPT_BYTES and len(self._answers) < KEPT_TARGETS:
+                self._answers[target] = answer
+        return answer
+
+    def _make(self, target: str) -> Answer:
+        path, _, query = target.partition("?")
+        try:
+            _, table, latency, *resource = path.split("/")
+            rows, seconds = int(table), float(latency) / 1000
+            asked = {name: int(values[0]) for name, values in parse_qs(query).items()}
+        except ValueError:
+            rows, seconds, resource, asked = 0, 0.0, [], {}
+        if resource != ["v1", "rows"]:
+            return (b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", b"", b""), seconds
+        start, end = asked.get("updated_at_start"), asked.get("updated_at_end")
+        low = 0 if start is None else records.first_row(start, rows)
+        high = rows if end is None else max(records.first_row(end, rows), low)
+        limit = min(asked.get("limit", DEFAULT_LIMIT), MAX_LIMIT)
+        offset = asked.get("offset", 0)
+        first = min(low + offset, high)
+        count = min(limit, high - first)
+        more = first + count < high
+        page = self._page(first, count, rows)
+        following = b'"%d"' % (offset + count) if more else b"null"
+        tail = b'],"total":%d,"next":%s,"hasNext":%s}' % (high - low, following, b"true" if more else b"false")
+        head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % (
+            len(page) + len(tail) + 9
+        )
+        return (head + b'{"data":[', page, tail), seconds
+
+    def _page(self, first: int, count: int, rows: int) -> bytes:
+        key = (first, count, rows)
+        page = self._pages.get(key)
+        if page is None:
+            page = records.page(first, count, rows) if count else b""
+            if self._kept < KEPT_BYTES:
+                self._pages[key] = page
+                self._kept += len(page)
+        return page
+
+
+class Connection(asyncio.Protocol):
+    def __init__(self, pages: Pages, loop: asyncio.AbstractEventLoop) -> None:
+        self._pages, self._loop = pages, loop
+        self._received = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        while self._received.endswith(b"\r\n\r\n") or b"\r\n\r\n" in self._received:
+            request, _, self._received = self._received.partition(b"\r\n\r\n")
+            parts, latency = self._pages.answer(request.split(b" ", 2)[1])
+            if latency:
+                self._loop.call_later(latency, self._transport.writelines, parts)
+            else:
+                self._transport.writelines(parts)
+
+
+async def _serve(port: int) -> None:
+    loop, pages = asyncio.get_running_loop(), Pages()
+    server = await loop.create_server(lambda: Connection(pages, loop), "127.0.0.1", port, backlog=512)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    async with server:
+        await server.serve_forever()
+
+
+@contextmanager
+def serving() -> Iterator[str]:
+    """A server in a process of its own; its URL, to which `/<rows>/<latency>` is to be added."""
+    command = [sys.executable, "-m", "analytics_assets_tests.benchmarks.server"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
+        assert process.stdout is not None
+        try:
+            yield f"http://127.0.0.1:{int(process.stdout.readline())}"
+        finally:
+            process.kill()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--port", type=int, default=0)
+    port = parser.parse_args().port
+    try:
+        import uvloop
+    except ImportError:
+        run = asyncio.run
+    else:
+        run = uvloop.run
+    with contextlib.suppress(KeyboardInterrupt):
+        run(_serve(port))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,197 @@
+"""Configurations with something wrong in them: valid ones changed value by value, then byte by byte."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from datetime import date, datetime
+from functools import cache
+from typing import Any
+
+import yaml
+from hypothesis import strategies as st
+
+from analytics_assets.rest_api.config import RestApiConfig
+from analytics_assets_tests.conftest import ROOT
+
+PLANTED = "pl4nted-s3cret"  # a value that is pasted where it does not belong: no message may repeat it
+CANARY = "canary-of-code-from-yaml"  # a file that any code in a configuration tries to write
+FILES = sorted(
+    [*ROOT.glob("analytics_assets/defs/*/defs.yaml"), *ROOT.glob("analytics_assets_tests/fixtures/**/defs.yaml")]
+)
+TEMPLATES = [
+    "{{ env.HOME }}", "{{ 7 * 7 }}", f"{{{{ open('{CANARY}', 'w') }}}}", "{% for x in y %}", "{{", "${HOME}", "%(x)s",
+    f"{{{{ ''.__class__.__mro__[1].__subclasses__() }}}}{CANARY}", "{start}", "{end}{", "{0.__class__}", "$(touch x)",
+]  # fmt: skip
+WRITES = f"open({CANARY!r}, 'w')"
+TAGS = [
+    f"!!python/object/apply:os.system [\"touch {CANARY}\"]", f"!!python/object/new:os.system [touch {CANARY}]",
+    f"!!python/object/apply:builtins.eval [\"{WRITES}\"]", "!!python/name:os.system", "!!python/module:os ",
+    "!!python/tuple [1]", "!!python/object:object {}", "!!binary aGk=", "!!set {a, b}", "!!omap [a: 1]", "!!int x",
+    "!!float x", "!!bool x", "!!null x", "!!timestamp x", "!!str [x]", "!!map [x]", "!!seq {x: y}", "!env HOME",
+    "!x!y z", "!<tag:yaml.org,2002:int> 5",
+]  # fmt: skip
+SYNTAX = [
+    "&a ", "*a", "<<: *a", "<<: {a: b}", "&a [*a]", "? [a, b]\n: c", "? ", "---\n", "...\n", "%YAML 9.9\n---\n",
+    "%TAG ! tag:x,2000:\n---\n", "\t", "\0", "\ufeff", "\u2028", "\x85", "\x7f", "|\n", ">+9\n", "@", "`", "'", '"',
+    "#", ": ", "- ", "[", "]", "{", "}", ",", "\\", '"\\U00110000"', '"\\ud800"', "\r", "[" * 60, "{a: " * 60, "=", "~",
+    "1_000", "0x" + "f" * 400, "1:20:30", "9" * 5000, "1e999", ".nan", "-.inf", "0o777", "2026-13-45", "NO",
+]  # fmt: skip
+TEXTS = [
+    "", " ", "\n", "a" * 300, "null", "true", "5", "id", "data", "$", "$.x", "*", "a.*.b", "a[0]", "a['b']", "..",
+    "../x", "/v1/x?y=z#f", "http://[::1", "https://me:x@host", "https://host:99999999999/x", "ftp://x", "//x",
+    "http://a b",
+    "%Y-%m-%d", "%", "%Q", "%s", "é", "\u202e", "\ud7ff", "\U0001f600", "İ", "a__b", "_dlt_id", "x" * 64, "CON", "9a",
+    "team:x", "team: x y", "@x.y", "a@b.c", "dagster/x", "a/b/c", "P2D", "-1 days", "P9999999D", "Europe/Berlin",
+    "../../etc/passwd", "/etc/passwd", "UTC ", "24:00", "2026-02-30", "0001-01-01", "9999-12-31",
+    "2026-10-01T06:00+02:00",
+]  # fmt: skip
+
+
+@cache
+def vocabulary() -> tuple[str, ...]:
+    """Every key and every fixed value of the dialect, from its JSON schema."""
+    words: set[str] = set()
+
+    def collect(node: Any) -> None:
+        if isinstance(node, dict):
+            words.update(node.get("properties", {}))
+            words.update(value for value in node.get("enum", []) if isinstance(value, str))
+            for value in node.values():
+                collect(value)
+        elif isinstance(node, list):
+            for value in node:
+                collect(value)
+
+    collect(RestApiConfig.model_json_schema())
+    return tuple(sorted(words))
+
+
+def words() -> st.SearchStrategy[str]:
+    return st.one_of(st.sampled_from(vocabulary()), st.sampled_from(TEXTS + TEMPLATES), st.text(max_size=8))
+
+
+def values() -> st.SearchStrategy[Any]:
+    """Whatever YAML can say."""
+    leaves = st.one_of(
+        words(),
+        st.just(PLANTED),
+        st.none(),
+        st.booleans(),
+        st.integers(),
+        st.integers(-(10**80), 10**80),
+        st.floats(),
+        st.dates(max_value=date(2200, 1, 1)),
+        st.datetimes(max_value=datetime(2200, 1, 1)),
+        st.binary(max_size=8),
+        st.builds(lambda name: {"env": name}, words()),
+    )
+    return st.recursive(
+        leaves, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(words(), inner, max_size=3), max_leaves=6
+    )
+
+
+@cache
+def documents() -> tuple[Any, ...]:
+    return tuple(yaml.safe_load(file.read_text()) for file in FILES)
+
+
+def places(node: Any, above: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    for key, value in node.items() if isinstance(node, dict) else enumerate(node):
+        yield (*above, key)
+        if isinstance(value, (dict, list)):
+            yield from places(value, (*above, key))
+
+
+@st.composite
+def changed_documents(draw: st.DrawFn, *, gently: bool = False) -> Any:
+    """A valid document with one to three of its values changed; gently: to others that may be as valid."""
+    document = copy.deepcopy(draw(st.sampled_from(documents())))
+    changes = [_replace_alike] if gently else [_replace, _replace, _replace_alike, _remove, _add, _wrap, _rename]
+    for _ in range(draw(st.integers(1, 3))):
+        *above, key = draw(st.sampled_from(list(places(document))))
+        node = document
+        for step in above:
+            node = node[step]
+        draw(st.sampled_from(changes))(draw, node, key)
+        if not document:
+            break
+    return document
+
+
+def _replace(draw: st.DrawFn, node: Any, key: Any) -> None:
+    node[key] = draw(values())
+
+
+def _replace_alike(draw: st.DrawFn, node: Any, key: Any) -> None:
+    """Another value of the same type: what is most likely to be taken."""
+    if isinstance(node[key], (dict, list)):
+        return
+    alike: Callable[[], st.SearchStrategy[Any]] = {
+        str: words, bool: st.booleans, int: st.integers, float: st.floats
+    }.get(type(node[key]), values)  # fmt: skip
+    node[key] = draw(alike())
+
+
+def _remove(draw: st.DrawFn, node: Any, key: Any) -> None:
+    del node[key]
+
+
+def _add(draw: st.DrawFn, node: Any, key: Any) -> None:
+    if isinstance(node, dict):
+        node[draw(words())] = draw(values())
+    else:
+        node.insert(key, draw(st.one_of(values(), st.just(copy.deepcopy(node[key])))))
+
+
+def _wrap(draw: st.DrawFn, node: Any, key: Any) -> None:
+    for _ in range(draw(st.sampled_from([1, 1, 2, 60]))):
+        node[key] = draw(st.sampled_from([[node[key]], {"type": node[key]}]))
+
+
+def _rename(draw: st.DrawFn, node: Any, key: Any) -> None:
+    if isinstance(node, dict):
+        node[draw(words())] = node.pop(key)
+
+
+class Dumper(yaml.SafeDumper):
+    """Writes a value that stands in two places twice, not as an alias."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def dump(document: Any, *, flow: bool = False) -> str:
+    return yaml.dump(document, Dumper=Dumper, allow_unicode=True, sort_keys=False, default_flow_style=flow, width=1000)
+
+
+@st.composite
+def changed_texts(draw: st.DrawFn) -> bytes:
+    """The text of a document, valid or changed, with pieces of YAML's syntax put in, or lines twice or gone."""
+    text = draw(
+        st.one_of(
+            st.sampled_from([file.read_text() for file in FILES]),
+            changed_documents().map(dump),
+            changed_documents().map(lambda document: dump(document, flow=True)),
+        )
+    )
+    for _ in range(draw(st.integers(1, 3))):
+        lines = text.splitlines(keepends=True) or [""]
+        at = draw(st.integers(0, len(lines) - 1))
+        line, piece = lines[at], draw(st.sampled_from(TAGS + SYNTAX + TEMPLATES))
+        key = line.partition(": ")[0].rstrip("\n")
+        lines[at] = draw(st.sampled_from([f"{key}: {piece}\n", f"{piece}{line}", line * 2, "", f" {line}"]))
+        text = "".join(lines)
+    encoding = draw(st.sampled_from(["utf-8"] * 6 + ["utf-8-sig", "utf-16", "latin-1"]))
+    return text.encode(encoding, errors="replace")
+
+
+def contents() -> st.SearchStrategy[bytes]:
+    """The bytes of a file: valid, nearly so, or anything at all."""
+    return st.one_of(
+        changed_documents().map(lambda document: dump(document).encode()),
+        changed_texts(),
+        values().map(lambda value: dump(value).encode()),
+        st.binary(max_size=64),
+        st.sampled_from([b"", b" ", b"---\n", b"--- ---", b"\n" * 9, b"type: x", b"&a [*a]", b"[" * 200_000]),
+    )

@@ -16,7 +16,7 @@ from urllib.parse import quote_plus, urlsplit
 
 from analytics_assets.rest_api.config import OAuth2, SecretRef
 from analytics_assets.rest_api.credentials import Secrets, label, names_of, references
-from analytics_assets.rest_api.errors import CredentialsError, ResponseError, RestApiError
+from analytics_assets.rest_api.errors import CredentialsError, ResponseError, RestApiError, UnavailableError
 from analytics_assets.rest_api.token_store import Token, TokenStore, TokenStoreError, digest, fingerprint
 
 log = logging.getLogger(__name__)
@@ -133,7 +133,8 @@ class Grant:
             )
         if code or (400 <= status < 500 and status not in (408, 429)):
             return CredentialsError(f"{what}. Check {self.names}.")
-        return ResponseError(f"{what}, without a token. {self.after_no_answer(refresh_token)}")
+        kind = UnavailableError if status in (408, 429) or status >= 500 else ResponseError
+        return kind(f"{what}, without a token. {self.after_no_answer(refresh_token)}")
 
     @property
     def mend(self) -> str:
@@ -205,7 +206,7 @@ class OAuth2Authenticator:
         try:
             response = self._post_form(self._grant.token_url, *self._grant.form(refresh_token))
         except ResponseError as error:
-            raise ResponseError(f"{error}. {self._grant.after_no_answer(refresh_token)}") from None
+            raise type(error)(f"{error}. {self._grant.after_no_answer(refresh_token)}") from None
         token = self._grant.token(response, asked_at=asked_at, refresh_token=refresh_token)
         self._see(token)
         try:

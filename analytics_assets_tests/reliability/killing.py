@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import logging
 import multiprocessing
 import os
-import random
 import resource
 import tempfile
 import time
@@ -26,15 +26,17 @@ from analytics_assets.rest_api.pipeline import ResourcePipeline
 
 FORKED = multiprocessing.get_context("forkserver")
 FORKED.set_forkserver_preload(["analytics_assets_tests.reliability.killing"])
-PHASES = ("prepare", "fetch and convert", "normalize", "load", "merge", "look")
-MARKS: tuple[tuple[type, str], ...] = (
-    (ResourcePipeline, "stored_columns"),
-    (ResourcePipeline, "extract"),
-    (ResourcePipeline, "normalize"),
-    (ResourcePipeline, "load"),
-    (StatementsJob, "run"),
-    (ResourcePipeline, "_look"),
+BETWEEN = "between statements"
+PHASES = ("prepare", "fetch and convert", "normalize", "load", "merge", BETWEEN, "look")
+MARKS: tuple[tuple[type, str, str], ...] = (
+    (ResourcePipeline, "stored_columns", "prepare"),
+    (ResourcePipeline, "extract", "fetch and convert"),
+    (ResourcePipeline, "normalize", "normalize"),
+    (ResourcePipeline, "load", "load"),
+    (StatementsJob, "run", "merge"),
+    (ResourcePipeline, "_look", "look"),
 )
+PAUSE = 0.05  # seconds that a load stands still between two statements, so that it can be killed there
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ class Place:
     def temp(self) -> Path:
         return self.folder / "temp"
 
-    def load(self, request: LoadRequest, *, kill: tuple[int, float] | None = None, largest_file: int = 0) -> Outcome:
+    def load(self, request: LoadRequest, *, kill: tuple[str, float] | None = None, largest_file: int = 0) -> Outcome:
         """A load in a process of its own; with `kill`, SIGKILL reaches it so many seconds after a phase began."""
         self.temp.mkdir(exist_ok=True)
         notes = self.folder / "notes"
@@ -71,7 +73,7 @@ class Place:
         killed_in = ""
         if kill:
             target, seconds = kill
-            while process.is_alive() and phase.value < target:
+            while process.is_alive() and phase.value < PHASES.index(target):
                 time.sleep(0.0005)
             time.sleep(seconds)
             process.kill()
@@ -96,38 +98,47 @@ def _load(
     tempfile.tempdir = environ["TMPDIR"]
     logging.getLogger("analytics_assets").setLevel(logging.INFO)
     logging.getLogger("analytics_assets").addHandler(logging.FileHandler(notes.with_suffix(".log")))
-    began: list[float] = []
-    for number, (owner, name) in enumerate(MARKS):
-        _mark(owner, name, number, phase, began)
+    began: dict[str, float] = {}
+    for owner, method, name in MARKS:
+        _mark(owner, method, name, phase, began)
     error = ""
     try:
         with prepare(request) as load:
             run(load)
     except Exception as problem:
         error = f"{type(problem).__name__}: {problem}"
-    ends = [*began[1:], time.monotonic()]
-    seconds = {PHASES[n]: end - start for n, (start, end) in enumerate(zip(began, ends, strict=True))}
+    ends = [*list(began.values())[1:], time.monotonic()]
+    seconds = {name: end - start for (name, start), end in zip(began.items(), ends, strict=True)}
     notes.with_suffix(".json").write_text(json.dumps(seconds))
     notes.with_suffix(".error").write_text(error)
 
 
-def _mark(owner: type, name: str, number: int, phase: Synchronized[int], began: list[float]) -> None:
-    method = getattr(owner, name)
+def _mark(owner: type, method: str, name: str, phase: Synchronized[int], began: dict[str, float]) -> None:
+    """From now on the method says that its phase began, if none of the later ones has."""
+    original = getattr(owner, method)
 
-    def marked(*args: Any, **kwargs: Any) -> Any:
-        if number > phase.value:
-            phase.value = number
-            began.append(time.monotonic())
-        return method(*args, **kwargs)
+    def say(name: str) -> bool:
+        is_new = PHASES.index(name) > phase.value
+        if is_new:
+            phase.value = PHASES.index(name)
+            began[name] = time.monotonic()
+        return is_new
 
-    setattr(owner, name, marked)
+    def marked(self: Any, *args: Any, **kwargs: Any) -> Any:
+        say(name)
+        if name == "merge":
+            statements = itertools.count()
+            execute = self._job_client.sql_client.execute_sql
 
+            def execute_marked(*args: Any) -> Any:
+                if next(statements) == 1 and say(BETWEEN):
+                    time.sleep(PAUSE)
+                return execute(*args)
 
-def moments(chance: random.Random, seconds: Mapping[str, float]) -> Iterator[tuple[int, float]]:
-    """Moments to kill at: phase after phase, at a random moment of each, for ever."""
-    while True:
-        for number, phase in enumerate(PHASES):
-            yield number, chance.uniform(0, seconds.get(phase, 0.01))
+            self._job_client.sql_client.execute_sql = execute_marked
+        return original(self, *args, **kwargs)
+
+    setattr(owner, method, marked)
 
 
 @dataclass

@@ -1,19 +1,34 @@
-"""`dagster job execute` killed while it writes its events, then run again."""
+"""Runs whose process is killed: run again by a person, or started again by the daemon."""
 
 from __future__ import annotations
 
+import os
 import random
+import signal
+import time
+from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
+import urllib3
 
+from analytics_assets_tests.checkout import ask, serving
+from analytics_assets_tests.components.conftest import write_defs
 from analytics_assets_tests.components.tables import COLUMNS, held, stored
-from analytics_assets_tests.conftest import Project
+from analytics_assets_tests.conftest import ROOT, Project
 
 USERS = dg.AssetKey(["recruiting", "users"])
 LOADED = "recruiting/users: 240 rows (all history) into recruiting_sandbox.users"
+
+
+def marked(instance: dg.DagsterInstance, run: dg.DagsterRun) -> set[tuple[str, str]]:
+    """The partitions that a run marked, by asset."""
+    entries = instance.all_logs(run.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION)
+    events = [entry.get_dagster_event() for entry in entries]
+    return {(event.asset_key.path[-1], event.partition or "") for event in events if event.asset_key}
 
 
 def ended_windows() -> int:
@@ -27,9 +42,8 @@ def kill_and_run_again(project: Project, seconds: float) -> tuple[bool, int]:
     environ = {"TMPDIR": str(temp)}
     killed = project.execute_and_kill("full_refresh", after=LOADED, seconds=seconds, env=environ)
     with dg.DagsterInstance.from_config(str(project.folder / ".dagster")) as instance:
-        [last, *_] = instance.get_runs(limit=1)
-        events = instance.all_logs(last.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION)
-        marked = sum(entry.get_dagster_event().asset_key == USERS for entry in events)
+        [last] = instance.get_runs(limit=1)
+        windows = sum(asset == USERS.path[-1] for asset, _ in marked(instance, last))
     console = project.execute("full_refresh", env=environ)
     assert "waiting" not in console
     assert list(temp.iterdir()) == []
@@ -37,13 +51,13 @@ def kill_and_run_again(project: Project, seconds: float) -> tuple[bool, int]:
         assert stored(project.warehouse, table.replace(".", "_sandbox.")) == held(table)
     with dg.DagsterInstance.from_config(str(project.folder / ".dagster")) as instance:
         assert len(instance.get_materialized_partitions(USERS)) == ended_windows()
-    return killed, marked
+    return killed, windows
 
 
 def test_a_run_that_is_killed_while_it_marks_windows(project: Project) -> None:
-    killed, marked = kill_and_run_again(project, 0.05)
+    killed, windows = kill_and_run_again(project, 0.05)
     assert killed
-    assert marked < ended_windows()
+    assert windows < ended_windows()
 
 
 @pytest.mark.soak
@@ -51,5 +65,63 @@ def test_many_killed_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     chance, project = random.Random(4), Project(tmp_path / "project")
     kills = [kill_and_run_again(project, chance.uniform(0, 1.0)) for _ in range(10)]
     with capsys.disabled():
-        marked = ", ".join(str(windows) for _, windows in kills)
-        print(f"\ndagster job execute: {sum(killed for killed, _ in kills)} kills survived; windows marked: {marked}")
+        windows = ", ".join(str(windows) for _, windows in kills)
+        print(f"\ndagster job execute: {sum(killed for killed, _ in kills)} kills survived; windows marked: {windows}")
+
+
+LAUNCH = """
+mutation ($run: ExecutionParams!) { launchRun(executionParams: $run) { __typename } }
+"""
+BUILT_IN = ROOT / "analytics_assets" / "defs" / "recruiting" / "defs.yaml"
+
+
+def launch(url: str, job: str, tags: Mapping[str, str]) -> None:
+    """Starts a run as the UI does: in a process of its own, under the daemon's eyes."""
+    selector = {
+        "repositoryLocationName": "analytics_assets.definitions",
+        "repositoryName": "__repository__",
+        "jobName": job,
+    }
+    metadata = {"tags": [{"key": key, "value": value} for key, value in tags.items()]}
+    run = {"selector": selector, "mode": "default", "runConfigData": {}, "executionMetadata": metadata}
+    query = {"query": LAUNCH, "variables": {"run": run}}
+    answer = urllib3.request("POST", f"{url}/graphql", json=query, timeout=60).json()
+    assert answer["data"]["launchRun"]["__typename"] == "LaunchRunSuccess", answer
+
+
+def eventually(ask: Callable[[], Any], *, seconds: float = 300) -> Any:
+    """The first answer that is not empty."""
+    end = time.monotonic() + seconds
+    while not (answer := ask()) and time.monotonic() < end:
+        time.sleep(0.1)
+    assert answer
+    return answer
+
+
+@pytest.mark.soak
+def test_a_run_whose_process_died_is_started_again_and_goes_on(project: Project) -> None:
+    text = BUILT_IN.read_text()
+    assert "timezone: UTC}" in text
+    project.env["ANALYTICS_DEFS_DIR"] = str(
+        write_defs(project.folder / "defs", {"recruiting": text.replace("timezone: UTC}", "timezone: UTC, chunk: 2}")})
+    )
+    tags = {"dagster/asset_partition_range_start": "2026-10-01", "dagster/asset_partition_range_end": "2026-11-15"}
+    with (
+        serving(project, "dagster", "dev", "-m", "analytics_assets.definitions") as url,
+        dg.DagsterInstance.from_config(str(project.folder / ".dagster")) as instance,
+    ):
+        ask(url, "{version}")
+        launch(url, "recruiting_incremental", tags)
+        [first] = eventually(instance.get_runs)
+        eventually(lambda: len(marked(instance, first)) > 10)
+        starts = instance.all_logs(first.run_id, of_type=dg.DagsterEventType.STEP_START)
+        os.kill(starts[0].get_dagster_event().pid or 0, signal.SIGKILL)
+        finished = dg.RunsFilter(statuses=[dg.DagsterRunStatus.SUCCESS])
+        [second] = eventually(lambda: instance.get_runs(finished))
+        assert second.parent_run_id == first.run_id
+        before, after = marked(instance, first), marked(instance, second)
+    assert not before & after
+    assert len(before | after) == 2 * 46
+    for table in ("opportunities", "users"):
+        rows = held(f"recruiting.{table}", since="2026-10-01", until="2026-11-16")
+        assert stored(project.warehouse, f"recruiting_sandbox.{table}") == rows

@@ -95,6 +95,17 @@ def test_ours_loads_what_the_limit_loads(server: str, limit_loaded: Loaded, tmp_
         assert compare(limit_loaded, Loaded("ours", database)) == ROWS
 
 
+def test_the_limit_mends_what_differs(server: str, limit_loaded: Loaded, tmp_path: Path) -> None:
+    """Or its second load would be faster than one that does all of the work."""
+    other = Loaded("mended", tmp_path / "warehouse.duckdb")
+    shutil.copy(limit_loaded.database, other.database)
+    with duckdb.connect(str(other.database)) as connection:
+        connection.execute("DELETE FROM bench.rows WHERE id % 3 = 0")
+        connection.execute("UPDATE bench.rows SET tags = '[]', email = NULL WHERE id % 3 = 1")
+    assert limit.load(f"{server}/{ROWS}/0", str(other.database)) == ROWS
+    assert compare(limit_loaded, other) == ROWS
+
+
 def test_plain_dlt_loads_what_the_limit_loads(server: str, limit_loaded: Loaded, tmp_path: Path) -> None:
     database = tmp_path / "warehouse.duckdb"
     measure(REFERENCE.command(f"{server}/{ROWS}/0", database, Walk()))

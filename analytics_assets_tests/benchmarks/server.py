@@ -102,6 +102,7 @@ class Connection(asyncio.Protocol):
 
 async def _serve(port: int) -> None:
     loop, pages = asyncio.get_running_loop(), Pages()
+    records.templates()  # now, not in the first request
     server = await loop.create_server(lambda: Connection(pages, loop), "127.0.0.1", port, backlog=512)
     print(server.sockets[0].getsockname()[1], flush=True)
     async with server:

@@ -27,12 +27,13 @@ NOT_IN_URL = re.compile(r"[^!#$%&'()*+,/:;=?@\w.~-]", re.ASCII)
 USER = re.compile(r"(?<=://)[^/?#@]*@")  # a link's: it is not for its server to choose who asks
 PROXY_PROBLEM = "the proxy that the environment names cannot be reached or refuses"
 TLS_PROBLEM = "TLS failed: the certificate is not trusted or the protocol is not spoken"
-WEIRD_REPLY = 8  # CURLE_WEIRD_SERVER_REPLY, which pycurl has no name for
+WEIRD_REPLY, TOO_LARGE = 8, 100  # CURLE_WEIRD_SERVER_REPLY and CURLE_TOO_LARGE, which pycurl has no names for
 PACKED = ("gzip", "x-gzip", "deflate")
 BROKEN = "the compressed body is broken"
 PROBLEMS = {
     pycurl.E_UNSUPPORTED_PROTOCOL: "what came is no HTTP",
     WEIRD_REPLY: "what came is no HTTP",
+    TOO_LARGE: "the headers of the answer are too many or too long",
     pycurl.E_COULDNT_RESOLVE_PROXY: PROXY_PROBLEM,
     pycurl.E_COULDNT_RESOLVE_HOST: "the host name is unknown",
     pycurl.E_COULDNT_CONNECT: "the connection was refused",
@@ -170,12 +171,13 @@ class Transport:
         else:
             self._idle.append(curl)
         answer = Response(status, Headers(lines), b"".join(chunks))
-        if answer.headers.get("Content-Encoding", "").strip().lower() not in PACKED:
-            return answer
-        unpacked = unpack(answer.body, self._max_page_bytes)
-        if unpacked is None:
-            raise self._too_large(url, method)
-        return replace(answer, body=unpacked)
+        for encoding in reversed(answer.headers.get("Content-Encoding", "").lower().split(",")):
+            if encoding.strip() in PACKED:
+                unpacked = unpack(answer.body, self._max_page_bytes)
+                if unpacked is None:
+                    raise self._too_large(url, method)
+                answer = replace(answer, body=unpacked)
+        return answer
 
     def _too_large(self, url: str, method: str) -> ResponseError:
         return ResponseError(
@@ -236,7 +238,7 @@ def _header(header: tuple[str, str]) -> bytes:
 
 
 def _problem(curl: pycurl.Curl, code: int, *, proxied: bool) -> TransportError:
-    connected = curl.getinfo(pycurl.CONNECT_TIME) > 0
+    connected = curl.getinfo(pycurl.PRETRANSFER_TIME) > 0
     if proxied and (code == pycurl.E_COULDNT_CONNECT or curl.getinfo(pycurl.HTTP_CONNECTCODE) >= 300):
         return TransportError(PROXY_PROBLEM, arrived=False)
     if code == pycurl.E_OPERATION_TIMEDOUT and not connected:

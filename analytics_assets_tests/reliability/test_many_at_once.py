@@ -105,12 +105,11 @@ def holding(request: LoadRequest, environ: dict[str, str]) -> Iterator[Any]:
         process.join()
 
 
-@pytest.mark.parametrize("machines", ["one", "many"])
+@pytest.mark.parametrize(("where", "machines"), [("shop", "one"), ("postgres_shop", "one"), ("postgres_shop", "many")])
 def test_who_is_waited_for_is_said_and_in_the_error(
-    any_shop: Shop, tmp_path: Path, caplog: pytest.LogCaptureFixture, machines: str
+    request: pytest.FixtureRequest, tmp_path: Path, caplog: pytest.LogCaptureFixture, where: str, machines: str
 ) -> None:
-    if machines == "many" and not any_shop.postgres:
-        pytest.skip("a DuckDB file belongs to one machine")
+    any_shop: Shop = request.getfixturevalue(where)
     caplog.set_level(logging.INFO, "analytics_assets")
     impatient = replace(any_shop, warehouse=replace(any_shop.warehouse, lock_seconds=0.5))
     if machines == "many":

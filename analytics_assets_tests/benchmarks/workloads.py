@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import statistics
 import sys
-import time
 from dataclasses import replace
-from urllib.parse import urlsplit
 
 from analytics_assets_tests.benchmarks.bench import Bench
 from analytics_assets_tests.benchmarks.environments import InstallError
-from analytics_assets_tests.benchmarks.limit import Connection
 from analytics_assets_tests.benchmarks.measure import Command, ratio
 from analytics_assets_tests.benchmarks.programs import (
     LIMIT,
@@ -31,14 +28,9 @@ RUN_IMPORTS = "import dagster._cli, analytics_assets.definitions, analytics_asse
 
 def server(bench: Bench) -> None:
     """What the server can give: a bare client asks for pages one after the other, then again for the kept ones."""
-    parts = urlsplit(bench.url(bench.rows))
-    connection = Connection(str(parts.hostname), int(parts.port or 0), f"{parts.path}/v1/rows")
     for what in ("pages made anew", "pages it keeps"):
-        began, received = time.perf_counter(), 0
-        for offset in range(0, bench.rows, 100):
-            received += len(connection.get(offset, 100))
-        seconds = time.perf_counter() - began
-        figures = f"{bench.rows / 100 / seconds:,.0f} requests/s, {received / seconds / 1e6:,.0f} MB/s"
+        requests, megabytes = bench.ask(bench.rows)
+        figures = f"{requests:,.0f} requests/s, {megabytes:,.0f} MB/s"
         bench.find(f"ceiling of the server, {what}: one bare connection", figures)
 
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import argparse
 import tempfile
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 
 from analytics_assets_tests.benchmarks import dagster_runs, report, workloads
 from analytics_assets_tests.benchmarks.bench import Bench
-from analytics_assets_tests.benchmarks.compare import ContentError
-from analytics_assets_tests.benchmarks.measure import CommandError
 from analytics_assets_tests.benchmarks.programs import PEERS_BY_NAME
 from analytics_assets_tests.benchmarks.server import serving
 
@@ -63,9 +62,9 @@ def main() -> None:
         for name in only:
             try:
                 WORKLOADS[name](bench)
-            except (CommandError, ContentError) as error:
-                bench.say(str(error))
-                bench.find(name, f"failed: {str(error).splitlines()[0]}", "no failure", met=False)
+            except Exception as error:  # what was measured before, and what comes, is told all the same
+                bench.say(traceback.format_exc())
+                bench.find(name, f"failed: {type(error).__name__}", "no failure", met=False)
     print(report.markdown(bench))
     if write:
         report.write(bench)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import shutil
 import statistics
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from analytics_assets_tests.benchmarks.compare import compare
+from analytics_assets_tests.benchmarks.limit import Connection
 from analytics_assets_tests.benchmarks.measure import Command, Cost, measure
 from analytics_assets_tests.benchmarks.programs import LIMIT, Program, Walk
 
@@ -60,9 +63,24 @@ class Bench:
     findings: list[Finding] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
     growth: list[tuple[int, str, Cost]] = field(default_factory=list)
+    asked: set[int] = field(default_factory=set)
 
     def url(self, rows: int, latency_ms: int = 0) -> str:
+        """A table of the server's, whose pages it has made before: or the first program would wait for them."""
+        if not latency_ms and rows not in self.asked:
+            self.ask(rows)
         return f"{self.server}/{rows}/{latency_ms}"
+
+    def ask(self, rows: int) -> tuple[float, float]:
+        """All pages of a table by a bare client, one after the other: requests and megabytes a second."""
+        self.asked.add(rows)
+        parts = urlsplit(self.server)
+        connection = Connection(str(parts.hostname), int(parts.port or 0), f"/{rows}/0/v1/rows")
+        began, received = time.perf_counter(), 0
+        for offset in range(0, rows, Walk.limit):
+            received += len(connection.get(offset, Walk.limit))
+        seconds = time.perf_counter() - began
+        return rows / Walk.limit / seconds, received / seconds / 1e6
 
     def find(self, work: str, measured: str, target: str = "", met: bool | None = None) -> None:
         self.findings.append(Finding(work, measured, target, met))

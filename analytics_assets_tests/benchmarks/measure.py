@@ -82,10 +82,11 @@ class MemorySampler(threading.Thread):
         self.peak = 0.0
 
     def run(self) -> None:
-        while not self._over.wait(SAMPLE_SECONDS):
+        while True:
             held = [_memory(pid) for pid in _tree(self._pid)]
-            together = sum(now for now, _ in held)
-            self.peak = max(self.peak, together, *(most for _, most in held), 0)
+            self.peak = max(self.peak, sum(now for now, _ in held), *(most for _, most in held))
+            if self._over.wait(SAMPLE_SECONDS):
+                return
 
     def end(self) -> None:
         self._over.set()

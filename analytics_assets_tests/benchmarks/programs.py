@@ -78,8 +78,10 @@ def _dagster(url: str, database: Path, walk: Walk) -> Command:
 
 
 def _peer(file: str, bin_folder: Path, *extra: str) -> Callable[[str, Path, Walk], Command]:
+    """A program of the peers' folder; they walk by offset."""
+
     def command(url: str, database: Path, walk: Walk) -> Command:
-        args = [str(bin_folder / "python"), str(PEERS / file), url, str(database), walk.paginator, str(walk.limit)]
+        args = [str(bin_folder / "python"), str(PEERS / file), url, str(database), str(walk.limit)]
         return Command([*args, *extra], database.parent, {"RUNTIME__DLTHUB_TELEMETRY": "false"})
 
     return command
@@ -88,7 +90,7 @@ def _peer(file: str, bin_folder: Path, *extra: str) -> Callable[[str, Path, Walk
 def _singer(bin_folder: Path, url: str, database: Path, walk: Walk) -> Command:
     config = database.with_suffix(".target.json")
     config.write_text(json.dumps({"path": str(database), "default_target_schema": "bench"}))
-    tap = [str(bin_folder / "python"), str(PEERS / "singer_tap.py"), url, walk.paginator, str(walk.limit)]
+    tap = [str(bin_folder / "python"), str(PEERS / "singer_tap.py"), url, str(walk.limit)]
     target = [str(bin_folder / "target-duckdb"), "--config", str(config)]
     return Command(["bash", "-c", f"set -o pipefail; {shlex.join(tap)} | {shlex.join(target)}"], database.parent)
 

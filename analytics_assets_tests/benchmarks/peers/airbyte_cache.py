@@ -10,15 +10,7 @@ import airbyte
 from airbyte.caches import DuckDBCache
 from row_schema import SCHEMA
 
-url, database, paginator, limit = sys.argv[1:]
-strategy = {"type": "OffsetIncrement", "page_size": int(limit)}
-if paginator == "cursor":
-    strategy = {
-        "type": "CursorPagination",
-        "page_size": int(limit),
-        "cursor_value": "{{ response.next }}",
-        "stop_condition": "{{ not response.hasNext }}",
-    }
+url, database, limit = sys.argv[1:]
 manifest = {
     "version": "6.0.0",
     "type": "DeclarativeSource",
@@ -47,7 +39,7 @@ manifest = {
                         "inject_into": "request_parameter",
                         "field_name": "offset",
                     },
-                    "pagination_strategy": strategy,
+                    "pagination_strategy": {"type": "OffsetIncrement", "page_size": int(limit)},
                 },
             },
             "schema_loader": {"type": "InlineSchemaLoader", "schema": SCHEMA},

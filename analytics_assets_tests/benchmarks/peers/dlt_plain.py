@@ -6,11 +6,8 @@ from pathlib import Path
 import dlt
 from dlt.sources.rest_api import rest_api_source
 
-url, database, paginator, limit, nesting = sys.argv[1:]
+url, database, limit, nesting = sys.argv[1:]
 endpoint = {"path": "/v1/rows", "data_selector": "data", "paginator": {"type": "offset", "limit": int(limit)}}
-if paginator == "cursor":
-    endpoint["paginator"] = {"type": "cursor", "cursor_param": "offset", "cursor_path": "next"}
-    endpoint["params"] = {"limit": int(limit)}
 source = rest_api_source(
     {
         "client": {"base_url": url},

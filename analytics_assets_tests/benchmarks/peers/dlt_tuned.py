@@ -18,11 +18,8 @@ from dlt.sources.rest_api import rest_api_source
 
 
 def main() -> None:
-    url, database, paginator, limit = sys.argv[1:]
+    url, database, limit = sys.argv[1:]
     endpoint = {"path": "/v1/rows", "data_selector": "data", "paginator": {"type": "offset", "limit": int(limit)}}
-    if paginator == "cursor":
-        endpoint["paginator"] = {"type": "cursor", "cursor_param": "offset", "cursor_path": "next"}
-        endpoint["params"] = {"limit": int(limit)}
     merge = {"disposition": "merge", "strategy": "upsert"}
     source = rest_api_source(
         {

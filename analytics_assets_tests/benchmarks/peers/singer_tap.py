@@ -5,9 +5,9 @@ from typing import ClassVar
 
 from row_schema import SCHEMA
 from singer_sdk import RESTStream, Tap
-from singer_sdk.pagination import BaseOffsetPaginator, JSONPathPaginator
+from singer_sdk.pagination import BaseOffsetPaginator
 
-URL, PAGINATOR, LIMIT = sys.argv[1], sys.argv[2], int(sys.argv[3])
+URL, LIMIT = sys.argv[1], int(sys.argv[2])
 
 
 class Offset(BaseOffsetPaginator):
@@ -24,7 +24,7 @@ class Rows(RESTStream):
     schema = SCHEMA
 
     def get_new_paginator(self):
-        return JSONPathPaginator("$.next") if PAGINATOR == "cursor" else Offset(start_value=0, page_size=LIMIT)
+        return Offset(start_value=0, page_size=LIMIT)
 
     def get_url_params(self, context, next_page_token):
         return {"limit": LIMIT, "offset": next_page_token or 0}

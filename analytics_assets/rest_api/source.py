@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,14 +16,12 @@ from dlt.extract import DltSource
 from analytics_assets.rest_api.config import ResolvedResource
 from analytics_assets.rest_api.cursors import inside, moments
 from analytics_assets.rest_api.errors import DataError
-from analytics_assets.rest_api.records import PageRecords, Records, merged
+from analytics_assets.rest_api.records import PageRecords, Records
 from analytics_assets.rest_api.table_schema import TableSchema
 from analytics_assets.rest_api.threads import ahead
 from analytics_assets.rest_api.walk import Walk, WalkedPage
-from analytics_assets.rest_api.windows import Window
 
 BATCH_ROWS = 20_000
-ARRAY_ROWS = 1_000
 PROGRESS_SECONDS = 5.0
 
 
@@ -97,7 +95,7 @@ class Conversion:
         statistics, progress = self._statistics, Progress(self._log, self._resource.name, self._walk)
         batch: list[pa.Table] = []
         yielded = 0
-        for page in gathered(self._walk.walk(), rows=min(ARRAY_ROWS, BATCH_ROWS)):
+        for page in self._walk.walk():
             batch.append(self._convert(page))
             progress.tick()
             if statistics.rows - yielded >= BATCH_ROWS:
@@ -172,23 +170,6 @@ class Conversion:
                 f"no record has the field {self._cursor_path!r} that `incremental.cursor_path` names; "
                 f"the columns are {', '.join(self.schema.dlt_columns())}"
             )
-
-
-def gathered(pages: Iterable[WalkedPage], *, rows: int) -> Iterator[WalkedPage]:
-    """The records of small pages together, by their windows: an array costs as much as a hundred of its values."""
-    waiting: dict[Window | None, WalkedPage] = {}
-    for page in pages:
-        if before := waiting.pop(page.window, None):
-            together = merged(before.records, page.records)
-            if together is None:
-                yield before
-            else:
-                page = WalkedPage(together, page.window)
-        if len(page.records) >= rows:
-            yield page
-        else:
-            waiting[page.window] = page
-    yield from waiting.values()
 
 
 def dig(record: Mapping[str, Any], path: str) -> Any:

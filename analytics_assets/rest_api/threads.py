@@ -8,14 +8,18 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
+WAIT_SECONDS = 0.01
 Part = TypeVar("Part")
 Result = TypeVar("Result")
 
 
-def at_once(work: Callable[[Part], Iterable[Result]], parts: Iterator[Part], threads: int) -> Iterator[Result]:
-    """The results of `work` over the parts, by several threads; the first error ends all.
+def at_once(
+    work: Callable[[Iterator[Part]], Iterable[Result]], parts: Iterator[Part], threads: int
+) -> Iterator[Result]:
+    """The results of `work` over the parts, shared out to up to so many threads; the first error ends all.
 
-    Parts are taken one by one, so a generator of them may react to what was done already.
+    Parts are taken one by one, so a generator of them may react to what was done already. Threads are started while
+    the reader waits: more than it takes to keep it busy would only get into each other's way.
     """
     results: queue.Queue[Result | BaseException | None] = queue.Queue(maxsize=2 * threads)
     taking, stop = threading.Lock(), threading.Event()
@@ -26,31 +30,40 @@ def at_once(work: Callable[[Part], Iterable[Result]], parts: Iterator[Part], thr
                 results.put(result, timeout=1.0)
                 return
 
+    def share() -> Iterator[Part]:
+        while not stop.is_set():
+            with taking:
+                part = next(parts, None)
+            if part is None:
+                return
+            yield part
+
     def take() -> None:
         try:
-            while not stop.is_set():
-                with taking:
-                    part = next(parts, None)
-                if part is None:
-                    break
-                for result in work(part):
-                    put(result)
-                    if stop.is_set():
-                        return
+            for result in work(share()):
+                put(result)
+                if stop.is_set():
+                    return
         except BaseException as error:  # it is the reader's: it raises there
             put(error)
         put(None)
 
-    for _ in range(threads):
+    def start() -> int:
         threading.Thread(target=take, name="at_once", daemon=True).start()
+        return 1
+
+    started, finished = start(), 0
     try:
-        working = threads
-        while working:
-            result = results.get()
+        while finished < started:
+            try:
+                result = results.get(timeout=WAIT_SECONDS if started < threads else None)
+            except queue.Empty:
+                started += start()
+                continue
             if isinstance(result, BaseException):
                 raise result
             if result is None:
-                working -= 1
+                finished += 1
             else:
                 yield result
     finally:
@@ -59,4 +72,4 @@ def at_once(work: Callable[[Part], Iterable[Result]], parts: Iterator[Part], thr
 
 def ahead(results: Iterable[Result]) -> Iterator[Result]:
     """The same results, made by another thread, up to two of them before they are asked for."""
-    return at_once(lambda made: made, iter([results]), 1)
+    return at_once(lambda _: results, iter(()), 1)

@@ -116,8 +116,6 @@ class Transport:
             pycurl.LOW_SPEED_LIMIT: 1,  # a byte a second, or it counts as silence
             pycurl.LOW_SPEED_TIME: math.ceil(read_timeout),
             pycurl.BUFFERSIZE: BUFFER_BYTES,
-            pycurl.NOPROGRESS: 0,
-            pycurl.XFERINFOFUNCTION: lambda *_: None,  # called every second: a signal is heard in a long wait, too
         }
         if trusted.capath:
             self._options[pycurl.CAPATH] = trusted.capath

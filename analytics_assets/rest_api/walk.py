@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from analytics_assets.rest_api.client import HttpClient
@@ -17,13 +17,14 @@ from analytics_assets.rest_api.errors import ResponseError, UnavailableError
 from analytics_assets.rest_api.pages import Page, Selector
 from analytics_assets.rest_api.pagination import Answer, ExpectedRows, Paginator, Request
 from analytics_assets.rest_api.paginators import paginator
-from analytics_assets.rest_api.records import PageRecords, read_dicts
+from analytics_assets.rest_api.records import PageRecords, merged, read_dicts
 from analytics_assets.rest_api.threads import at_once
 from analytics_assets.rest_api.transport import Response, describe
 from analytics_assets.rest_api.windows import Window, is_bounded, slices, window_params
 
 PAGES_BEFORE_SLICING = 2
-SLICES_PER_THREAD = 3
+SLICES_PER_THREAD = 2
+ROWS_TOGETHER = 1_000
 MAY_PASS = (408, 425, 429)
 
 
@@ -83,11 +84,14 @@ class Walk:
         self._lock = threading.Lock()
 
     def walk(self) -> Iterator[WalkedPage]:
-        """The pages, in any order.
+        """The pages, in any order, small ones together.
 
         Raises:
             ResponseError: the API answered something else than the configuration describes.
         """
+        return gathered(self._walk())
+
+    def _walk(self) -> Iterator[WalkedPage]:
         whole = self._part(self.window)
         walked = self._pages(whole)
         cuts = self._slices()
@@ -95,14 +99,14 @@ class Walk:
             probe = list(itertools.islice(walked, PAGES_BEFORE_SLICING))
             if whole.request and self.may_slice and all(self.may_slice(page.records) for page in probe):
                 self.pages = self.rows = 0  # what was read so far is read again, slice by slice
-                yield from at_once(self._slice, (self._part(cut) for cut in cuts), self.threads)
+                yield from at_once(self._slices_of, (self._part(cut) for cut in cuts), self.threads)
                 return
             yield from probe
         for page in walked:
             yield page
             if whole.request and self.threads > 1 and (split := whole.pages.split()):
                 parts = (Part(whole.stretch, pages, pages.first()) for pages in split)
-                yield from at_once(self._pages, parts, self.threads)
+                yield from at_once(self._pages_of, parts, self.threads)
                 break
         whole.pages.check(whole.stretch.expected.seen)
         whole.stretch.expected.check()
@@ -119,10 +123,17 @@ class Walk:
         pages = paginator(self.endpoint.paginator)
         return Part(Stretch(window, ExpectedRows(self.endpoint.paginator)), pages, pages.first())
 
-    def _slice(self, part: Part) -> Iterator[WalkedPage]:
-        yield from self._pages(part)
-        part.pages.check(part.stretch.expected.seen)
-        part.stretch.expected.check()
+    def _slices_of(self, parts: Iterable[Part]) -> Iterator[WalkedPage]:
+        def pages() -> Iterator[WalkedPage]:
+            for part in parts:
+                yield from self._pages(part)
+                part.pages.check(part.stretch.expected.seen)
+                part.stretch.expected.check()
+
+        return gathered(pages())
+
+    def _pages_of(self, parts: Iterable[Part]) -> Iterator[WalkedPage]:
+        return gathered(page for part in parts for page in self._pages(part))
 
     def _pages(self, part: Part) -> Iterator[WalkedPage]:
         """The pages of a part, one after the other."""
@@ -168,6 +179,23 @@ class Walk:
         except ResponseError as error:
             raise type(error)(f"{where}: {error}") from None
         return page
+
+
+def gathered(pages: Iterable[WalkedPage]) -> Iterator[WalkedPage]:
+    """The records of small pages together, by their windows: handing a page on costs more than reading it."""
+    waiting: dict[Window | None, WalkedPage] = {}
+    for page in pages:
+        if before := waiting.pop(page.window, None):
+            together = merged(before.records, page.records)
+            if together is None:
+                yield before
+            else:
+                page = WalkedPage(together, page.window)
+        if len(page.records) >= ROWS_TOGETHER:
+            yield page
+        else:
+            waiting[page.window] = page
+    yield from waiting.values()
 
 
 def advice(status: int) -> str:

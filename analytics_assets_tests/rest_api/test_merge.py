@@ -218,6 +218,7 @@ def small_files(monkeypatch: pytest.MonkeyPatch) -> None:
     """Many files of few rows, from a walk of few pages."""
     monkeypatch.setenv("DATA_WRITER__FILE_MAX_ITEMS", "10")
     monkeypatch.setattr("analytics_assets.rest_api.source.BATCH_ROWS", 10)
+    monkeypatch.setattr("analytics_assets.rest_api.walk.ROWS_TOGETHER", 10)
 
 
 def test_many_files_arrive_in_order(shop: Shop, small_files: None) -> None:

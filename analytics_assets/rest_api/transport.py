@@ -236,10 +236,10 @@ def _header(header: tuple[str, str]) -> bytes:
 
 
 def _problem(curl: pycurl.Curl, code: int, *, proxied: bool) -> TransportError:
-    connected = curl.getinfo(pycurl.PRETRANSFER_TIME) > 0
+    sent = curl.getinfo(pycurl.REQUEST_SIZE) > 0
     if proxied and (code == pycurl.E_COULDNT_CONNECT or curl.getinfo(pycurl.HTTP_CONNECTCODE) >= 300):
         return TransportError(PROXY_PROBLEM, arrived=False)
-    if code == pycurl.E_OPERATION_TIMEDOUT and not connected:
+    if code == pycurl.E_OPERATION_TIMEDOUT and not sent:
         return TransportError("no connection within the connect timeout", arrived=False)
     unsent = (pycurl.E_COULDNT_RESOLVE_HOST, pycurl.E_COULDNT_RESOLVE_PROXY, pycurl.E_COULDNT_CONNECT)
     return TransportError(PROBLEMS.get(code, f"libcurl's error {code}"), arrived=code not in unsent)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -25,6 +26,7 @@ from analytics_assets.rest_api.windows import Window, is_bounded, slices, window
 PAGES_BEFORE_SLICING = 2
 SLICES_PER_THREAD = 2
 ROWS_TOGETHER = 1_000
+SECONDS_TOGETHER = 1.0
 MAY_PASS = (408, 425, 429)
 
 
@@ -184,6 +186,7 @@ class Walk:
 def gathered(pages: Iterable[WalkedPage]) -> Iterator[WalkedPage]:
     """The records of small pages together, by their windows: handing a page on costs more than reading it."""
     waiting: dict[Window | None, WalkedPage] = {}
+    began = time.monotonic()
     for page in pages:
         if before := waiting.pop(page.window, None):
             together = merged(before.records, page.records)
@@ -191,8 +194,9 @@ def gathered(pages: Iterable[WalkedPage]) -> Iterator[WalkedPage]:
                 yield before
             else:
                 page = WalkedPage(together, page.window)
-        if len(page.records) >= ROWS_TOGETHER:
+        if len(page.records) >= ROWS_TOGETHER or time.monotonic() > began + SECONDS_TOGETHER:
             yield page
+            began = time.monotonic()
         else:
             waiting[page.window] = page
     yield from waiting.values()

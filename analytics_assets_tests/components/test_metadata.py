@@ -264,6 +264,7 @@ def test_progress_is_logged(
     shop: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch, total: str, shares: list[str]
 ) -> None:
     monkeypatch.setattr("analytics_assets.rest_api.source.PROGRESS_SECONDS", 0.0)
+    monkeypatch.setattr("analytics_assets.rest_api.walk.ROWS_TOGETHER", 1)
     bench = shop(total=total)
     *lines, summary = bench.log(bench.run("shop_full_refresh"))
     found = [re.fullmatch(r"orders: (\d+) rows in (\d+) pages, \d+ rows/s(.*)", line) for line in lines]

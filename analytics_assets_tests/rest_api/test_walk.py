@@ -105,7 +105,7 @@ def test_slices_of_a_window(tmp_path: Path, threads: int, start: Any, end: Any) 
         assert loaded.statistics.rows_outside_window == 0
         firsts = [query for record in sandbox.requests if "cursor" not in (query := record.request.query)]
         # All of the window is asked for first: only if there is more than two pages of it, it is cut.
-        assert len(firsts) == (1 if threads == 1 else 1 + 3 * threads)
+        assert len(firsts) == (1 if threads == 1 else 1 + 2 * threads)
 
 
 def test_a_short_window_is_not_cut(tmp_path: Path) -> None:

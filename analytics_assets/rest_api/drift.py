@@ -14,7 +14,7 @@ from dlt.pipeline.pipeline import Pipeline
 
 from analytics_assets.rest_api.errors import DriftError
 
-MEMORY = "256MB"  # of the database that counts the keys; what needs more goes to the working folder
+MEMORY = "128MB"  # of the database that counts the keys; what needs more goes to the working folder
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -28,6 +29,7 @@ from analytics_assets.rest_api.walk import Walk
 from analytics_assets.rest_api.warehouse import Warehouse
 from analytics_assets.rest_api.windows import FORMAT_UNITS, Window
 
+gc.freeze()  # what is imported stays: each search for garbage in it, and the one at exit, takes a tenth of a second
 T = TypeVar("T")
 MOST_WALKS = 3
 LOADER_FILE_FORMAT: Literal["parquet"] = "parquet"

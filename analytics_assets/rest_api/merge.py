@@ -1,7 +1,7 @@
 """The last step of a load: how fetched rows get into their table, in one SQL transaction.
 
-dlt creates tables and carries files. On DuckDB the step reads the parquet files themselves; on other destinations it
-reads the staging table that dlt filled. The statements are the same: standard MERGE, DELETE and INSERT.
+dlt creates tables and carries files. On DuckDB the step reads the parquet files themselves (`duckdb_load`); on other
+destinations it reads the staging table that dlt filled, and the statements are standard MERGE, DELETE and INSERT.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from dlt.common.destination import PreparedTableSchema
-from dlt.common.destination.client import FollowupJobRequest, HasFollowupJobs, LoadJob, RunnableLoadJob
+from dlt.common.destination.client import FollowupJobRequest, LoadJob, RunnableLoadJob
 from dlt.common.schema.typing import TSchemaTables
 from dlt.common.storages.load_package import LoadJobInfo, ParsedLoadJobFileName
 from dlt.destinations.job_client_impl import SqlJobClientBase
@@ -23,9 +23,8 @@ from dlt.destinations.job_impl import FollowupJobRequestImpl
 from analytics_assets.rest_api.windows import Window, ceil, to_text, unit_of
 
 Mode = Literal["merge", "append", "replace"]
-FILE_ROW = "file_row_number"  # DuckDB's, as the next
-TABLE_ROW = "rowid"
 RANK = "rank_"  # no column's name: dlt lets none end so
+CHOSEN = "temp.chosen_"
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,8 @@ class Statements:
         self.target = target
         self._quote = quote
         self._create = create
-        self._names = ", ".join(quote(name) for name in self.columns)
+        self._names = ", ".join(map(quote, self.columns))
+        self._keys = ", ".join(map(quote, plan.primary_key))
 
     def load(
         self, sources: Sequence[str], *, arrival: str | None = None, row: str | None = None, into_empty: bool = False
@@ -71,7 +71,7 @@ class Statements:
         """The statements of one transaction, over sources in the order of their arrival.
 
         `arrival` is a column of the sources, growing with arrival: of two equal rows the later one counts. `row` is the
-        same of the table's own rows. `into_empty` says that the table has none yet.
+        same of the table's own rows, in DuckDB. `into_empty` says that the table has none yet.
         """
         yield from self._make_room()
         empty = into_empty or self._plan.mode == "replace"
@@ -85,7 +85,10 @@ class Statements:
             yield self._insert(self._newest(sources[0], arrival))
         else:
             for source in sources:
-                yield self._merge(self._newest(source, arrival))
+                if arrival and row:
+                    yield from self._exchange(source, arrival, row)
+                else:
+                    yield self._merge(self._newest(source, arrival))
 
     def _make_room(self) -> Iterator[str]:
         plan = self._plan
@@ -111,24 +114,45 @@ class Statements:
         """A row's rank among those of its key."""
         order = [f"{self._moment(self._plan.cursor)} DESC NULLS LAST"] if self._plan.cursor else []
         order += [f"{arrival} DESC"] if arrival else []
-        keys = ", ".join(map(self._quote, self._plan.primary_key))
-        return f"ROW_NUMBER() OVER (PARTITION BY {keys} ORDER BY {', '.join(order) or keys}) AS {RANK}"
+        return f"ROW_NUMBER() OVER (PARTITION BY {self._keys} ORDER BY {', '.join(order) or self._keys}) AS {RANK}"
 
     def _delete_beaten(self, row: str) -> str:
         """Deletes what `_newest` would have left out; keys that are there once cost no more than to be counted."""
-        keys = ", ".join(map(self._quote, self._plan.primary_key))
-        twice = f"SELECT {keys} FROM {self.target} GROUP BY {keys} HAVING COUNT(*) > 1"
-        ranked = f"SELECT {row} AS beaten_, {self._rank(row)} FROM {self.target} SEMI JOIN ({twice}) t USING ({keys})"
-        return f"DELETE FROM {self.target} WHERE {row} IN (SELECT beaten_ FROM ({ranked}) r WHERE {RANK} > 1)"
+        keys, target = self._keys, self.target
+        twice = f"SELECT {keys} FROM {target} GROUP BY {keys} HAVING COUNT(*) > 1"
+        ranked = f"SELECT {row} AS beaten_, {self._rank(row)} FROM {target} SEMI JOIN ({twice}) t USING ({keys})"
+        return f"DELETE FROM {target} WHERE {row} IN (SELECT beaten_ FROM ({ranked}) r WHERE {RANK} > 1)"
+
+    def _exchange(self, source: str, arrival: str, row: str) -> Iterator[str]:
+        """What `_merge` does, in memory that does not grow with the rows that change: DuckDB's MERGE holds all of them.
+
+        Rows are compared by a hash of 64 bits, since DuckDB cannot join wide rows in little memory either.
+        """
+        compared = ", ".join(["0", *map(self._quote, self._compared())])
+        moment = self._moment(self._plan.cursor) if self._plan.cursor else "0"
+        facts = f"SELECT {self._keys}, {moment} AS moment_, hash({compared}) AS hash_"
+        latest = f"PARTITION BY {self._keys} ORDER BY moment_ DESC NULLS LAST, new_ DESC"
+        ranked = f"SELECT *, ROW_NUMBER() OVER ({latest}) AS {RANK} FROM ({facts}, {arrival} AS new_ FROM {source})"
+        yield (
+            f"CREATE TEMP TABLE {CHOSEN} AS SELECT old_, new_ FROM (SELECT * FROM ({ranked}) r WHERE {RANK} = 1) s "
+            f"LEFT JOIN ({facts}, {row} AS old_ FROM {self.target}) d USING ({self._keys}) WHERE old_ IS NULL "
+            "OR (s.hash_ <> d.hash_ AND (d.moment_ IS NULL OR s.moment_ >= d.moment_))"
+        )
+        yield f"DELETE FROM {self.target} WHERE {row} IN (SELECT old_ FROM {CHOSEN})"
+        yield f"{self._insert(source)} WHERE {arrival} IN (SELECT new_ FROM {CHOSEN})"
+        yield f"DROP TABLE {CHOSEN}"
+
+    def _compared(self) -> list[str]:
+        """The columns whose values make a change. The load id alone does not: such a row is not written again."""
+        return [name for name in self.columns if name not in (*self._plan.primary_key, "_dlt_load_id")]
 
     def _merge(self, source: str) -> str:
         names = [self._quote(name) for name in self.columns]
         keys = [self._quote(key) for key in self._plan.primary_key]
         values = [name for name in names if name not in keys]
-        # The load id alone is no change: an unchanged row is not written again.
-        compared = [name for name in self.columns if name not in (*self._plan.primary_key, "_dlt_load_id")]
         changed = " OR ".join(
-            f"{self._comparable(name, 'd.')} IS DISTINCT FROM {self._comparable(name, 's.')}" for name in compared
+            f"{self._comparable(name, 'd.')} IS DISTINCT FROM {self._comparable(name, 's.')}"
+            for name in self._compared()
         )
         when = f"({changed})" if changed else "1 = 0"
         if self._plan.cursor:
@@ -180,6 +204,7 @@ class PlannedLoad(SqlJobClientBase):
     """Mixin for a dlt SQL client: the plan's table is staged, and its last step is the plan's statements."""
 
     plan: ClassVar[Plan]
+    statements_job: ClassVar[type[StatementsJob]] = StatementsJob
 
     def should_load_data_to_staging_dataset(self, table_name: str) -> bool:
         return table_name == self.plan.table
@@ -214,54 +239,10 @@ class PlannedLoad(SqlJobClientBase):
         self, table: PreparedTableSchema, file_path: str, load_id: str, restore: bool = False
     ) -> LoadJob:
         if table["name"] == self.plan.table and file_path.endswith(".sql"):
-            return StatementsJob(file_path)
+            return self.statements_job(file_path)
         return super().create_load_job(table, file_path, load_id, restore)
 
     def load_statements(self, statements: Statements, files: Sequence[str]) -> Iterable[str]:  # noqa: ARG002
         with self.sql_client.with_staging_dataset():
             staging = self.sql_client.make_qualified_table_name(self.plan.table)
         return statements.load([staging])
-
-
-class ReadLaterJob(RunnableLoadJob, HasFollowupJobs):
-    """A file's own job has nothing to do. It runs all the same: dlt waits a second for jobs that do not."""
-
-    def run(self) -> None:
-        pass
-
-
-class PlannedDuckDbLoad(PlannedLoad):
-    """Loads straight from the parquet files, one statement each so that memory stays bounded: nothing is staged."""
-
-    def should_load_data_to_staging_dataset(self, table_name: str) -> bool:  # noqa: ARG002
-        return False
-
-    def create_load_job(
-        self, table: PreparedTableSchema, file_path: str, load_id: str, restore: bool = False
-    ) -> LoadJob:
-        if table["name"] == self.plan.table and file_path.endswith(".parquet"):
-            return ReadLaterJob(file_path)
-        return super().create_load_job(table, file_path, load_id, restore)
-
-    def load_statements(self, statements: Statements, files: Sequence[str]) -> Iterable[str]:
-        # The last file is still in dlt's folder of started jobs while this runs, and moves before the SQL does.
-        quoted = [path.replace("'", "''") for path in sorted(files, key=_written_at)]
-        # DuckDB's own column, unless the data has one of that name. It is asked for: merely used, it makes the MERGE of
-        # a table of some ten columns fail inside DuckDB, up to 2.0.
-        option = "" if FILE_ROW in statements.columns else f", {FILE_ROW} = true"
-        with self.sql_client as opened:
-            empty = not opened.execute_sql(f"SELECT 1 FROM {statements.target} LIMIT 1")
-        return statements.load(
-            [f"read_parquet('{path}'{option})" for path in quoted],
-            arrival=FILE_ROW,
-            row=None if TABLE_ROW in statements.columns else TABLE_ROW,
-            into_empty=empty,
-        )
-
-
-def _written_at(path: str) -> int:
-    for folder in ("completed_jobs", "started_jobs"):
-        candidate = Path(path).parent.with_name(folder) / Path(path).name
-        if candidate.exists():
-            return candidate.stat().st_mtime_ns
-    return 0

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import dlt
+import pyarrow
 from dlt.common.destination import Destination
 from dlt.common.destination.exceptions import UnknownDestinationModule
 from dlt.common.pipeline import LoadInfo
@@ -22,9 +23,10 @@ from dlt.destinations.job_client_impl import SqlJobClientBase
 from dlt.pipeline.pipeline import Pipeline
 
 from analytics_assets.rest_api.config import Kind
+from analytics_assets.rest_api.duckdb_load import THREADS, PlannedDuckDbLoad
 from analytics_assets.rest_api.errors import BusyError, RestApiError, WarehouseError
 from analytics_assets.rest_api.locks import exclusive
-from analytics_assets.rest_api.merge import Plan, PlannedDuckDbLoad, PlannedLoad
+from analytics_assets.rest_api.merge import Plan, PlannedLoad
 from analytics_assets.rest_api.postgres import PlannedPostgresLoad, lock_dataset
 from analytics_assets.rest_api.warehouse import Warehouse
 from analytics_assets.rest_api.working_folder import working_folder
@@ -34,8 +36,6 @@ KINDS: Mapping[str, Kind] = {
     "timestamp": "timestamp", "date": "date", "decimal": "decimal", "wei": "decimal",
 }  # fmt: skip
 PREVIEW_ROWS = 10
-# What a load takes does not grow with its rows; each thread wants memory of its own.
-DUCKDB_SETTINGS = {"memory_limit": "400MB", "threads": min(4, os.cpu_count() or 1)}
 SYSTEM_PROBLEMS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EMFILE, errno.ENOMEM)
 # Errors of databases whose own words cannot hold data, and those of PostgreSQL that may pass.
 QUOTED = frozenset({
@@ -65,8 +65,9 @@ def configure_dlt() -> None:
     os.environ["DESTINATION__POSTGRES__CREDENTIALS__SESSION_TIMEZONE"] = "UTC"  # as on DuckDB, whatever the server's
     os.environ.setdefault("RUNTIME__DLTHUB_TELEMETRY", "false")
     os.environ.setdefault("RUNTIME__LOG_LEVEL", "CRITICAL")
-    os.environ.setdefault("DESTINATION__DUCKDB__CREDENTIALS__GLOBAL_CONFIG", json.dumps(DUCKDB_SETTINGS))
+    os.environ.setdefault("DESTINATION__DUCKDB__CREDENTIALS__GLOBAL_CONFIG", json.dumps({"threads": THREADS}))
     os.environ.setdefault("DATA_WRITER__FILE_MAX_ITEMS", "200000")
+    os.environ.setdefault("DATA_WRITER__BUFFER_MAX_ITEMS", "1")  # tables are written as they come
 
 
 def planned_destination(warehouse: Warehouse, plan: Plan, dataset: str) -> Destination[Any, Any]:
@@ -144,6 +145,7 @@ class ResourcePipeline(Pipeline):
 
     def load(self, *args: Any, **kwargs: Any) -> LoadInfo:
         """dlt's load step, with no other load of the dataset beside it; the table is counted before they go on."""
+        pyarrow.default_memory_pool().release_unused()  # the database wants it now
         if self.before_load:
             self.before_load()
         with self._alone() as client:

@@ -22,6 +22,7 @@ from analytics_assets.rest_api.threads import ahead
 from analytics_assets.rest_api.walk import Walk, WalkedPage
 
 BATCH_ROWS = 20_000
+BATCH_BYTES = 16_000_000
 PROGRESS_SECONDS = 5.0
 
 
@@ -91,16 +92,17 @@ class Conversion:
             walk.may_slice = self._inside
 
     def tables(self) -> Iterator[pa.Table]:
-        """Arrow tables of about BATCH_ROWS rows, all of one growing schema; at least one, which may be empty."""
+        """Arrow tables of about BATCH_ROWS rows or BATCH_BYTES, of one growing schema; one at least, maybe empty."""
         statistics, progress = self._statistics, Progress(self._log, self._resource.name, self._walk)
         batch: list[pa.Table] = []
-        yielded = 0
+        rows = size = 0
         for page in self._walk.walk():
             batch.append(self._convert(page))
             progress.tick()
-            if statistics.rows - yielded >= BATCH_ROWS:
+            rows, size = rows + batch[-1].num_rows, size + page.bytes
+            if rows >= BATCH_ROWS or size >= BATCH_BYTES:
                 yield self.schema.concat(batch)
-                batch, yielded = [], statistics.rows
+                batch, rows, size = [], 0, 0
         statistics.pages = self._walk.pages
         self._check_cursor()
         if statistics.filter_ignored:

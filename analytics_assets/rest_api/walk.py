@@ -26,6 +26,7 @@ from analytics_assets.rest_api.windows import Window, is_bounded, slices, window
 PAGES_BEFORE_SLICING = 2
 SLICES_PER_THREAD = 2
 ROWS_TOGETHER = 1_000
+BYTES_TOGETHER = 1_000_000
 SECONDS_TOGETHER = 1.0
 MAY_PASS = (408, 425, 429)
 
@@ -54,6 +55,7 @@ class WalkedPage:
 
     records: PageRecords
     window: Window | None
+    bytes: int
 
 
 @dataclass
@@ -157,7 +159,7 @@ class Walk:
                 )
             previous = response.body
             part.stretch.first_body = part.stretch.first_body or response.body
-            yield WalkedPage(page.records, window)
+            yield WalkedPage(page.records, window, len(response.body))
 
     def _read(self, response: Response, part: Part, url: str) -> Page:
         """The page of an answer; the part's next request follows from it."""
@@ -193,8 +195,9 @@ def gathered(pages: Iterable[WalkedPage]) -> Iterator[WalkedPage]:
             if together is None:
                 yield before
             else:
-                page = WalkedPage(together, page.window)
-        if len(page.records) >= ROWS_TOGETHER or time.monotonic() > began + SECONDS_TOGETHER:
+                page = WalkedPage(together, page.window, before.bytes + page.bytes)
+        enough = len(page.records) >= ROWS_TOGETHER or page.bytes >= BYTES_TOGETHER
+        if enough or time.monotonic() > began + SECONDS_TOGETHER:
             yield page
             began = time.monotonic()
         else:

@@ -52,17 +52,19 @@ class Database:
             quote=lambda name: f'"{name}"',
             create=[f"CREATE TABLE t0 ({described})"],
         )
-        for statement in statements.load([f"t{number + 1}" for number in range(len(loads))], arrival="arrival"):
+        sources = [f"t{number + 1}" for number in range(len(loads))]
+        row = "rowid" if self.name == "duckdb" else None
+        for statement in statements.load(sources, arrival="arrival", row=row, into_empty=bool(row and not before)):
             self.run(statement)
         return self.run("SELECT * FROM t0 ORDER BY 1" + (", 2" if len(columns) > 1 else ""))
 
 
-@pytest.fixture(params=["duckdb", "postgres"])
+@pytest.fixture(params=["duckdb", "duckdb, rows not numbered", "postgres"])
 def database(request: pytest.FixtureRequest) -> Iterator[Database]:
-    if request.param == "duckdb":
+    if request.param != "postgres":
         with duckdb.connect() as connection:
             connection.execute("SET TimeZone = 'UTC'")
-            yield Database("duckdb", connection)
+            yield Database(request.param, connection)
         return
     server: Postgres = request.getfixturevalue("postgres")
     with contextlib.closing(psycopg2.connect(server.credentials, options="-ctimezone=UTC")) as connection:

@@ -1,0 +1,90 @@
+"""DuckDB's own parts of a load: it reads the parquet files themselves, in memory that does not grow with their rows."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from dlt.common.destination import PreparedTableSchema
+from dlt.common.destination.client import HasFollowupJobs, LoadJob, RunnableLoadJob
+from dlt.destinations.exceptions import DatabaseException
+from dlt.destinations.job_client_impl import SqlJobClientBase
+
+from analytics_assets.rest_api.merge import PlannedLoad, Statements, StatementsJob
+
+THREADS = min(2, os.cpu_count() or 1)
+# DuckDB fills the memory that it may use; what a load needs grows with the columns, times the threads.
+MEGABYTES, MEGABYTES_A_COLUMN = 128, 3
+FILE_ROW, TABLE_ROW = "file_row_number", "rowid"  # DuckDB's own columns
+
+
+class BoundedStatementsJob(StatementsJob):
+    """Runs the statements in little memory; where values are so long that it does not do, in what DuckDB takes itself.
+
+    A bound that the user set stands.
+    """
+
+    def run(self) -> None:
+        client = self._job_client
+        assert isinstance(client, SqlJobClientBase)
+        sql, settings = client.sql_client, getattr(client.config.credentials, "global_config", None)
+        if "memory_limit" in (settings or {}):
+            return super().run()
+        columns = len(self._schema.get_table_columns(self.load_table_name))
+        sql.execute_sql(f"SET memory_limit = '{MEGABYTES + MEGABYTES_A_COLUMN * columns}MB'")
+        try:
+            super().run()
+        except DatabaseException as error:
+            # A commit that lacks memory says so as a TransactionException.
+            if type(error.dbapi_exception).__name__ not in ("OutOfMemoryException", "TransactionException"):
+                raise
+            sql.execute_sql("RESET memory_limit")
+            super().run()
+
+
+class PlannedDuckDbLoad(PlannedLoad):
+    """Loads straight from the parquet files, by statements for each: nothing is staged."""
+
+    statements_job = BoundedStatementsJob
+
+    def should_load_data_to_staging_dataset(self, table_name: str) -> bool:  # noqa: ARG002
+        return False
+
+    def create_load_job(
+        self, table: PreparedTableSchema, file_path: str, load_id: str, restore: bool = False
+    ) -> LoadJob:
+        if table["name"] == self.plan.table and file_path.endswith(".parquet"):
+            return ReadLaterJob(file_path)
+        return super().create_load_job(table, file_path, load_id, restore)
+
+    def load_statements(self, statements: Statements, files: Sequence[str]) -> Iterable[str]:
+        # The last file is still in dlt's folder of started jobs while this runs, and moves before the SQL does.
+        quoted = [path.replace("'", "''") for path in sorted(files, key=_written_at)]
+        # DuckDB's own columns, unless the data has one of that name. That of files is asked for: merely used, it makes
+        # statements over some ten columns fail inside DuckDB, up to 2.0.
+        numbered = not {FILE_ROW, TABLE_ROW} & statements.columns.keys()
+        option = f", {FILE_ROW} = true" if numbered else ""
+        with self.sql_client as opened:
+            empty = not opened.execute_sql(f"SELECT 1 FROM {statements.target} LIMIT 1")
+        return statements.load(
+            [f"read_parquet('{path}'{option})" for path in quoted],
+            arrival=FILE_ROW if numbered else None,
+            row=TABLE_ROW if numbered else None,
+            into_empty=empty,
+        )
+
+
+class ReadLaterJob(RunnableLoadJob, HasFollowupJobs):
+    """A file's own job has nothing to do. It runs all the same: dlt waits a second for jobs that do not."""
+
+    def run(self) -> None:
+        pass
+
+
+def _written_at(path: str) -> int:
+    for folder in ("completed_jobs", "started_jobs"):
+        candidate = Path(path).parent.with_name(folder) / Path(path).name
+        if candidate.exists():
+            return candidate.stat().st_mtime_ns
+    return 0

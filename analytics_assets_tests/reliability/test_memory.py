@@ -1,0 +1,73 @@
+"""Memory: bounded by how wide rows are, never by how many come or change."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from analytics_assets.rest_api import duckdb_load
+from analytics_assets.rest_api.load import prepare
+from analytics_assets.rest_api.merge import Plan, Statements
+from analytics_assets.rest_api.source import BATCH_BYTES
+from analytics_assets.sandbox import Cursor, Endpoint
+from analytics_assets_tests.reliability.test_limits import FEW, MANY, WALK, endpoint, rows, state
+from analytics_assets_tests.rest_api.conftest import Shop
+from analytics_assets_tests.sandbox.asking import serving
+
+CHANGED = 200_000
+TEXTS = [f"c{number}" for number in range(10)]
+
+
+def change_all(file: Path, memory: str, row: str | None) -> list[tuple[Any, ...]]:
+    """The count and the versions of a table's rows after all of them changed in one load, in so much memory."""
+    values = ", ".join(f"'value of {text} ' || (i * 7919 % 100003) || ' and more' AS {text}" for text in TEXTS)
+    names = {"id": "bigint", "version": "bigint", **dict.fromkeys(TEXTS, "text")}
+    statements = Statements(
+        Plan("t", "merge", ("id",), cursor="version", cursor_format="epoch_s"),
+        {"columns": {name: {"name": name, "data_type": kind} for name, kind in names.items()}},  # type: ignore[typeddict-item]
+        "t",
+        quote=lambda name: f'"{name}"',
+        create=[],
+    )
+    parquet = file.with_suffix(".parquet")
+    source = f"read_parquet('{parquet}', file_row_number = true)"
+    with duckdb.connect(file, config={"threads": 2}) as connection:
+        connection.execute(f"CREATE TABLE t AS SELECT i AS id, 1 AS version, {values} FROM range({CHANGED}) r(i)")
+        connection.execute(f"COPY (SELECT * REPLACE (2 AS version) FROM t) TO '{parquet}' (ROW_GROUP_SIZE 10000)")
+        connection.execute("CHECKPOINT")
+        connection.execute(f"SET memory_limit = '{memory}'")
+        connection.execute("BEGIN")
+        for statement in statements.load([source], arrival="file_row_number", row=row):
+            connection.execute(statement)
+        connection.execute("COMMIT")
+        return connection.execute("SELECT COUNT(*), MIN(version), MAX(version) FROM t").fetchall()
+
+
+def test_rows_that_change_are_not_held(tmp_path: Path) -> None:
+    assert change_all(tmp_path / "w.duckdb", "80MB", "rowid") == [(CHANGED, 2, 2)]
+    with pytest.raises(duckdb.OutOfMemoryException):  # what the bound is worth: DuckDB's own MERGE holds them
+        change_all(tmp_path / "merge.duckdb", "80MB", None)
+
+
+def test_a_load_that_needs_more_than_it_was_given_gets_more(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(duckdb_load, "MEGABYTES", 3)
+    monkeypatch.setattr(duckdb_load, "MEGABYTES_A_COLUMN", 0)
+    with serving(endpoint()) as (sandbox, url):
+        shop.load(url, endpoint=WALK)
+        assert state(shop) == (FEW, 0, 0)
+        sandbox.set_rows("shop", "/rows", rows(MANY, 1))
+        shop.load(url, endpoint=WALK)
+    assert state(shop) == (MANY, 1, 1)
+
+
+def test_batches_are_bounded_in_bytes(shop: Shop) -> None:
+    long = [{"id": number, "text": "x" * 100_000} for number in range(400)]
+    with serving(Endpoint("/rows", long, pagination=Cursor(max_limit=10))) as (_, url):
+        walk = {"paginator": {**WALK["paginator"], "limit": 10}}
+        with prepare(shop.request(url, endpoint=walk)) as load:
+            tables = list(load.source.resources["rows"])
+    assert sum(table.num_rows for table in tables) == len(long)
+    assert max(table.nbytes for table in tables) < BATCH_BYTES + 2_000_000

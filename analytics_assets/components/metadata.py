@@ -41,7 +41,9 @@ def load_metadata(load: Load, *, seconds: float, sandbox: bool) -> dict[str, Any
     metadata: dict[str, Any] = {
         "dagster/table_name": report.name,
         "dagster/row_count": report.total_rows,
-        "dagster/column_schema": column_schema(request.resource, report.columns),
+        "dagster/column_schema": column_schema(
+            request.resource, {name: held.kind for name, held in report.columns.items()}
+        ),
         "rows_loaded": statistics.rows,
         "rows_outside_window": statistics.rows_outside_window,
         "rows_without_key": statistics.rows_without_key,

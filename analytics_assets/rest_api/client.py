@@ -137,8 +137,11 @@ class HttpClient:
         )
         self._allow_insecure_http = allow_insecure_http
         self.counters = Counters()
+        self._closed = False
 
     def close(self) -> None:
+        """Nothing is sent from now on, by threads that still wait for their turn either."""
+        self._closed = True
         self._transport.close()
 
     def url(self, path: str) -> str:
@@ -210,7 +213,10 @@ class HttpClient:
         """Send once, and follow redirects that stay on the host that was asked."""
         asked = url
         for _ in range(MAX_REDIRECTS + 1):
-            self.counters.add(requests=1, waited=self._pace.wait())
+            waited = self._pace.wait()
+            if self._closed:
+                raise UnavailableError(f"{describe(url, method)} was not sent: the load is over")
+            self.counters.add(requests=1, waited=waited)
             began = time.monotonic()
             try:
                 response = self._transport.send(method, url, headers, body)

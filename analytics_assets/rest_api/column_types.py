@@ -84,6 +84,15 @@ class ColumnType:
     scale: int = 0
     declared: bool = False
 
+    def __str__(self) -> str:
+        return f"decimal({self.precision}, {self.scale})" if self.kind == "decimal" else self.kind
+
+    def holds(self, other: ColumnType) -> bool:
+        """Whether all values of the other are kept whole in a column of this."""
+        if self.kind == other.kind == "decimal":
+            return self.scale >= other.scale and self.precision - self.scale >= other.precision - other.scale
+        return self.kind == other.kind
+
     @property
     def arrow(self) -> pa.DataType:
         if self.kind != "decimal":

@@ -7,12 +7,11 @@ memory while pages are fetched.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dlt.pipeline.pipeline import Pipeline
-
+from analytics_assets.rest_api.duckdb_load import THREADS
 from analytics_assets.rest_api.errors import DriftError
+from analytics_assets.rest_api.pipeline import ResourcePipeline, explain
 
 MEMORY = "128MB"  # of the database that counts the keys; what needs more goes to the working folder
 
@@ -26,7 +25,7 @@ class Keys:
     mixed: int
 
 
-def keys_fetched(pipeline: Pipeline, primary_key: Sequence[str]) -> Keys:
+def keys_fetched(pipeline: ResourcePipeline) -> Keys:
     """The keys in the files that are about to be loaded."""
     import duckdb
 
@@ -35,11 +34,16 @@ def keys_fetched(pipeline: Pipeline, primary_key: Sequence[str]) -> Keys:
     files = [job.file_path for job in jobs if job.file_path.endswith(".parquet")]
     if not files:
         return Keys(0, 0, 0)
-    names = ", ".join(f'"{name}"' for name in primary_key)
-    with duckdb.connect(config={"memory_limit": MEMORY, "temp_directory": pipeline.working_dir}) as database:
-        keys = database.read_parquet(files).aggregate(f"{names}, count(*) AS times_", names)
-        summed = keys.aggregate(f"sum(times_)::BIGINT, count(*), bit_xor(hash({names}, times_))")
-        [(rows, different, mixed)] = summed.fetchall()
+    names = ", ".join(f'"{name}"' for name in pipeline.plan.primary_key)
+    try:
+        with duckdb.connect(
+            config={"memory_limit": MEMORY, "threads": THREADS, "temp_directory": pipeline.working_dir}
+        ) as database:
+            keys = database.read_parquet(files).aggregate(f"{names}, count(*) AS times_", names)
+            summed = keys.aggregate(f"sum(times_)::BIGINT, count(*), bit_xor(hash({names}, times_))")
+            [(rows, different, mixed)] = summed.fetchall()
+    except duckdb.Error as error:
+        raise explain(error, dataset=str(pipeline.dataset_name), table=pipeline.plan.table) from None
     return Keys(rows or 0, different, mixed or 0)
 
 

@@ -28,8 +28,10 @@ class BoundedStatementsJob(StatementsJob):
     def run(self) -> None:
         client = self._job_client
         assert isinstance(client, SqlJobClientBase)
-        sql, settings = client.sql_client, getattr(client.config.credentials, "global_config", None)
-        if "memory_limit" in (settings or {}):
+        sql, settings = client.sql_client, getattr(client.config.credentials, "global_config", None) or {}
+        if "threads" not in settings:
+            sql.execute_sql(f"SET threads = {THREADS}")
+        if {"memory_limit", "max_memory"} & settings.keys():
             return super().run()
         columns = len(self._schema.get_table_columns(self.load_table_name))
         sql.execute_sql(f"SET memory_limit = '{MEGABYTES + MEGABYTES_A_COLUMN * columns}MB'")
@@ -61,18 +63,18 @@ class PlannedDuckDbLoad(PlannedLoad):
     def load_statements(self, statements: Statements, files: Sequence[str]) -> Iterable[str]:
         # The last file is still in dlt's folder of started jobs while this runs, and moves before the SQL does.
         quoted = [path.replace("'", "''") for path in sorted(files, key=_written_at)]
-        # DuckDB's own columns, unless the data has one of that name. That of files is asked for: merely used, it makes
-        # statements over some ten columns fail inside DuckDB, up to 2.0.
-        numbered = not {FILE_ROW, TABLE_ROW} & statements.columns.keys()
-        option = f", {FILE_ROW} = true" if numbered else ""
+        # DuckDB's own numbers, unless the data has a column of that name. Those of a file are asked for: merely used,
+        # they make statements over some ten columns fail inside DuckDB, up to 2.0.
+        if FILE_ROW in statements.columns:
+            arrival = "arrival_"
+            sources = [f"(SELECT *, ROW_NUMBER() OVER () AS {arrival} FROM read_parquet('{path}'))" for path in quoted]
+        else:
+            arrival = FILE_ROW
+            sources = [f"read_parquet('{path}', {FILE_ROW} = true)" for path in quoted]
+        row = None if TABLE_ROW in statements.columns else TABLE_ROW
         with self.sql_client as opened:
             empty = not opened.execute_sql(f"SELECT 1 FROM {statements.target} LIMIT 1")
-        return statements.load(
-            [f"read_parquet('{path}'{option})" for path in quoted],
-            arrival=FILE_ROW if numbered else None,
-            row=TABLE_ROW if numbered else None,
-            into_empty=empty,
-        )
+        return statements.load(sources, arrival=arrival, row=row, into_empty=empty)
 
 
 class ReadLaterJob(RunnableLoadJob, HasFollowupJobs):

@@ -30,6 +30,10 @@ class DriftError(ResponseError):
     """Rows came, went or moved while they were read: pages may overlap, or leave rows out."""
 
 
+class SliceError(DriftError):
+    """The slices of a window do not have its rows: the API reads their bounds in another way."""
+
+
 class DataError(RestApiError):
     """Records arrived that cannot be loaded without losing or inventing something."""
 

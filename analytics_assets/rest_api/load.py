@@ -6,7 +6,7 @@ import gc
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -16,10 +16,11 @@ from dlt.extract import DltSource
 
 from analytics_assets.rest_api.auth import build_authenticator, token_store
 from analytics_assets.rest_api.client import Counters, HttpClient
-from analytics_assets.rest_api.config import Client, Column, Kind, Offset, PageNumber, ResolvedResource
+from analytics_assets.rest_api.column_types import ColumnType
+from analytics_assets.rest_api.config import Client, Column, Offset, PageNumber, ResolvedResource
 from analytics_assets.rest_api.credentials import Secrets, redactor, select_auth
 from analytics_assets.rest_api.drift import Overlap, keys_fetched
-from analytics_assets.rest_api.errors import DriftError, RestApiError
+from analytics_assets.rest_api.errors import DriftError, RestApiError, SliceError
 from analytics_assets.rest_api.merge import Mode, Plan
 from analytics_assets.rest_api.names import column_name
 from analytics_assets.rest_api.pipeline import PREVIEW_ROWS, ResourcePipeline, explain, resource_pipeline
@@ -37,7 +38,10 @@ LOADER_FILE_FORMAT: Literal["parquet"] = "parquet"
 
 @dataclass(frozen=True)
 class LoadRequest:
-    """What is asked of a load. Without a window the whole resource is walked; a full refresh replaces its table."""
+    """What is asked of a load. Without a window the whole resource is walked; a full refresh replaces its table.
+
+    `sliced` says that a window may be walked in slices.
+    """
 
     api: str
     client: Client
@@ -47,6 +51,7 @@ class LoadRequest:
     environ: Mapping[str, str]
     window: Window | None = None
     full_refresh: bool = False
+    sliced: bool = True
     token_dir: Path | None = None
     log: logging.Logger = field(default_factory=lambda: logging.getLogger("analytics_assets"))
 
@@ -72,14 +77,14 @@ class Load:
     source: DltSource
     statistics: Statistics
     counters: Counters
-    stored: Mapping[str, Kind]
+    stored: Mapping[str, ColumnType]
 
 
 def load_table(request: LoadRequest, execute: Callable[[Load], T]) -> tuple[Load, T]:
     """Prepares a load and executes it; from the start again, a few times, where rows moved while they were read.
 
     Raises:
-        RestApiError: whatever went wrong in it, told for people. The table is as it was.
+        RestApiError: whatever went wrong in it, told for people. The table's rows are as they were.
     """
     overlap = Overlap(request.resource.name, request.log)
     for walk in range(1, MOST_WALKS + 1):
@@ -92,7 +97,10 @@ def load_table(request: LoadRequest, execute: Callable[[Load], T]) -> tuple[Load
                     f"{error}. So it went in {walk} walks: read when less changes, in smaller windows, or by a cursor "
                     "if the API has one"
                 ) from None
-            request.log.warning(f"{request.resource.name}: {error}. Nothing was loaded; all is read again")
+            if isinstance(error, SliceError):
+                request = replace(request, sliced=False)
+            how = "" if request.sliced else ", by the window as a whole. `max_concurrency: 1` does so at once"
+            request.log.warning(f"{request.resource.name}: {error}. Nothing was loaded; all is read again{how}")
     raise AssertionError("unreachable: the last walk returns or raises")
 
 
@@ -129,12 +137,13 @@ def prepare(request: LoadRequest, overlap: Overlap | None = None) -> Iterator[Lo
             )
             if isinstance(resource.endpoint.paginator, (Offset, PageNumber)) and pipeline.plan.primary_key:
                 seen = overlap or Overlap(resource.name, request.log)
-                pipeline.before_load = lambda: seen.check(keys_fetched(pipeline, pipeline.plan.primary_key))
+                pipeline.before_load = lambda: seen.check(keys_fetched(pipeline))
             conversion = Conversion(
                 walk,
                 resource,
                 schema=schema,
                 schema_if_empty=table_schema(request, stored, pipeline.max_name_length),
+                sliced=request.sliced,
                 statistics=statistics,
                 log=request.log,
             )
@@ -169,7 +178,7 @@ def plan(request: LoadRequest) -> Plan:
     )
 
 
-def table_schema(request: LoadRequest, stored: Mapping[str, Kind], max_name_length: int) -> TableSchema:
+def table_schema(request: LoadRequest, stored: Mapping[str, ColumnType], max_name_length: int) -> TableSchema:
     resource = request.resource
     return TableSchema(
         columns=declared_columns(resource),

@@ -205,6 +205,7 @@ class PlannedLoad(SqlJobClientBase):
 
     plan: ClassVar[Plan]
     statements_job: ClassVar[type[StatementsJob]] = StatementsJob
+    arrival: ClassVar[str | None] = None  # a column of the staging table that grows with arrival
 
     def should_load_data_to_staging_dataset(self, table_name: str) -> bool:
         return table_name == self.plan.table
@@ -245,4 +246,4 @@ class PlannedLoad(SqlJobClientBase):
     def load_statements(self, statements: Statements, files: Sequence[str]) -> Iterable[str]:  # noqa: ARG002
         with self.sql_client.with_staging_dataset():
             staging = self.sql_client.make_qualified_table_name(self.plan.table)
-        return statements.load([staging])
+        return statements.load([staging], arrival=self.arrival)

@@ -149,9 +149,6 @@ class Selector:
             decode(body)  # what is no JSON is told by its place in the body
             raise
 
-    def records(self, body: bytes) -> PageRecords:
-        return self.page(body).records
-
     def _select(self, envelope: Envelope, body: bytes) -> PageRecords:
         written: list[bytes] = []
         decoded: list[Any] = []

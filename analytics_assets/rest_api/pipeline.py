@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import json
 import logging
 import os
 import re
@@ -19,11 +18,13 @@ import pyarrow
 from dlt.common.destination import Destination
 from dlt.common.destination.exceptions import UnknownDestinationModule
 from dlt.common.pipeline import LoadInfo
+from dlt.common.schema.typing import TColumnSchema
 from dlt.destinations.job_client_impl import SqlJobClientBase
 from dlt.pipeline.pipeline import Pipeline
 
+from analytics_assets.rest_api.column_types import ColumnType
 from analytics_assets.rest_api.config import Kind
-from analytics_assets.rest_api.duckdb_load import THREADS, PlannedDuckDbLoad
+from analytics_assets.rest_api.duckdb_load import PlannedDuckDbLoad
 from analytics_assets.rest_api.errors import BusyError, RestApiError, WarehouseError
 from analytics_assets.rest_api.locks import exclusive
 from analytics_assets.rest_api.merge import Plan, PlannedLoad
@@ -53,19 +54,18 @@ class TableReport:
     """The table after a load: its columns as the destination has them, all its rows counted, the first few shown."""
 
     name: str
-    columns: Mapping[str, Kind] = field(default_factory=dict)
+    columns: Mapping[str, ColumnType] = field(default_factory=dict)
     total_rows: int = 0
     preview: list[Sequence[Any]] = field(default_factory=list)
 
 
 def configure_dlt() -> None:
-    """dlt's settings that loads stand on, for this process. Those of the second group are only defaults."""
+    """dlt's settings that loads stand on, for this process. Those of the second group the environment may override."""
     os.environ["NORMALIZE__PARQUET_NORMALIZER__ADD_DLT_LOAD_ID"] = "true"
     os.environ["RESTORE_FROM_DESTINATION"] = "false"
     os.environ["DESTINATION__POSTGRES__CREDENTIALS__SESSION_TIMEZONE"] = "UTC"  # as on DuckDB, whatever the server's
     os.environ.setdefault("RUNTIME__DLTHUB_TELEMETRY", "false")
     os.environ.setdefault("RUNTIME__LOG_LEVEL", "CRITICAL")
-    os.environ.setdefault("DESTINATION__DUCKDB__CREDENTIALS__GLOBAL_CONFIG", json.dumps({"threads": THREADS}))
     os.environ.setdefault("DATA_WRITER__FILE_MAX_ITEMS", "200000")
     os.environ.setdefault("DATA_WRITER__BUFFER_MAX_ITEMS", "1")  # tables are written as they come
 
@@ -106,6 +106,15 @@ def planned_destination(warehouse: Warehouse, plan: Plan, dataset: str) -> Desti
     return planned_base
 
 
+def column_type(column: TColumnSchema) -> ColumnType:
+    """The type of a column as dlt knows it; of no kind that is loaded here, it is text."""
+    kind = KINDS.get(str(column.get("data_type")), "text")
+    precision, scale = column.get("precision"), column.get("scale")
+    if kind == "decimal" and precision:
+        return ColumnType(kind, precision=precision, scale=scale or 0)
+    return ColumnType(kind)
+
+
 def staging_dataset(dataset: str, table: str) -> str:
     """A dataset for each table, so that loads do not meet in it and it is dropped whole; PostgreSQL cuts long names."""
     name = f"{dataset}_staging_{table}"
@@ -135,7 +144,7 @@ class ResourcePipeline(Pipeline):
                     f"{self.warehouse.destination} takes in the name of a dataset, a key or a cursor"
                 )
 
-    def stored_columns(self) -> dict[str, Kind]:
+    def stored_columns(self) -> dict[str, ColumnType]:
         """The table's columns as the destination has them; empty if there is no such table yet."""
         with self._alone() as client:
             return self._stored(client)
@@ -177,20 +186,20 @@ class ResourcePipeline(Pipeline):
                 lock_dataset(client, dataset, table, deadline, self.log)
             yield client
 
-    def _stored(self, client: SqlJobClientBase) -> dict[str, Kind]:
+    def _stored(self, client: SqlJobClientBase) -> dict[str, ColumnType]:
         if not client.is_storage_initialized():
             return {}
         columns = dict(client.get_storage_tables([self.plan.table])).get(self.plan.table, {})
-        return {name: KINDS.get(str(column.get("data_type")), "text") for name, column in columns.items()}
+        return {name: column_type(column) for name, column in columns.items()}
 
-    def check_types(self, columns: Mapping[str, Any], stored: Mapping[str, Kind]) -> None:
+    def check_types(self, columns: Mapping[str, TColumnSchema], stored: Mapping[str, ColumnType]) -> None:
         """Refuses to load a column into one of another type: a double in a BIGINT column would lose its fraction."""
         for name, column in columns.items():
-            kind = KINDS.get(str(column.get("data_type")))
-            if kind and stored.get(name, kind) != kind:
+            held = stored.get(name)
+            if held and "data_type" in column and not held.holds(loaded := column_type(column)):
                 raise WarehouseError(
-                    f"column {name!r} of {self.dataset_name}.{self.plan.table} is {stored[name]} in the warehouse and "
-                    f"{kind} in this load: run again if another run changed the table just now; if the YAML declares "
+                    f"column {name!r} of {self.dataset_name}.{self.plan.table} is {held} in the warehouse and "
+                    f"{loaded} in this load: run again if another run changed the table just now; if the YAML declares "
                     "another type than before, run the full refresh, which creates the table anew"
                 )
 
@@ -256,5 +265,5 @@ def explain(error: BaseException, *, dataset: str, table: str) -> RestApiError:
         said = next(iter(str(root).splitlines()), "")
     if "host name" in said and "@" in said:  # a password with an @ in it ends up as the host
         said = "its host name is unknown; special characters in its password are percent-encoded (@ is %40)"
-    told = f"loading {dataset}.{table} failed with {kind}{said and ': '}{said}. The table is as it was before"
+    told = f"loading {dataset}.{table} failed with {kind}{said and ': '}{said}. The table's rows are as they were"
     return (BusyError if kind in OUT_OF_REACH and module.startswith("psycopg2") else WarehouseError)(told)

@@ -25,6 +25,8 @@ ESCAPES = (("\\", "\\\\"), ("\t", "\\t"), ("\n", "\\n"), ("\r", "\\r"))
 class PlannedPostgresLoad(PlannedLoad):
     """Copies parquet files into the staging table. dlt's own way, CSV, takes empty texts for NULL."""
 
+    arrival = "ctid"
+
     def create_load_job(
         self, table: PreparedTableSchema, file_path: str, load_id: str, restore: bool = False
     ) -> LoadJob:
@@ -43,11 +45,17 @@ class CopyJob(RunnableLoadJob, HasFollowupJobs):
         names = ", ".join(map(sql.escape_column_name, file.schema_arrow.names))
         copy = f"COPY {sql.make_qualified_table_name(self.load_table_name)} ({names}) FROM STDIN"
         with sql.begin_transaction(), sql.native_connection.cursor() as cursor:
-            for batch in file.iter_batches(COPIED_ROWS):
+            for batch in batches(file):
                 try:
                     cursor.copy_expert(copy, BytesIO("".join(copy_lines(batch)).encode()))
                 except Exception as error:  # as dlt tells errors apart: what can never succeed is not tried again
                     raise sql._make_database_exception(error) from error
+
+
+def batches(file: pq.ParquetFile) -> Iterator[pa.RecordBatch]:
+    """The rows, never those of two row groups together: these are bounded in bytes."""
+    for group in range(file.num_row_groups):
+        yield from file.iter_batches(COPIED_ROWS, row_groups=[group])
 
 
 def copy_lines(batch: pa.RecordBatch) -> Iterator[str]:

@@ -19,7 +19,8 @@ from analytics_assets.rest_api.errors import DataError
 from analytics_assets.rest_api.records import PageRecords, Records
 from analytics_assets.rest_api.table_schema import TableSchema
 from analytics_assets.rest_api.threads import ahead
-from analytics_assets.rest_api.walk import Walk, WalkedPage
+from analytics_assets.rest_api.walk import Walk, WalkedPage, misread
+from analytics_assets.rest_api.windows import Window, surroundings
 
 BATCH_ROWS = 20_000
 BATCH_BYTES = 16_000_000
@@ -75,6 +76,7 @@ class Conversion:
         *,
         schema: TableSchema,
         schema_if_empty: TableSchema,
+        sliced: bool,
         statistics: Statistics,
         log: logging.Logger,
     ) -> None:
@@ -88,7 +90,7 @@ class Conversion:
         incremental = resource.endpoint.incremental
         self._cursor_path = incremental.cursor_path if incremental else None
         self._cursor_format = incremental.format if incremental else ""
-        if self._cursor_path:
+        if self._cursor_path and sliced:
             walk.may_slice = self._inside
 
     def tables(self) -> Iterator[pa.Table]:
@@ -130,12 +132,23 @@ class Conversion:
                     f"{times.null_count} records have no {self._cursor_path!r}: no window to append them to"
                 )
             if page.window is not None and self._walk.window is not None:
-                kept = table.filter(inside(times, page.window))
-                # What is outside of a slice only, another slice brings.
-                statistics.rows_outside_window += pc.sum(pc.invert(inside(times, self._walk.window))).as_py() or 0
-                table = kept
+                wanted = inside(times, self._walk.window)
+                statistics.rows_outside_window += pc.sum(pc.invert(wanted)).as_py() or 0
+                if page.window != self._walk.window:
+                    self._check_slice(times.filter(wanted), page.window)
+                table = table.filter(inside(times, page.window))
         statistics.rows += table.num_rows
         return table
+
+    def _check_slice(self, times: pa.ChunkedArray, window: Window) -> None:
+        """What is just outside of a slice another one brings, but only if the API reads all bounds as they are meant.
+
+        Raises:
+            SliceError: it does not.
+        """
+        near = inside(times, surroundings(window, self._cursor_format))
+        if far := pc.sum(pc.invert(near)).as_py():
+            raise misread(f"{far} rows are not of the slice of the window that they were asked for")
 
     def _placed(self, records: PageRecords) -> tuple[pa.Table, pa.ChunkedArray | None]:
         """The records as a table, and when they changed, if they say so."""
@@ -158,7 +171,9 @@ class Conversion:
 
     def _inside(self, records: PageRecords) -> bool:
         """Whether the API kept to the window: one that ignores it would send all of it for each slice."""
+        left_out = self.schema.left_out.copy()
         times = self._placed(records)[1]
+        self.schema.left_out = left_out  # these records come again
         return (
             times is not None
             and self._walk.window is not None

@@ -51,14 +51,14 @@ class TableSchema:
         primary_key: Sequence[str] = (),
         null_key: Literal["fail", "skip"] = "fail",
         on_type_change: Literal["evolve", "freeze", "discard_value"] = "evolve",
-        stored: Mapping[str, Kind] | None = None,
+        stored: Mapping[str, ColumnType] | None = None,
         max_name_length: int = 0,
     ) -> None:
         self._naming = naming(max_name_length)
         self._lock = Lock()
         self._schema = pa.schema([])
         self._fields: dict[str, str] = {}
-        self._stored = {name: kind for name, kind in (stored or {}).items() if name not in RESERVED}
+        self._stored = {name: held for name, held in (stored or {}).items() if name not in RESERVED}
         self._columns: dict[str, ColumnType] = {}
         self._declared: dict[str, Column] = {}
         for field, column in (columns or {}).items():
@@ -69,13 +69,12 @@ class TableSchema:
                 )
             self._declared[name] = column
             self._columns[name] = declared_type(column)
-        for name, kind in self._stored.items():
-            self._columns.setdefault(name, ColumnType(kind))
+        for name, held in self._stored.items():
+            self._columns.setdefault(name, held)
         self._reader: Reader | None = None
         self._key = {self.column_for(field): field for field in primary_key}
         self._skip_null_keys = null_key == "skip"
         self._on_type_change = on_type_change
-        self.skipped_null_keys = 0
         self.changed: dict[str, set[str]] = {}
         self.left_out: Counter[str] = Counter()
 
@@ -224,19 +223,17 @@ class TableSchema:
     def _with_key(
         self, records: Sequence[Mapping[str, Any]], columns: Mapping[str, str]
     ) -> Sequence[Mapping[str, Any]]:
-        total = len(records)
         for name, configured in self._key.items():
             field = columns.get(name, configured)
             kept = [record for record in records if record.get(field) is not None]
             if len(kept) < len(records) and not self._skip_null_keys:
                 fields = ", ".join(map(repr, list(columns.values())[:SHOWN_FIELDS]))
+                nameless = f"{len(records) - len(kept)} of {len(records)}"
                 raise DataError(
-                    f"the primary key {configured!r} is null or missing in {len(records) - len(kept)} of {total} "
-                    f"records. Their fields are {fields}: correct `primary_key`, or leave such rows out with "
-                    "`null_key: skip`"
+                    f"the primary key {configured!r} is null or missing in {nameless} records. Their "
+                    f"fields are {fields}: correct `primary_key`, or leave such rows out with `null_key: skip`"
                 )
             records = kept
-        self.skipped_null_keys += total - len(records)
         return records
 
     def _convert(self, name: str, field: str, values: list[Any]) -> Iterator[tuple[str, pa.Array]]:

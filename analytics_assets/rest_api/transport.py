@@ -28,6 +28,7 @@ USER = re.compile(r"(?<=://)[^/?#@]*@")  # a link's: it is not for its server to
 PROXY_PROBLEM = "the proxy that the environment names cannot be reached or refuses"
 TLS_PROBLEM = "TLS failed: the certificate is not trusted or the protocol is not spoken"
 WEIRD_REPLY, TOO_LARGE = 8, 100  # CURLE_WEIRD_SERVER_REPLY and CURLE_TOO_LARGE, which pycurl has no names for
+ENCODED = re.compile(rb"content-encoding", re.IGNORECASE)
 PACKED = ("gzip", "x-gzip", "deflate")
 BROKEN = "the compressed body is broken"
 PROBLEMS = {
@@ -133,7 +134,10 @@ class Transport:
             TransportError: there is none.
             ResponseError: it is larger than may be; no more of it is read than that.
         """
-        curl = self._idle.pop() if self._idle else self._open()
+        try:
+            curl = self._idle.pop()
+        except IndexError:
+            curl = self._open()
         lines: list[bytes] = []
         chunks: list[bytes] = []
         left = self._max_page_bytes
@@ -169,6 +173,8 @@ class Transport:
         else:
             self._idle.append(curl)
         answer = Response(status, Headers(lines), b"".join(chunks))
+        if not any(map(ENCODED.match, lines)):
+            return answer
         for encoding in reversed(answer.headers.get("Content-Encoding", "").lower().split(",")):
             if encoding.strip() in PACKED:
                 unpacked = unpack(answer.body, self._max_page_bytes)

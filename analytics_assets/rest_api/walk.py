@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from analytics_assets.rest_api.client import HttpClient
 from analytics_assets.rest_api.config import Endpoint
-from analytics_assets.rest_api.errors import ResponseError, UnavailableError
+from analytics_assets.rest_api.errors import ResponseError, SliceError, UnavailableError
 from analytics_assets.rest_api.pages import Page, Selector
 from analytics_assets.rest_api.pagination import Answer, ExpectedRows, Paginator, Request
 from analytics_assets.rest_api.paginators import paginator
@@ -102,8 +102,10 @@ class Walk:
         if cuts:
             probe = list(itertools.islice(walked, PAGES_BEFORE_SLICING))
             if whole.request and self.may_slice and all(self.may_slice(page.records) for page in probe):
-                self.pages = self.rows = 0  # what was read so far is read again, slice by slice
+                probed, self.pages, self.rows = self.rows, 0, 0  # what was read so far is read again, slice by slice
                 yield from at_once(self._slices_of, (self._part(cut) for cut in cuts), self.threads)
+                if self.rows < probed:
+                    raise misread("the slices of the window have fewer rows than its first pages")
                 return
             yield from probe
         for page in walked:
@@ -203,6 +205,10 @@ def gathered(pages: Iterable[WalkedPage]) -> Iterator[WalkedPage]:
         else:
             waiting[page.window] = page
     yield from waiting.values()
+
+
+def misread(problem: str) -> SliceError:
+    return SliceError(f"{problem}: the API does not compare times as `incremental` says (days only? another zone?)")
 
 
 def advice(status: int) -> str:

@@ -125,9 +125,20 @@ def is_bounded(params: Mapping[str, str], incremental: Incremental) -> bool:
     return bool(incremental.start_param or "{start}" in sent) and bool(incremental.end_param or "{end}" in sent)
 
 
+def coarse_unit(format: str) -> str:
+    """The unit that slices are cut by, as some APIs compare no more than minutes, whatever their format can tell."""
+    return max(unit_of(format), "minute", key=UNITS.index)
+
+
+def surroundings(window: Window, format: str) -> Window:
+    """A slice, and the time around it whose rows an API may send too: by bounds that it includes, or cuts."""
+    step = STEP[coarse_unit(format)]
+    return Window(window.start - step, window.end + step)
+
+
 def slices(window: Window, incremental: Incremental, count: int) -> list[Window]:
-    """The window in up to `count` windows of equal length, cut where the API's format can tell times apart."""
-    unit = unit_of(incremental.format)
+    """The window in up to `count` windows of equal length."""
+    unit = coarse_unit(incremental.format)
     step = (window.end - window.start) / count
     cuts = {floor(window.start + step * number, unit) for number in range(1, count)}
     edges = [window.start, *sorted(cut for cut in cuts if window.start < cut < window.end), window.end]

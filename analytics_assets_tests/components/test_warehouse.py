@@ -65,7 +65,7 @@ def test_another_file(bench: Bench, tmp_path: Path) -> None:
         (
             {"ANALYTICS_DESTINATION": "postgres"},
             "loading treasury.cash_drawers failed with ConfigFieldMissingException: Missing 1 field(s) in "
-            "configuration `PostgresClientConfiguration`: `credentials`. The table is as it was before",
+            "configuration `PostgresClientConfiguration`: `credentials`. The table's rows are as they were",
         ),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 import shutil
 import subprocess
@@ -76,7 +77,11 @@ def disk(tmp_path: Path) -> Iterator[Disk]:
 @pytest.mark.parametrize(
     ("what", "problem", "said"),
     [
-        ("warehouse", "full", r"loading shop\.rows failed with \w+: No space left on device\. The table is as it was"),
+        (
+            "warehouse",
+            "full",
+            r"loading shop\.rows failed with \w+: No space left on device\. The table's rows are as they were",
+        ),
         ("temp", "full", r"No space left on device \(temporary files are in .*/disk; TMPDIR names another folder\)"),
         ("warehouse", "read-only", r"cannot open the DuckDB file .*/disk/w\.duckdb: .*Read-only file system"),
         ("temp", "read-only", r"cannot make a working folder .*: Read-only file system\. Set TMPDIR to a folder"),
@@ -131,14 +136,17 @@ def test_files_that_may_not_grow(shop: Shop, tmp_path: Path) -> None:
     assert list(place.temp.iterdir()) == []
 
 
-def test_no_memory_to_spare(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("bound", ["memory_limit", "max_memory"])
+def test_no_memory_to_spare(shop: Shop, bound: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with serving(endpoint()) as (sandbox, url):
         shop.load(url, endpoint=WALK)
         sandbox.set_rows("shop", "/rows", rows(MANY, 1))
-        bound = '{"memory_limit": "20MB", "max_temp_directory_size": "0KB", "threads": 1}'
+        settings = {bound: "20MB", "max_temp_directory_size": "0KB", "threads": 1}
         with monkeypatch.context() as little:
-            little.setenv("DESTINATION__DUCKDB__CREDENTIALS__GLOBAL_CONFIG", bound)
-            with pytest.raises(WarehouseError, match=r"failed with OutOfMemoryException: .+ The table is as it was"):
+            little.setenv("DESTINATION__DUCKDB__CREDENTIALS__GLOBAL_CONFIG", json.dumps(settings))
+            with pytest.raises(
+                WarehouseError, match=r"failed with OutOfMemoryException: .+ The table's rows are as they were"
+            ):
                 shop.load(url, endpoint=WALK)
         assert state(shop) == (FEW, 0, 0)
         shop.load(url, endpoint=WALK)

@@ -8,11 +8,12 @@ from typing import Any
 import duckdb
 import pytest
 
-from analytics_assets.rest_api import duckdb_load
+from analytics_assets.rest_api import drift, duckdb_load
+from analytics_assets.rest_api.errors import WarehouseError
 from analytics_assets.rest_api.load import prepare
 from analytics_assets.rest_api.merge import Plan, Statements
 from analytics_assets.rest_api.source import BATCH_BYTES
-from analytics_assets.sandbox import Cursor, Endpoint
+from analytics_assets.sandbox import Cursor, Endpoint, Offset
 from analytics_assets_tests.reliability.test_limits import FEW, MANY, WALK, endpoint, rows, state
 from analytics_assets_tests.rest_api.conftest import Shop
 from analytics_assets_tests.sandbox.asking import serving
@@ -61,6 +62,15 @@ def test_a_load_that_needs_more_than_it_was_given_gets_more(shop: Shop, monkeypa
         sandbox.set_rows("shop", "/rows", rows(MANY, 1))
         shop.load(url, endpoint=WALK)
     assert state(shop) == (MANY, 1, 1)
+
+
+def test_keys_that_need_more_than_they_get(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drift, "MEMORY", "1MB")
+    many = Endpoint("/rows", rows(MANY, 0), pagination=Offset(max_limit=1000))
+    with serving(many) as (_, url):
+        with pytest.raises(WarehouseError, match=r"shop\.rows failed with OutOfMemoryException"):
+            shop.load(url, endpoint={"paginator": {"type": "offset", "limit": 1000}})
+        assert shop.tables() == set()
 
 
 def test_batches_are_bounded_in_bytes(shop: Shop) -> None:

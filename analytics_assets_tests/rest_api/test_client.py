@@ -15,7 +15,7 @@ import pytest
 
 from analytics_assets.rest_api.client import HttpClient, Pace
 from analytics_assets.rest_api.config import ErrorHandler
-from analytics_assets.rest_api.errors import CredentialsError, ResponseError
+from analytics_assets.rest_api.errors import CredentialsError, ResponseError, UnavailableError
 from analytics_assets.sandbox import ApiKey, Bearer, OAuth2, faults
 from analytics_assets.sandbox.faults import Kind
 from analytics_assets_tests.rest_api.conftest import Clock
@@ -49,6 +49,17 @@ def test_the_statuses_of_error_handler_are_retried_and_no_others(
             sandbox.faults.add(faults.status(status), times=None)
             assert client.get(url, {}).status == status
             assert len(sandbox.requests) == (4 if status in retried else 1), status
+
+
+def test_nothing_is_sent_once_it_is_closed(clock: Clock) -> None:
+    """A thread may wait for its turn, or to try again, while the load fails in another one."""
+    with serving(ROWS) as (sandbox, url):
+        client = HttpClient(url)
+        clock.during = client.close
+        sandbox.faults.add(faults.status(503), times=None)
+        with pytest.raises(UnavailableError, match="was not sent: the load is over"):
+            client.get(url, {})
+        assert len(sandbox.requests) == 1
 
 
 BROKEN: list[tuple[Kind, str]] = [

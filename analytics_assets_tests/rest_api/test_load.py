@@ -20,8 +20,9 @@ Rows = Sequence[dict[str, Any]]
 # Keys
 
 
+@pytest.mark.parametrize("extra", [{}, {"rowid": 1}, {"file_row_number": 1}, {"rowid": 1, "file_row_number": 1}])
 @pytest.mark.parametrize("disposition", ["merge", "replace"])
-def test_one_row_a_key(disposition: str, tmp_path: Path) -> None:
+def test_one_row_a_key(disposition: str, extra: dict[str, Any], tmp_path: Path) -> None:
     """Rows move between pages while they are read; without a cursor the last to come counts."""
     pages = [
         [{"id": 1, "v": "first"}, {"id": 1, "v": "last"}],
@@ -30,8 +31,9 @@ def test_one_row_a_key(disposition: str, tmp_path: Path) -> None:
     ]
     with orders(tmp_path, write_disposition=disposition, columns={"v": {"type": "string"}}) as api:
         for _ in range(2):
-            api.load([{**row, "v": str(row["v"])} for page in pages for row in page])
-            assert api.rows() == [{"id": 1, "v": "last"}, {"id": 2, "v": "1"}, {"id": 3, "v": "x"}]
+            api.load([{**row, "v": str(row["v"]), **extra} for page in pages for row in page])
+            expected = [{"id": 1, "v": "last"}, {"id": 2, "v": "1"}, {"id": 3, "v": "x"}]
+            assert api.rows() == [{**row, **extra} for row in expected]
 
 
 def test_composite_key(tmp_path: Path) -> None:

@@ -306,7 +306,9 @@ def test_a_load_that_fails_leaves_the_table_as_it_was(any_shop: Shop, small_file
         before = any_shop.query("SELECT id, value, _dlt_load_id FROM shop.rows ORDER BY id")
         more = [{"id": n, "value": "new"} for n in range(35)]
         sandbox.set_rows("shop", "/rows", [*more, {"id": 99, "value": "secret@example.com"}])
-        with pytest.raises(WarehouseError, match=r"^loading shop\.rows failed with .*The table is as it was") as caught:
+        with pytest.raises(
+            WarehouseError, match=r"^loading shop\.rows failed with .*The table's rows are as they were"
+        ) as caught:
             any_shop.load(url, endpoint=WALK)
     assert "secret" not in str(caught.value)
     assert caught.value.__suppress_context__

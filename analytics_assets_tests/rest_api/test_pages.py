@@ -71,8 +71,8 @@ NOT_FOUND: list[tuple[str, Any, str]] = [
 @pytest.mark.parametrize(("selector", "answer", "records"), FOUND)
 def test_records(selector: str, answer: Any, records: list[dict[str, Any]]) -> None:
     body = json.dumps(answer).encode()
-    assert Selector(selector).records(body) == records
-    assert Selector(selector, allow_missing=True).records(body) == records
+    assert Selector(selector).page(body).records == records
+    assert Selector(selector, allow_missing=True).page(body).records == records
 
 
 @pytest.mark.parametrize(("selector", "answer", "shape"), NOT_FOUND)
@@ -95,19 +95,19 @@ def test_no_records(selector: str, answer: Any, shape: str) -> None:
     ],
 )
 def test_missing_is_allowed(selector: str, answer: Any, records: list[dict[str, Any]]) -> None:
-    assert Selector(selector, allow_missing=True).records(json.dumps(answer).encode()) == records
+    assert Selector(selector, allow_missing=True).page(json.dumps(answer).encode()).records == records
 
 
 @pytest.mark.parametrize("answer", [{"data": 5}, {"data": ""}, {"data": [1]}, {"data": False}])
 def test_wrong_is_not_missing(answer: Any) -> None:
     with pytest.raises(ResponseError):
-        Selector("data", allow_missing=True).records(json.dumps(answer).encode())
+        Selector("data", allow_missing=True).page(json.dumps(answer).encode())
 
 
 @pytest.mark.parametrize("path", ["", "a..b", "$..a", "a[", "a[x]", "a.", ".a", "a[1:2]", "a[?(@.b)]", "a['b", "a*"])
 def test_unreadable_path(path: str) -> None:
     if path == "":
-        assert Selector("").records(b"[]") == []
+        assert Selector("").page(b"[]").records == []
         return
     with pytest.raises(ConfigError, match="cannot be read"):
         Selector(path)

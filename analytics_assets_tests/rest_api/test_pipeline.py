@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -140,6 +141,30 @@ def test_the_file_is_free_while_rows_are_fetched(shop: Shop) -> None:
     assert seen == [b"[(25,)]\n"]
 
 
+def test_a_declared_scale_that_differs_from_the_stored_one_is_refused(any_shop: Shop) -> None:
+    narrow, wide = ({"price": Column(kind="decimal", precision=10, scale=scale)} for scale in (2, 4))
+    with serving(Endpoint("/rows", [{"id": 1, "price": "1.25"}])) as (sandbox, url):
+        any_shop.load(url, columns=narrow)
+        sandbox.set_rows("shop", "/rows", [{"id": 1, "price": "1.2345"}])
+        with pytest.raises(
+            WarehouseError, match=r"'price' of shop\.rows is decimal\(10, 2\) in the warehouse and decimal\(10, 4\)"
+        ):
+            any_shop.load(url, columns=wide)
+        any_shop.load(url)  # undeclared, the stored type counts
+        any_shop.load(url, columns=wide, load={"full_refresh": True})
+    assert any_shop.query("SELECT price FROM shop.rows") == [(Decimal("1.2345"),)]
+
+
+def test_integers_without_end_keep_their_digits(any_shop: Shop) -> None:
+    with serving(Endpoint("/rows", [{"id": 1, "n": 2**70}])) as (sandbox, url):
+        any_shop.load(url)
+        sandbox.set_rows("shop", "/rows", [{"id": 1, "n": 2**70}, {"id": 2, "n": 1.75}])
+        any_shop.load(url)
+        assert any_shop.query("SELECT n, n__v_double FROM shop.rows ORDER BY id") == [(2**70, None), (None, 1.75)]
+        with pytest.raises(WarehouseError, match=r"decimal\(38, 0\) in the warehouse and decimal\(38, 9\)"):
+            any_shop.load(url, columns={"n": Column(kind="decimal")})
+
+
 def test_a_declared_type_that_differs_from_the_stored_one_is_refused_before_anything_is_fetched(any_shop: Shop) -> None:
     columns = {"value": Column(kind="bigint")}
     with serving(ROWS) as (sandbox, url):
@@ -239,7 +264,7 @@ def test_a_database_that_fails_is_not_quoted_where_it_may_quote_data(sql: str, w
             connection.execute(sql).fetchall()
     told = str(explain(caught.value, dataset="shop", table="rows"))
     assert told.startswith(f"loading shop.rows failed with {type(caught.value).__name__}")
-    assert told.endswith(". The table is as it was before")
+    assert told.endswith(". The table's rows are as they were")
     assert "secret" not in told
     assert words is None or words in told
 

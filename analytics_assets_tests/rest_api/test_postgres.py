@@ -11,11 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import psycopg2  # type: ignore[import-untyped]
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from analytics_assets.components.resources import ApiCredentials
 from analytics_assets.rest_api.config import Client, Column
 from analytics_assets.rest_api.errors import CredentialsError, WarehouseError
+from analytics_assets.rest_api.postgres import batches
 from analytics_assets.rest_api.windows import Window
 from analytics_assets.sandbox import Cursor, Endpoint, Updated
 from analytics_assets_tests.rest_api.conftest import PASSWORD, Shop, load_at_once
@@ -45,6 +48,23 @@ EXACT: list[tuple[Any, ...]] = [
 ]
 
 
+def test_row_groups_are_copied_one_by_one(tmp_path: Path) -> None:
+    """Joined to batches of many rows, those with long values would not fit into memory."""
+    table = pa.table({"id": range(30)})
+    pq.write_table(table, tmp_path / "rows.parquet", row_group_size=10)
+    assert [batch.num_rows for batch in batches(pq.ParquetFile(tmp_path / "rows.parquet"))] == [10, 10, 10]
+
+
+def test_the_last_of_two_equal_rows_counts(postgres_shop: Shop) -> None:
+    rows = [{"id": n % 50, "v": n} for n in range(2_000)]
+    with serving(Endpoint("/rows", rows)) as (_, url):
+        for _ in range(2):
+            postgres_shop.load(url)
+            assert postgres_shop.query("SELECT id, v FROM shop.rows ORDER BY v") == [
+                (n % 50, n) for n in range(1950, 2000)
+            ]
+
+
 def test_every_value_arrives_as_it_is(postgres_shop: Shop) -> None:
     names = ", ".join(f'"{name}"' for name in NAMES)
     with serving(Endpoint("/rows", ROWS)) as (_, url):
@@ -52,7 +72,7 @@ def test_every_value_arrives_as_it_is(postgres_shop: Shop) -> None:
             load = postgres_shop.load(url, columns=ALL_KINDS, load={"full_refresh": full_refresh})
             assert postgres_shop.query(f"SELECT {names} FROM shop.rows ORDER BY id") == EXACT
     assert load.pipeline.report.total_rows == 5
-    assert {name: load.pipeline.report.columns[name] for name in NAMES} == {
+    assert {name: load.pipeline.report.columns[name].kind for name in NAMES} == {
         "id": "bigint",
         "text": "text",
         "at": "timestamp",
@@ -73,7 +93,7 @@ def test_what_postgres_cannot_hold_fails_and_changes_nothing(postgres_shop: Shop
         postgres_shop.load(url)
         sandbox.set_rows("shop", "/rows", [{"id": 1, "text": "b"}, {"id": 2, "text": "nul \0 secret"}])
         with pytest.raises(
-            WarehouseError, match=r"^loading shop\.rows failed with .*\. The table is as it was"
+            WarehouseError, match=r"^loading shop\.rows failed with .*\. The table's rows are as they were"
         ) as caught:
             postgres_shop.load(url)
     assert "secret" not in str(caught.value)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,9 @@ from analytics_assets.rest_api.errors import ResponseError
 from analytics_assets.rest_api.load import Load
 from analytics_assets.rest_api.windows import Window
 from analytics_assets.sandbox import Api, Cursor, Endpoint, Offset, PageNumber, Sandbox, Updated, faults, serve
+from analytics_assets.sandbox.api import Row
+from analytics_assets.sandbox.exchange import Request
+from analytics_assets.sandbox.filters import Bounds
 from analytics_assets.sandbox.pagination import Pagination
 from analytics_assets_tests.rest_api.loading import Loader
 
@@ -33,17 +37,21 @@ def walked(
     threads: int,
     *,
     updated: Updated | None = None,
+    rows: Sequence[Row] = ROWS,
+    schema_contract: str = "evolve",
     **bounds: str,
 ) -> Iterator[tuple[Sandbox, Any]]:
     """A server of 720 hourly rows, and a function that loads them with so many threads."""
-    sandbox = Sandbox([Api("shop", [Endpoint("/rows", ROWS, pagination=pagination, updated=updated)])])
+    sandbox = Sandbox([Api("shop", [Endpoint("/rows", rows, pagination=pagination, updated=updated)])])
     endpoint = {"path": "/rows", "data_selector": "data", "paginator": paginator}
     if updated:
         endpoint["incremental"] = {**FILTER, **bounds}
     config = parse_config(
         {
             "client": {"base_url": {"env": "SHOP_BASE_URL"}, "max_concurrency": threads},
-            "resources": [{"name": "rows", "primary_key": "id", "endpoint": endpoint}],
+            "resources": [
+                {"name": "rows", "primary_key": "id", "schema_contract": schema_contract, "endpoint": endpoint}
+            ],
             "partitions": {"cadence": "daily", "start": "2026-10-01"},
         }
     )
@@ -108,6 +116,18 @@ def test_slices_of_a_window(tmp_path: Path, threads: int, start: Any, end: Any) 
         assert len(firsts) == (1 if threads == 1 else 1 + 2 * threads)
 
 
+@pytest.mark.parametrize("threads", [1, 8])
+def test_values_that_are_left_out_are_counted_once(tmp_path: Path, threads: int) -> None:
+    """The pages that tell whether the window may be cut come again with its slices."""
+    rows = [{**row, "odd": "text" if row["id"] % 3 else row["id"]} for row in ROWS]
+    with walked(tmp_path, Cursor(), CURSOR, threads, updated=by_time(), rows=rows, schema_contract="discard_value") as (
+        _,
+        load,
+    ):
+        loaded, _ = load(MONTH)
+    assert loaded.statistics.changed_columns == {"odd": ["480 values left out"]}
+
+
 def test_a_short_window_is_not_cut(tmp_path: Path) -> None:
     with walked(tmp_path, Cursor(), CURSOR, 8, updated=by_time()) as (sandbox, load):
         _, rows = load(Window(START, START + timedelta(hours=15)))
@@ -123,6 +143,48 @@ def test_an_api_that_ignores_windows_is_walked_once(tmp_path: Path) -> None:
         assert loaded.statistics.rows_outside_window == len(ROWS) - 15
         assert loaded.statistics.filter_ignored
         assert len(sandbox.requests) == len(ROWS) / 10
+
+
+@dataclass(frozen=True)
+class Misread(Updated):
+    """Bounds are taken for others: cut to days, read in another time zone; or less than a day leads to nothing."""
+
+    days: bool = False
+    shift: timedelta = timedelta()
+    whole_days: bool = False
+
+    def bounds(self, request: Request) -> Bounds:
+        asked, day = super().bounds(request), timedelta(days=1) // timedelta(milliseconds=1)
+        assert asked.start is not None
+        assert asked.end is not None
+        start, end = (bound + self.shift // timedelta(milliseconds=1) for bound in (asked.start, asked.end))
+        if self.days:
+            last = (end if self.end == "exclusive" else end + day) // day * day
+            start, end = start // day * day, last - (self.end == "inclusive")
+        return Bounds(start, start if self.whole_days and end - start < day else end)
+
+
+@pytest.mark.parametrize("days", [1, 2, 20])
+@pytest.mark.parametrize(
+    "misread",
+    [{"days": True, "end": "inclusive"}, {"days": True}, {"shift": timedelta(hours=-3)}, {"whole_days": True}],
+    ids=str,
+)
+def test_an_api_that_cannot_be_asked_for_slices(
+    tmp_path: Path, misread: dict[str, Any], days: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What one slice would leave to another, no other one brings: the window is walked as a whole, and it is said."""
+    window = Window(START + timedelta(days=5), START + timedelta(days=5 + days))
+    params = {"since": "{start}", "until": "{end}"}
+    found = []
+    for threads in (1, 8):
+        updated = Misread("at", params, format="epoch_ms", field_format="epoch_ms", **misread)
+        with walked(tmp_path / str(threads), Cursor(), CURSOR, threads, updated=updated) as (_, load):
+            loaded, rows = load(window)
+            found.append((rows, loaded.statistics.rows))
+    assert found[0] == found[1]
+    assert len(found[0][0]) >= 24 * days - 3
+    assert all("by the window as a whole" in message for message in caplog.messages)
 
 
 @pytest.mark.parametrize("page", [1, 2, 30, 72])

@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import dlt
@@ -131,7 +132,7 @@ class ResourcePipeline(Pipeline):
     report: TableReport
     before_load: Callable[[], None] | None = None  # may refuse what was fetched
 
-    @property
+    @cached_property
     def max_name_length(self) -> int:
         return int(self.destination.capabilities().max_column_identifier_length or 0)
 

@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from ctypes import c_int
 from dataclasses import dataclass
 from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
@@ -66,7 +67,7 @@ class Place:
         notes = self.folder / "notes"
         for file in self.folder.glob("notes*"):
             file.unlink()
-        phase = FORKED.Value("i", -1)
+        phase = FORKED.Value(c_int, -1, lock=False)  # a process that is killed would keep the lock
         environ = {**self.environ, "TMPDIR": str(self.temp)}
         process = FORKED.Process(target=_load, args=(request, environ, notes, phase, largest_file))
         process.start()
@@ -89,9 +90,7 @@ class Place:
         )
 
 
-def _load(
-    request: LoadRequest, environ: Mapping[str, str], notes: Path, phase: Synchronized[int], largest_file: int
-) -> None:
+def _load(request: LoadRequest, environ: Mapping[str, str], notes: Path, phase: c_int, largest_file: int) -> None:
     if largest_file:
         resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
     os.environ.update(environ)
@@ -113,7 +112,7 @@ def _load(
     notes.with_suffix(".error").write_text(error)
 
 
-def _mark(owner: type, method: str, name: str, phase: Synchronized[int], began: dict[str, float]) -> None:
+def _mark(owner: type, method: str, name: str, phase: c_int, began: dict[str, float]) -> None:
     """From now on the method says that its phase began, if none of the later ones has."""
     original = getattr(owner, method)
 

@@ -33,15 +33,16 @@ class BoundedStatementsJob(StatementsJob):
             sql.execute_sql(f"SET threads = {THREADS}")
         if {"memory_limit", "max_memory"} & settings.keys():
             return super().run()
+        [[own]] = sql.execute_sql("SELECT current_setting('memory_limit')") or [[]]
         columns = len(self._schema.get_table_columns(self.load_table_name))
         sql.execute_sql(f"SET memory_limit = '{MEGABYTES + MEGABYTES_A_COLUMN * columns}MB'")
         try:
             super().run()
         except DatabaseException as error:
+            sql.execute_sql(f"SET memory_limit = '{own}'")  # RESET tells DuckDB 1.5's buffers nothing
             # A commit that lacks memory says so as a TransactionException.
             if type(error.dbapi_exception).__name__ not in ("OutOfMemoryException", "TransactionException"):
                 raise
-            sql.execute_sql("RESET memory_limit")
             super().run()
 
 

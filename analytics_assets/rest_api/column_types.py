@@ -29,6 +29,7 @@ ARROW: dict[Kind, pa.DataType] = {
     "timestamp": UTC,
     "date": pa.date32(),
 }
+KINDS: Mapping[str, Kind] = {**{kind: kind for kind in ARROW}, "decimal": "decimal", "wei": "decimal"}
 NATURAL: dict[type, Kind] = {
     bool: "bool",
     int: "bigint",
@@ -99,6 +100,13 @@ class ColumnType:
             return ARROW[self.kind]
         wide = self.precision > MAX_DECIMAL_DIGITS
         return pa.decimal256(self.precision, self.scale) if wide else pa.decimal128(self.precision, self.scale)
+
+    @classmethod
+    def of(cls, column: TColumnSchema) -> ColumnType:
+        """The type of a column as dlt knows it; if it is of no kind that is loaded here, text."""
+        kind = KINDS.get(str(column.get("data_type")), "text")
+        precision, scale = column.get("precision"), column.get("scale")
+        return cls(kind, precision=precision, scale=scale or 0) if kind == "decimal" and precision else cls(kind)
 
     def dlt_column(self, name: str, *, nullable: bool) -> TColumnSchema:
         column: TColumnSchema = {"name": name, "data_type": self.kind, "nullable": nullable}

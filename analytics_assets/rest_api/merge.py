@@ -107,12 +107,17 @@ class Statements:
 
     def _newest(self, source: str, arrival: str | None) -> str:
         """The source's rows, one per key: the one with the greatest cursor, among equals the last to arrive."""
-        ranked = f"SELECT {self._names}, {self._rank(arrival)} FROM {source}"
+        ranked = f"SELECT {self._names}, {self._rank(self._changed, arrival)} FROM {source}"
         return f"(SELECT {self._names} FROM ({ranked}) r WHERE {RANK} = 1)"
 
-    def _rank(self, arrival: str | None) -> str:
+    @property
+    def _changed(self) -> str | None:
+        """When a row changed, if the cursor says so."""
+        return self._moment(self._plan.cursor) if self._plan.cursor else None
+
+    def _rank(self, changed: str | None, arrival: str | None) -> str:
         """A row's rank among those of its key."""
-        order = [f"{self._moment(self._plan.cursor)} DESC NULLS LAST"] if self._plan.cursor else []
+        order = [f"{changed} DESC NULLS LAST"] if changed else []
         order += [f"{arrival} DESC"] if arrival else []
         return f"ROW_NUMBER() OVER (PARTITION BY {self._keys} ORDER BY {', '.join(order) or self._keys}) AS {RANK}"
 
@@ -120,7 +125,8 @@ class Statements:
         """Deletes what `_newest` would have left out; keys that are there once cost no more than to be counted."""
         keys, target = self._keys, self.target
         twice = f"SELECT {keys} FROM {target} GROUP BY {keys} HAVING COUNT(*) > 1"
-        ranked = f"SELECT {row} AS beaten_, {self._rank(row)} FROM {target} SEMI JOIN ({twice}) t USING ({keys})"
+        rank = self._rank(self._changed, row)
+        ranked = f"SELECT {row} AS beaten_, {rank} FROM {target} SEMI JOIN ({twice}) t USING ({keys})"
         return f"DELETE FROM {target} WHERE {row} IN (SELECT beaten_ FROM ({ranked}) r WHERE {RANK} > 1)"
 
     def _exchange(self, source: str, arrival: str, row: str) -> Iterator[str]:
@@ -129,14 +135,12 @@ class Statements:
         Rows are compared by a hash of 64 bits, since DuckDB cannot join wide rows in little memory either.
         """
         compared = ", ".join(["0", *map(self._quote, self._compared())])
-        moment = self._moment(self._plan.cursor) if self._plan.cursor else "0"
-        facts = f"SELECT {self._keys}, {moment} AS moment_, hash({compared}) AS hash_"
-        latest = f"PARTITION BY {self._keys} ORDER BY moment_ DESC NULLS LAST, new_ DESC"
-        ranked = f"SELECT *, ROW_NUMBER() OVER ({latest}) AS {RANK} FROM ({facts}, {arrival} AS new_ FROM {source})"
+        facts = f"SELECT {self._keys}, {self._changed or 0} AS changed_, hash({compared}) AS hash_"
+        ranked = f"SELECT *, {self._rank('changed_', 'new_')} FROM ({facts}, {arrival} AS new_ FROM {source})"
         yield (
             f"CREATE TEMP TABLE {CHOSEN} AS SELECT old_, new_ FROM (SELECT * FROM ({ranked}) r WHERE {RANK} = 1) s "
             f"LEFT JOIN ({facts}, {row} AS old_ FROM {self.target}) d USING ({self._keys}) WHERE old_ IS NULL "
-            "OR (s.hash_ <> d.hash_ AND (d.moment_ IS NULL OR s.moment_ >= d.moment_))"
+            "OR (s.hash_ <> d.hash_ AND (d.changed_ IS NULL OR s.changed_ >= d.changed_))"
         )
         yield f"DELETE FROM {self.target} WHERE {row} IN (SELECT old_ FROM {CHOSEN})"
         yield f"{self._insert(source)} WHERE {arrival} IN (SELECT new_ FROM {CHOSEN})"

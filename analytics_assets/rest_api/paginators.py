@@ -59,6 +59,14 @@ class Numbered(Paginator):
         far = self._until_empty and self._pages >= PAGES_BEFORE_READING_AHEAD
         return self._parts() if not self._ended and (known or far) else None
 
+    def _numbers(self, step: int) -> Iterator[int]:
+        """What to ask for next, and next, until the end was seen."""
+        while (not self._ended or (self.holes and self.holes.doubtful)) and not self._beyond(self._at):
+            if self.holes:
+                self.holes.asked(self._at)
+            yield self._at
+            self._at += step
+
     @abstractmethod
     def _advance(self, answer: Answer) -> int: ...
 
@@ -115,11 +123,8 @@ class Offset(Numbered):
 
     def _parts(self) -> Iterator[Paginator]:
         rows = (self._at - self._spec.offset) // self._pages
-        while (not self._ended or (self.holes and self.holes.doubtful)) and not self._beyond(self._at):
-            if self.holes:
-                self.holes.asked(self._at)
-            yield OffsetPart(self, self._at, self._at + rows)
-            self._at += rows
+        for offset in self._numbers(rows):
+            yield OffsetPart(self, offset, offset + rows)
 
 
 class OffsetPart(Paginator):
@@ -195,11 +200,8 @@ class PageNumber(Numbered):
             raise DriftError(f"`{spec.total_path}` says {self._promised} pages, and fewer were to be had: {SHIFTED}")
 
     def _parts(self) -> Iterator[Paginator]:
-        while (not self._ended or (self.holes and self.holes.doubtful)) and not self._beyond(self._at):
-            if self.holes:
-                self.holes.asked(self._at)
-            yield NumberedPage(self, self._at)
-            self._at += 1
+        for page in self._numbers(1):
+            yield NumberedPage(self, page)
 
 
 class NumberedPage(Paginator):

@@ -24,7 +24,6 @@ from dlt.destinations.job_client_impl import SqlJobClientBase
 from dlt.pipeline.pipeline import Pipeline
 
 from analytics_assets.rest_api.column_types import ColumnType
-from analytics_assets.rest_api.config import Kind
 from analytics_assets.rest_api.duckdb_load import PlannedDuckDbLoad
 from analytics_assets.rest_api.errors import BusyError, RestApiError, WarehouseError
 from analytics_assets.rest_api.locks import exclusive
@@ -33,10 +32,6 @@ from analytics_assets.rest_api.postgres import PlannedPostgresLoad, lock_dataset
 from analytics_assets.rest_api.warehouse import Warehouse
 from analytics_assets.rest_api.working_folder import working_folder
 
-KINDS: Mapping[str, Kind] = {
-    "bool": "bool", "bigint": "bigint", "double": "double", "text": "text", "json": "json",
-    "timestamp": "timestamp", "date": "date", "decimal": "decimal", "wei": "decimal",
-}  # fmt: skip
 PREVIEW_ROWS = 10
 SYSTEM_PROBLEMS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EMFILE, errno.ENOMEM)
 # Errors of databases whose own words cannot hold data, and those of PostgreSQL that may pass.
@@ -105,15 +100,6 @@ def planned_destination(warehouse: Warehouse, plan: Plan, dataset: str) -> Desti
     base.__class__ = type(kind.__name__, (kind,), {"__module__": kind.__module__, "client_class": planned})
     planned_base: Destination[Any, Any] = base
     return planned_base
-
-
-def column_type(column: TColumnSchema) -> ColumnType:
-    """The type of a column as dlt knows it; of no kind that is loaded here, it is text."""
-    kind = KINDS.get(str(column.get("data_type")), "text")
-    precision, scale = column.get("precision"), column.get("scale")
-    if kind == "decimal" and precision:
-        return ColumnType(kind, precision=precision, scale=scale or 0)
-    return ColumnType(kind)
 
 
 def staging_dataset(dataset: str, table: str) -> str:
@@ -191,13 +177,13 @@ class ResourcePipeline(Pipeline):
         if not client.is_storage_initialized():
             return {}
         columns = dict(client.get_storage_tables([self.plan.table])).get(self.plan.table, {})
-        return {name: column_type(column) for name, column in columns.items()}
+        return {name: ColumnType.of(column) for name, column in columns.items()}
 
     def check_types(self, columns: Mapping[str, TColumnSchema], stored: Mapping[str, ColumnType]) -> None:
         """Refuses to load a column into one of another type: a double in a BIGINT column would lose its fraction."""
         for name, column in columns.items():
             held = stored.get(name)
-            if held and "data_type" in column and not held.holds(loaded := column_type(column)):
+            if held and "data_type" in column and not held.holds(loaded := ColumnType.of(column)):
                 raise WarehouseError(
                     f"column {name!r} of {self.dataset_name}.{self.plan.table} is {held} in the warehouse and "
                     f"{loaded} in this load: run again if another run changed the table just now; if the YAML declares "

@@ -136,7 +136,8 @@ class Conversion:
                 statistics.rows_outside_window += pc.sum(pc.invert(wanted)).as_py() or 0
                 if page.window != self._walk.window:
                     self._check_slice(times.filter(wanted), page.window)
-                table = table.filter(inside(times, page.window))
+                    wanted = inside(times, page.window)
+                table = table.filter(wanted)
         statistics.rows += table.num_rows
         return table
 

@@ -102,7 +102,7 @@ def project(tmp_path: Path) -> Project:
     return Project(tmp_path / "project")
 
 
-def need(found: bool, what: str) -> None:
+def require_or_skip(found: bool, what: str) -> None:
     """Skips a test on a laptop that lacks `what`; fails it where all has to be there (REQUIRE_ALL, as in CI)."""
     if found:
         return

@@ -12,8 +12,8 @@ import pytest
 
 from analytics_assets.definitions import build_definitions
 from analytics_assets.rest_api.errors import ConfigError
-from analytics_assets_tests.components.tables import COLUMNS, held, stored
 from analytics_assets_tests.conftest import Project
+from analytics_assets_tests.support.expected_rows import COLUMNS, held, stored
 
 # Loads the definitions where nothing may be written and nobody be called: both fail, and are reported.
 # Dagster is there before: what it does by itself is not ours (with Python 3.10 it tries a temporary folder out).

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import dagster as dg
 import pytest
 
-from analytics_assets_tests.components.tables import COLUMNS, TEXT, columns, held, snake_case, stored
 from analytics_assets_tests.conftest import Project
+from analytics_assets_tests.support.expected_rows import COLUMNS, TEXT, columns, held, snake_case, stored
 
 SUMMARIES = {
     "recruiting__opportunities": "recruiting/opportunities: 1000 rows (all history) into "

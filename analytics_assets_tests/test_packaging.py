@@ -16,10 +16,10 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from analytics_assets.rest_api.auth.credentials import variables
 from analytics_assets.rest_api.config import load_config
-from analytics_assets.rest_api.credentials import variables
-from analytics_assets_tests.checkout import checkout
-from analytics_assets_tests.conftest import ROOT, Project, need
+from analytics_assets_tests.conftest import ROOT, Project, require_or_skip
+from analytics_assets_tests.support.project import checkout
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -110,7 +110,7 @@ def closure(requirement: Requirement, *, seen: set[str]) -> Iterator[str]:
 
 
 def test_no_file_names_a_registry() -> None:
-    need(shutil.which("git") is not None and (ROOT / ".git").exists(), "a git checkout")
+    require_or_skip(shutil.which("git") is not None and (ROOT / ".git").exists(), "a git checkout")
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from analytics_assets.sandbox import Api, Bearer, Endpoint, Offset, Sandbox, Updated, serve
-from analytics_assets_tests.checkout import ask, checkout, serving
-from analytics_assets_tests.conftest import ROOT, Project, need
+from analytics_assets.sandbox import Api, Bearer, Endpoint, OffsetPagination, Sandbox, TimeFilter, serve
+from analytics_assets_tests.conftest import ROOT, Project, require_or_skip
+from analytics_assets_tests.support.project import ask, checkout, serving
 
 README = (ROOT / "README.md").read_text()
 # Not run here: it would install a copy into the environment that the tests run in. `.ci/run` runs it.
@@ -43,7 +43,7 @@ def in_shape(output: str) -> list[str]:
 
 def new_clone(folder: Path) -> Project:
     """A clone after the install command: `.venv` is the environment that the tests run in."""
-    need((Path(sys.prefix) / "bin" / "activate").exists(), "a virtual environment to run the tests in")
+    require_or_skip((Path(sys.prefix) / "bin" / "activate").exists(), "a virtual environment to run the tests in")
     project = checkout(folder)
     (project.folder / ".venv").symlink_to(sys.prefix)
     return project
@@ -91,10 +91,10 @@ def test_the_example_api_loads(tmp_path: Path) -> None:
     file.parent.mkdir()
     file.write_text(example)
     employees = [{"id": n, "updated_at": f"2026-10-{n // 20 + 1:02}T12:00:00Z"} for n in range(250)]
-    window = Updated("updated_at", {"updated_from": "{start}", "updated_to": "{end}"})
+    window = TimeFilter("updated_at", {"updated_from": "{start}", "updated_to": "{end}"})
     endpoints = [
-        Endpoint("/v1/employees", employees, pagination=Offset(max_limit=100), updated=window),
-        Endpoint("/v1/pay_grades", [{"id": "A"}, {"id": "B"}], pagination=Offset(max_limit=100)),
+        Endpoint("/v1/employees", employees, pagination=OffsetPagination(max_limit=100), updated=window),
+        Endpoint("/v1/pay_grades", [{"id": "A"}, {"id": "B"}], pagination=OffsetPagination(max_limit=100)),
     ]
     with serve(sandbox := Sandbox([Api("payroll", endpoints, auth=Bearer("token"))])) as url:
         env = sandbox.variables(url)

@@ -14,8 +14,8 @@ import pytest
 from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
 
 from analytics_assets.sandbox.builtin import ROWS, rows
-from analytics_assets_tests.checkout import ask, checkout, serving
-from analytics_assets_tests.conftest import Project, need
+from analytics_assets_tests.conftest import Project, require_or_skip
+from analytics_assets_tests.support.project import ask, checkout, serving
 
 CHROMIUM = shutil.which("chromium")
 CHROMIUM_ARGS = [
@@ -55,7 +55,7 @@ class Ui:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    need(CHROMIUM is not None, "chromium")
+    require_or_skip(CHROMIUM is not None, "chromium")
     with sync_playwright() as playwright:
         launched = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGS)
         yield launched

@@ -78,7 +78,7 @@ def build_asset(
     )
     def load_table(context: dg.AssetExecutionContext) -> Iterator[Any]:
         # What only a run needs is imported by it: every process pays for the definitions.
-        from analytics_assets.components.step import run_step
+        from analytics_assets.components.execution import run_step
 
         yield from run_step(
             context,

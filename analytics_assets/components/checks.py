@@ -11,7 +11,7 @@ from analytics_assets.rest_api.config import ResolvedResource
 from analytics_assets.rest_api.errors import RestApiError, TypeChangeError
 
 if TYPE_CHECKING:
-    from analytics_assets.rest_api.source import Statistics
+    from analytics_assets.rest_api.arrow.converter import Statistics
 
 STABLE_TYPES = "columns_keep_their_types"
 FILTER_HONOURED = "api_honours_the_window"

@@ -21,12 +21,12 @@ def step_failure(
     message, attempt = f"{key.to_user_string()}: {error}", context.retry_number + 1
     context.log.addFilter(_without_stack)
     failure = dg.Failure(description=message)
-    if attempt > retries.most or not isinstance(error, (UnavailableError, BusyError)):
+    if attempt > retries.max_retries or not isinstance(error, (UnavailableError, BusyError)):
         context.log.error(message)
         return failure
     seconds = retries.seconds_before(attempt)
-    context.log.warning(f"{message} Trying again in {seconds:.0f} s: retry {attempt} of {retries.most}")
-    again = dg.RetryRequested(max_retries=retries.most, seconds_to_wait=seconds)
+    context.log.warning(f"{message} Trying again in {seconds:.0f} s: retry {attempt} of {retries.max_retries}")
+    again = dg.RetryRequested(max_retries=retries.max_retries, seconds_to_wait=seconds)
     again.__cause__ = failure
     return again
 

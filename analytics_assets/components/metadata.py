@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from analytics_assets.rest_api.arrow.column_names import column_name
 from analytics_assets.rest_api.config import ResolvedResource
-from analytics_assets.rest_api.names import column_name
 
 if TYPE_CHECKING:
     from analytics_assets.rest_api.load import Load
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def declared_schema(resource: ResolvedResource) -> dg.TableSchema | None:
     """The column schema as far as the YAML declares it; None if it declares nothing."""
-    kinds = {column_name(field): column.kind for field, column in resource.columns.items()}
+    kinds = {column_name(field): column.data_type for field, column in resource.columns.items()}
     return column_schema(resource, kinds) if kinds else None
 
 
@@ -42,7 +42,7 @@ def load_metadata(load: Load, *, seconds: float, sandbox: bool) -> dict[str, Any
         "dagster/table_name": report.name,
         "dagster/row_count": report.total_rows,
         "dagster/column_schema": column_schema(
-            request.resource, {name: held.kind for name, held in report.columns.items()}
+            request.resource, {name: held.data_type for name, held in report.columns.items()}
         ),
         "rows_loaded": statistics.rows,
         "rows_outside_window": statistics.rows_outside_window,

@@ -13,11 +13,11 @@ from dagster_dlt import DagsterDltResource
 from pydantic import Field
 
 from analytics_assets.components.environment import whole_number
+from analytics_assets.rest_api.auth.credentials import Secrets, variables, variables_set
+from analytics_assets.rest_api.auth.token_store import state_dir
 from analytics_assets.rest_api.config import Client
-from analytics_assets.rest_api.credentials import Secrets, variables, variables_set
+from analytics_assets.rest_api.destination.warehouse import Warehouse
 from analytics_assets.rest_api.errors import ConfigError, CredentialsError
-from analytics_assets.rest_api.token_store import state_dir
-from analytics_assets.rest_api.warehouse import Warehouse
 
 SCHEDULE_TAG = "dagster/schedule_name"
 

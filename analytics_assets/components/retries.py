@@ -15,23 +15,23 @@ from dataclasses import dataclass
 
 from analytics_assets.components.environment import whole_number
 
-LONGEST = 3600
+MAX_DELAY_SECONDS = 3600
 
 
 @dataclass(frozen=True)
 class Retries:
     """How often a step is tried again, and after how many seconds the first time."""
 
-    most: int = 2
+    max_retries: int = 2
     seconds: int = 30
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Retries:
         return cls(
-            most=whole_number(environ, "ANALYTICS_STEP_RETRIES", cls.most, at_most=10),
-            seconds=whole_number(environ, "ANALYTICS_STEP_RETRY_SECONDS", cls.seconds, at_most=LONGEST),
+            max_retries=whole_number(environ, "ANALYTICS_STEP_RETRIES", cls.max_retries, at_most=10),
+            seconds=whole_number(environ, "ANALYTICS_STEP_RETRY_SECONDS", cls.seconds, at_most=MAX_DELAY_SECONDS),
         )
 
     def seconds_before(self, retry: int) -> float:
         """Twice as long each time, and a quarter of it left to chance: steps that failed together come back apart."""
-        return min(self.seconds * 2.0 ** (retry - 1), LONGEST) * random.uniform(0.75, 1.0)  # noqa: S311
+        return min(self.seconds * 2.0 ** (retry - 1), MAX_DELAY_SECONDS) * random.uniform(0.75, 1.0)  # noqa: S311

@@ -14,25 +14,32 @@ from dlt.common.exceptions import DltException
 from dlt.common.pipeline import LoadInfo
 from dlt.extract import DltSource
 
-from analytics_assets.rest_api.auth import build_authenticator, token_store
-from analytics_assets.rest_api.client import Counters, HttpClient
-from analytics_assets.rest_api.column_types import ColumnType
-from analytics_assets.rest_api.config import Client, Column, Offset, PageNumber, ResolvedResource
-from analytics_assets.rest_api.credentials import Secrets, redactor, select_auth
-from analytics_assets.rest_api.drift import Overlap, keys_fetched
+from analytics_assets.rest_api.arrow.column_names import column_name
+from analytics_assets.rest_api.arrow.column_types import ColumnType
+from analytics_assets.rest_api.arrow.converter import ArrowConverter, Statistics
+from analytics_assets.rest_api.arrow.table_schema import TableSchema
+from analytics_assets.rest_api.auth.authenticator import build_authenticator, build_token_store
+from analytics_assets.rest_api.auth.credentials import Secrets, select_auth
+from analytics_assets.rest_api.config import Client, Column, OffsetConfig, PageNumberConfig, ResolvedResource
+from analytics_assets.rest_api.destination.dlt_source import build_dlt_source
+from analytics_assets.rest_api.destination.duplicate_keys import DuplicateKeyCheck, count_fetched_keys
+from analytics_assets.rest_api.destination.merge_sql import Mode, Plan
+from analytics_assets.rest_api.destination.pipeline import (
+    PREVIEW_ROWS,
+    ResourcePipeline,
+    resource_pipeline,
+    translate_error,
+)
+from analytics_assets.rest_api.destination.warehouse import Warehouse
 from analytics_assets.rest_api.errors import DriftError, RestApiError, SliceError
-from analytics_assets.rest_api.merge import Mode, Plan
-from analytics_assets.rest_api.names import column_name
-from analytics_assets.rest_api.pipeline import PREVIEW_ROWS, ResourcePipeline, explain, resource_pipeline
-from analytics_assets.rest_api.source import Conversion, Statistics, source
-from analytics_assets.rest_api.table_schema import TableSchema
-from analytics_assets.rest_api.walk import Walk
-from analytics_assets.rest_api.warehouse import Warehouse
+from analytics_assets.rest_api.extract.reader import EndpointReader
+from analytics_assets.rest_api.http.client import HttpClient, RequestMetrics
+from analytics_assets.rest_api.redaction import redactor
 from analytics_assets.rest_api.windows import FORMAT_UNITS, Window
 
 gc.freeze()  # what is imported stays: each search for garbage in it, and the one at exit, takes a tenth of a second
 T = TypeVar("T")
-MOST_WALKS = 3
+MAX_READ_ATTEMPTS = 3
 LOADER_FILE_FORMAT: Literal["parquet"] = "parquet"
 
 
@@ -65,7 +72,7 @@ class LoadRequest:
         incremental = self.resource.endpoint.incremental
         if self.window is None or incremental is None:
             return None
-        return self.window.reaching_back(incremental.lookback)
+        return self.window.with_lookback(incremental.lookback)
 
 
 @dataclass(frozen=True)
@@ -76,7 +83,7 @@ class Load:
     pipeline: ResourcePipeline
     source: DltSource
     statistics: Statistics
-    counters: Counters
+    counters: RequestMetrics
     stored: Mapping[str, ColumnType]
 
 
@@ -86,13 +93,13 @@ def load_table(request: LoadRequest, execute: Callable[[Load], T]) -> tuple[Load
     Raises:
         RestApiError: whatever went wrong in it, told for people. The table's rows are as they were.
     """
-    overlap = Overlap(request.resource.name, request.log)
-    for walk in range(1, MOST_WALKS + 1):
+    overlap = DuplicateKeyCheck(request.resource.name, request.log)
+    for walk in range(1, MAX_READ_ATTEMPTS + 1):
         try:
             with prepare(request, overlap) as load:
                 return load, execute(load)
         except DriftError as error:
-            if walk == MOST_WALKS:
+            if walk == MAX_READ_ATTEMPTS:
                 raise DriftError(
                     f"{error}. So it went in {walk} walks: read when less changes, in smaller windows, or by a cursor "
                     "if the API has one"
@@ -105,14 +112,14 @@ def load_table(request: LoadRequest, execute: Callable[[Load], T]) -> tuple[Load
 
 
 @contextmanager
-def prepare(request: LoadRequest, overlap: Overlap | None = None) -> Iterator[Load]:
+def prepare(request: LoadRequest, overlap: DuplicateKeyCheck | None = None) -> Iterator[Load]:
     """A load, ready to run; its working folder and connections live as long as the context.
 
     Raises:
         RestApiError: whatever went wrong in it, told for people.
     """
     resource, secrets = request.resource, Secrets(request.environ)
-    client = connect(request, secrets)
+    client = build_client(request, secrets)
     statistics = Statistics()
     preview_rows = PREVIEW_ROWS if resource.preview else 0
     try:
@@ -120,10 +127,10 @@ def prepare(request: LoadRequest, overlap: Overlap | None = None) -> Iterator[Lo
             request.warehouse, plan(request), dataset=request.dataset, log=request.log, preview_rows=preview_rows
         ) as pipeline:
             stored = pipeline.stored_columns()
-            schema = table_schema(request, {} if pipeline.plan.fresh else stored, pipeline.max_name_length)
-            if not pipeline.plan.fresh:
+            schema = table_schema(request, {} if pipeline.plan.recreate_table else stored, pipeline.max_name_length)
+            if not pipeline.plan.recreate_table:
                 pipeline.check_types(schema.dlt_columns(), stored)
-            walk = Walk(
+            walk = EndpointReader(
                 resource.endpoint,
                 client,
                 {
@@ -132,13 +139,13 @@ def prepare(request: LoadRequest, overlap: Overlap | None = None) -> Iterator[Lo
                 },
                 window=request.read_window,
                 threads=request.client.max_concurrency,
-                keyed=bool(pipeline.plan.primary_key),
+                has_primary_key=bool(pipeline.plan.primary_key),
                 read=schema.read,
             )
-            if isinstance(resource.endpoint.paginator, (Offset, PageNumber)) and pipeline.plan.primary_key:
-                seen = overlap or Overlap(resource.name, request.log)
-                pipeline.before_load = lambda: seen.check(keys_fetched(pipeline))
-            conversion = Conversion(
+            if isinstance(resource.endpoint.paginator, (OffsetConfig, PageNumberConfig)) and pipeline.plan.primary_key:
+                seen = overlap or DuplicateKeyCheck(resource.name, request.log)
+                pipeline.before_load = lambda: seen.check(count_fetched_keys(pipeline))
+            conversion = ArrowConverter(
                 walk,
                 resource,
                 schema=schema,
@@ -148,10 +155,10 @@ def prepare(request: LoadRequest, overlap: Overlap | None = None) -> Iterator[Lo
                 log=request.log,
             )
             needed = [*pipeline.plan.primary_key, *([pipeline.plan.cursor] if pipeline.plan.cursor else [])]
-            dlt_source = source(conversion, name=resource.name, needed=needed)
+            dlt_source = build_dlt_source(conversion, name=resource.name, needed=needed)
             yield Load(request, pipeline, dlt_source, statistics, client.counters, stored)
     except (RestApiError, DltException, OSError) as error:
-        told = explain(error, dataset=request.dataset, table=resource.name)
+        told = translate_error(error, dataset=request.dataset, table=resource.name)
         known = client.auth.secret_values() if client.auth else ()
         raise type(told)(redactor(known)(str(told))) from None
     finally:
@@ -174,7 +181,7 @@ def plan(request: LoadRequest) -> Plan:
         cursor=column_name(path.replace(".", "__")) if path else None,
         cursor_format=incremental.format if incremental else "iso8601",
         window=request.read_window,
-        fresh=request.full_refresh,
+        recreate_table=request.full_refresh,
     )
 
 
@@ -201,10 +208,10 @@ def declared_columns(resource: ResolvedResource) -> Mapping[str, Column]:
     cursor = incremental.cursor_path.replace(".", "__")
     if column_name(cursor) in map(column_name, resource.columns):
         return resource.columns
-    return {**resource.columns, cursor: Column(kind="timestamp", format=incremental.format)}
+    return {**resource.columns, cursor: Column(data_type="timestamp", format=incremental.format)}
 
 
-def connect(request: LoadRequest, secrets: Secrets) -> HttpClient:
+def build_client(request: LoadRequest, secrets: Secrets) -> HttpClient:
     """The API's client, with the credentials that are set now."""
     config = request.client
     select_auth(config, secrets, request.api)  # before the URL: what it misses is the longer list
@@ -222,7 +229,7 @@ def connect(request: LoadRequest, secrets: Secrets) -> HttpClient:
         config,
         api=request.api,
         secrets=secrets,
-        store=token_store(request.environ, request.token_dir or request.warehouse.state_dir),
+        store=build_token_store(request.environ, request.token_dir or request.warehouse.state_dir),
         post_form=client.post_form,
     )
     return client

@@ -46,14 +46,14 @@ class Window:
         if self.start.tzinfo is None or self.end.tzinfo is None or self.start >= self.end:
             raise ValueError(f"not a window: {self.start!r} to {self.end!r}")
 
-    def reaching_back(self, lookback: timedelta | None) -> Window:
+    def with_lookback(self, lookback: timedelta | None) -> Window:
         return Window(self.start - (lookback or timedelta()), self.end)
 
     def __str__(self) -> str:
-        return f"[{to_text(self.start, 'iso8601')}, {to_text(self.end, 'iso8601')})"
+        return f"[{format_timestamp(self.start, 'iso8601')}, {format_timestamp(self.end, 'iso8601')})"
 
 
-def unit_of(format: str) -> str:
+def resolution(format: str) -> str:
     """The smallest step that a cursor format can tell apart: a strftime pattern's is its smallest directive."""
     if format in FORMAT_UNITS:
         return FORMAT_UNITS[format]
@@ -75,7 +75,7 @@ def ceil(moment: datetime, unit: str) -> datetime:
     return moment if start == moment else floor(start + STEP[unit], unit)
 
 
-def to_text(moment: datetime, format: str) -> str:
+def format_timestamp(moment: datetime, format: str) -> str:
     """A moment as the API's parameter or field writes it, cut to the format's unit."""
     moment = moment.astimezone(timezone.utc)
     if format == "iso8601":
@@ -83,7 +83,7 @@ def to_text(moment: datetime, format: str) -> str:
     if format == "date":
         return moment.date().isoformat()
     if format in ("epoch_s", "epoch_ms"):
-        return str((moment - EPOCH) // STEP[unit_of(format)])
+        return str((moment - EPOCH) // STEP[resolution(format)])
     return moment.strftime(format)
 
 
@@ -93,13 +93,13 @@ def bounds(window: Window, incremental: Incremental) -> tuple[str, str]:
     A bound finer than the format is widened to its unit. Where the API's start is exclusive or its end inclusive,
     one unit is taken off.
     """
-    unit = unit_of(incremental.format)
+    unit = resolution(incremental.format)
     start, end = floor(window.start, unit), ceil(window.end, unit)
     if incremental.start == "exclusive":
         start = floor(start - MICROSECOND, unit)
     if incremental.end == "inclusive":
         end = floor(end - MICROSECOND, unit)
-    return to_text(start, incremental.format), to_text(end, incremental.format)
+    return format_timestamp(start, incremental.format), format_timestamp(end, incremental.format)
 
 
 def window_params(params: Mapping[str, str], incremental: Incremental | None, window: Window | None) -> dict[str, str]:
@@ -119,7 +119,7 @@ def window_params(params: Mapping[str, str], incremental: Incremental | None, wi
     return sent
 
 
-def is_bounded(params: Mapping[str, str], incremental: Incremental) -> bool:
+def filters_both_ends(params: Mapping[str, str], incremental: Incremental) -> bool:
     """Whether the API is asked for both ends of a window."""
     sent = " ".join(params.values())
     return bool(incremental.start_param or "{start}" in sent) and bool(incremental.end_param or "{end}" in sent)
@@ -127,10 +127,10 @@ def is_bounded(params: Mapping[str, str], incremental: Incremental) -> bool:
 
 def coarse_unit(format: str) -> str:
     """The unit that slices are cut by, as some APIs compare no more than minutes, whatever their format can tell."""
-    return max(unit_of(format), "minute", key=UNITS.index)
+    return max(resolution(format), "minute", key=UNITS.index)
 
 
-def surroundings(window: Window, format: str) -> Window:
+def padded(window: Window, format: str) -> Window:
     """A slice, and the time around it whose rows an API may send too: by bounds that it includes, or cuts."""
     step = STEP[coarse_unit(format)]
     return Window(window.start - step, window.end + step)

@@ -1,8 +1,8 @@
 """The embedded API: a real HTTP server with real auth, for the first run, the tests and the benchmarks.
 
     rows = [{"id": n, "updated_at": f"2026-10-{n:02}T00:00:00Z"} for n in range(1, 31)]
-    updated = Updated("updated_at", {"since": "{start}", "until": "{end}"})
-    orders = Endpoint("/v1/orders", rows, pagination=Cursor(max_limit=10, has_more_path="hasNext"), updated=updated)
+    updated = TimeFilter("updated_at", {"since": "{start}", "until": "{end}"})
+    orders = Endpoint("/v1/orders", rows, pagination=CursorPagination(max_limit=10, has_more_path="hasNext"), updated=updated)
     sandbox = Sandbox([Api("shop", [orders], auth=Bearer("token"))])
     sandbox.faults.add(faults.status(429, headers={"Retry-After": "1"}), path="/v1/orders", page=2)
 
@@ -18,31 +18,39 @@ The built-in APIs are in `builtin`; `python -m analytics_assets.sandbox` runs th
 from analytics_assets.sandbox import faults
 from analytics_assets.sandbox.api import Api, Endpoint
 from analytics_assets.sandbox.app import Record, Sandbox
-from analytics_assets.sandbox.auth import ApiKey, Basic, Bearer, OAuth2
-from analytics_assets.sandbox.exchange import Answer, Request
-from analytics_assets.sandbox.filters import Updated
-from analytics_assets.sandbox.pagination import Cursor, HeaderCursor, HeaderLink, JsonLink, Offset, PageNumber, Single
+from analytics_assets.sandbox.auth import ApiKey, Bearer, HttpBasic, OAuth2
+from analytics_assets.sandbox.exchange import Request, Response
+from analytics_assets.sandbox.filters import TimeFilter
+from analytics_assets.sandbox.pagination import (
+    CursorPagination,
+    HeaderCursorPagination,
+    HeaderLinkPagination,
+    JsonLinkPagination,
+    OffsetPagination,
+    PageNumberPagination,
+    SinglePagePagination,
+)
 from analytics_assets.sandbox.server import serve
 
 __all__ = [
-    "Answer",
     "Api",
     "ApiKey",
-    "Basic",
     "Bearer",
-    "Cursor",
+    "CursorPagination",
     "Endpoint",
-    "HeaderCursor",
-    "HeaderLink",
-    "JsonLink",
+    "HeaderCursorPagination",
+    "HeaderLinkPagination",
+    "HttpBasic",
+    "JsonLinkPagination",
     "OAuth2",
-    "Offset",
-    "PageNumber",
+    "OffsetPagination",
+    "PageNumberPagination",
     "Record",
     "Request",
+    "Response",
     "Sandbox",
-    "Single",
-    "Updated",
+    "SinglePagePagination",
+    "TimeFilter",
     "faults",
     "serve",
 ]

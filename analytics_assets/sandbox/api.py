@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from analytics_assets.sandbox.auth import ApiKey, Auth, OAuth2
-from analytics_assets.sandbox.exchange import Answer, Request, encode
-from analytics_assets.sandbox.filters import Bounds, Updated
-from analytics_assets.sandbox.pagination import Page, Pagination, Single
+from analytics_assets.sandbox.exchange import Request, Response, encode
+from analytics_assets.sandbox.filters import Bounds, TimeFilter
+from analytics_assets.sandbox.pagination import Page, Pagination, SinglePagePagination
 
 Row = Mapping[str, Any]
 ROWS = "\ue000"  # stands for the rows while the body around them is made: a private character, in no name or cursor
@@ -30,9 +30,9 @@ class Endpoint:
 
     path: str
     rows: Sequence[Row]
-    pagination: Pagination = field(default_factory=Single)
+    pagination: Pagination = field(default_factory=SinglePagePagination)
     selector: str | tuple[str, ...] = "data"
-    updated: Updated | None = None
+    updated: TimeFilter | None = None
     params: frozenset[str] = frozenset()  # accepted besides those of pagination and filter
     extra: Mapping[str, Any] = field(default_factory=dict)  # more of the body, by dotted path
 
@@ -87,13 +87,13 @@ class Table:
         """The page that a request asks for."""
         return self.endpoint.pagination.page(request, len(self._rows(request)))
 
-    def answer(self, page: Page, request: Request, *, wait: float = 0.0) -> Answer:
+    def answer(self, page: Page, request: Request, *, wait: float = 0.0) -> Response:
         """The page as an answer, after some seconds."""
-        signs = self.endpoint.pagination.signs(page, request)
+        page_metadata = self.endpoint.pagination.page_metadata(page, request)
         rows = self._rows(request)[page.start : page.stop]
         selector = self.endpoint.selector_of(page)
         body = self._wrap(rows, selector)
-        fields = {**self.endpoint.extra, **signs.body}
+        fields = {**self.endpoint.extra, **page_metadata.body}
         if selector != "$":
             match = SELECTOR.fullmatch(selector)
             envelope = nested({**fields, (match["outer"] if match else selector): ROWS})
@@ -101,7 +101,7 @@ class Table:
             body = before + body + after
         elif fields:
             raise ValueError(f"a bare array has no place for {', '.join(fields)}")
-        return Answer(body=body, headers={"Content-Type": "application/json", **signs.headers}, wait=wait)
+        return Response(body=body, headers={"Content-Type": "application/json", **page_metadata.headers}, wait=wait)
 
     def _rows(self, request: Request) -> Sequence[int]:
         if self.endpoint.updated is None:

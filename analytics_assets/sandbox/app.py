@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from analytics_assets.sandbox.api import Api, Row, Table
-from analytics_assets.sandbox.auth import Guard, TokenIssuer, open_guard
-from analytics_assets.sandbox.exchange import Receive, Refused, Request, Scope, Send, deliver
+from analytics_assets.sandbox.auth import CredentialChecker, TokenIssuer, build_checker
+from analytics_assets.sandbox.exchange import HTTPError, Receive, Request, Scope, Send, deliver
 from analytics_assets.sandbox.faults import Exchange, Faults
 from analytics_assets.sandbox.pagination import Page
 
@@ -35,11 +35,11 @@ class Sandbox:
         self.faults = Faults()
         self.requests: list[Record] = []
         self._keep_requests = keep_requests
-        self._guards: dict[str, list[Guard]] = {}
+        self._guards: dict[str, list[CredentialChecker]] = {}
         self._tables: dict[str, tuple[Api, Table]] = {}
         self._issuers: dict[str, TokenIssuer] = {}
         for api in apis:
-            self._guards[api.name] = [open_guard(auth, clock) for auth in api.auths]
+            self._guards[api.name] = [build_checker(auth, clock) for auth in api.auths]
             self._tables.update((f"/{api.name}{e.path}", (api, Table(e))) for e in api.endpoints)
             issuers = [guard for guard in self._guards[api.name] if isinstance(guard, TokenIssuer)]
             self._issuers.update((f"/{api.name}{issuer.config.token_path}", issuer) for issuer in issuers)
@@ -64,37 +64,37 @@ class Sandbox:
         if self._keep_requests:
             self.requests.append(record)
         try:
-            answer, record.fault = self.faults.answer(self._exchange(record))
-        except Refused as refused:
+            answer, record.fault = self.faults.answer(self._delete_and_insert(record))
+        except HTTPError as refused:
             answer = refused.answer()
         record.status = answer.status
         await deliver(answer, scope, receive, send)
         record.ended = time.monotonic()
 
-    def _exchange(self, record: Record) -> Exchange:
+    def _delete_and_insert(self, record: Record) -> Exchange:
         """Check a request; what is left to do for it."""
         request = record.request
         if request.path in self._issuers:
             return self._token_exchange(request)
         if request.path not in self._tables:
-            raise Refused(404, "no such path")
+            raise HTTPError(404, "no such path")
         api, table = self._tables[request.path]
         if request.method != "GET":
-            raise Refused(405, "only GET is allowed", {"Allow": "GET"})
+            raise HTTPError(405, "only GET is allowed", {"Allow": "GET"})
         guards = self._guards[api.name]
         record.who = next(filter(None, (guard.identify(request) for guard in guards)), None)
         if guards and record.who is None:
-            raise Refused(401, "credentials are missing or not valid", {"WWW-Authenticate": "Bearer"})
+            raise HTTPError(401, "credentials are missing or not valid", {"WWW-Authenticate": "Bearer"})
         if request.repeated:
-            raise Refused(400, f"query parameters given more than once: {', '.join(sorted(request.repeated))}")
+            raise HTTPError(400, f"query parameters given more than once: {', '.join(sorted(request.repeated))}")
         query = {name: value for name, value in request.query.items() if name not in api.credential_params}
         if api.strict and (unknown := query.keys() - table.params):
-            raise Refused(400, f"unknown query parameters: {', '.join(sorted(unknown))}")
+            raise HTTPError(400, f"unknown query parameters: {', '.join(sorted(unknown))}")
         request = replace(request, query=query)
         return Exchange(request, table.page(request), lambda page: table.answer(page, request, wait=api.latency))
 
     def _token_exchange(self, request: Request) -> Exchange:
         if request.method != "POST":
-            raise Refused(405, "only POST is allowed", {"Allow": "POST"})
+            raise HTTPError(405, "only POST is allowed", {"Allow": "POST"})
         issuer = self._issuers[request.path]
         return Exchange(request, Page(), lambda _: issuer.issue(request))

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeAlias
 from urllib.parse import unquote_plus
 
-from analytics_assets.sandbox.exchange import Answer, Refused, Request
+from analytics_assets.sandbox.exchange import HTTPError, Request, Response
 
 
-class Guard(Protocol):
+class CredentialChecker(Protocol):
     """Tells who sends a request."""
 
     def identify(self, request: Request) -> str | None:
@@ -56,7 +56,7 @@ class Bearer:
 
 
 @dataclass(frozen=True)
-class Basic:
+class HttpBasic:
     """User and password."""
 
     username: str
@@ -92,7 +92,7 @@ class OAuth2:
         return {"CLIENT_ID": self.client_id, "CLIENT_SECRET": self.client_secret, **refresh}
 
 
-Auth: TypeAlias = "OAuth2 | ApiKey | Bearer | Basic"
+Auth: TypeAlias = "OAuth2 | ApiKey | Bearer | HttpBasic"
 
 
 class TokenIssuer:
@@ -123,7 +123,7 @@ class TokenIssuer:
             return None
         return self.config.client_id
 
-    def issue(self, request: Request) -> Answer:
+    def issue(self, request: Request) -> Response:
         """Answer a token request as RFC 6749 says."""
         form = request.form()
         self._check_client(request, form)
@@ -144,19 +144,19 @@ class TokenIssuer:
         expires = int(self._clock()) + self.config.lifetime
         token = self._sign("access", family, str(expires), secrets.token_hex(8))
         answer = {"access_token": token, "token_type": "Bearer", **self._lifetime(), **refreshed}
-        return Answer.json(answer, status=self.config.status, headers={"Cache-Control": "no-store"})
+        return Response.json(answer, status=self.config.status, headers={"Cache-Control": "no-store"})
 
     def _check_client(self, request: Request, form: dict[str, str]) -> None:
         sent = (form.pop("client_id", None), form.pop("client_secret", None))
         if self.config.client_auth == "basic":
             if sent != (None, None):
-                raise Refused(401, "invalid_client")
+                raise HTTPError(401, "invalid_client")
             user, password = _user_and_password(request) or ("", "")
             sent = (unquote_plus(user), unquote_plus(password))
         elif "authorization" in request.headers:
-            raise Refused(401, "invalid_client")
+            raise HTTPError(401, "invalid_client")
         if sent != (self.config.client_id, self.config.client_secret):
-            raise Refused(401, "invalid_client", {"WWW-Authenticate": "Basic"})
+            raise HTTPError(401, "invalid_client", {"WWW-Authenticate": "Basic"})
 
     def _refresh(self, token: str) -> tuple[str, str] | None:
         """The family of a refresh token and the family's next one; None if it is not or no more valid."""
@@ -191,12 +191,12 @@ class TokenIssuer:
         return facts[1:] if facts[:1] == [kind] and _same(token, self._sign(*facts)) else []
 
 
-def open_guard(auth: Auth, clock: Callable[[], float]) -> Guard:
+def build_checker(auth: Auth, clock: Callable[[], float]) -> CredentialChecker:
     return TokenIssuer(auth, clock) if isinstance(auth, OAuth2) else auth
 
 
-def _problem(error: str) -> Answer:
-    return Answer.json({"error": error}, status=400)
+def _problem(error: str) -> Response:
+    return Response.json({"error": error}, status=400)
 
 
 def _same(sent: str | None, expected: str) -> bool:

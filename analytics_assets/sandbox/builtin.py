@@ -9,8 +9,8 @@ from analytics_assets.sandbox import data
 from analytics_assets.sandbox.api import Api, Endpoint
 from analytics_assets.sandbox.app import Sandbox
 from analytics_assets.sandbox.auth import ApiKey, OAuth2
-from analytics_assets.sandbox.filters import Updated
-from analytics_assets.sandbox.pagination import Cursor, Offset
+from analytics_assets.sandbox.filters import TimeFilter
+from analytics_assets.sandbox.pagination import CursorPagination, OffsetPagination
 
 ROWS: dict[tuple[str, str], Callable[[], list[dict[str, Any]]]] = {
     ("recruiting", "opportunities"): data.opportunities,
@@ -27,7 +27,7 @@ def rows(api: str, resource: str) -> list[dict[str, Any]]:
 
 def recruiting() -> Api:
     """Cursor pages of 50, at most 100; a filter by `updatedAt`; OAuth2 by refresh token, or an API key."""
-    pages = Cursor(cursor_param="offset", has_more_path="hasNext", default_limit=50, max_limit=100)
+    pages = CursorPagination(cursor_param="offset", has_more_path="hasNext", default_limit=50, max_limit=100)
     bounds = {"updated_at_start": "{start}", "updated_at_end": "{end}"}
     oauth2 = OAuth2(
         client_id="sandbox-recruiting",
@@ -41,7 +41,7 @@ def recruiting() -> Api:
             f"/v1/{name}",
             rows("recruiting", name),
             pagination=pages,
-            updated=Updated("updatedAt", bounds, format="epoch_ms"),
+            updated=TimeFilter("updatedAt", bounds, format="epoch_ms"),
             params=frozenset({"expand"}),
         )
         for name in ("opportunities", "users")
@@ -53,7 +53,7 @@ def treasury() -> Api:
     """Offset pages of at most 100; OAuth2 by client credentials."""
     oauth2 = OAuth2(client_id="sandbox-treasury", client_secret=_credential("client-secret"))
     endpoints = [
-        Endpoint(f"/v1/{name}", rows("treasury", name), pagination=Offset(max_limit=100))
+        Endpoint(f"/v1/{name}", rows("treasury", name), pagination=OffsetPagination(max_limit=100))
         for name in ("cash_drawers", "bank_accounts")
     ]
     return Api("treasury", endpoints, auth=oauth2)

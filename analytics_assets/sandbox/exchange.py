@@ -20,7 +20,7 @@ FORM = "application/x-www-form-urlencoded"
 DRIPS = 10  # pieces that a slow body is sent in
 
 
-class Refused(Exception):  # noqa: N818 - an answer of the API, no error of the sandbox
+class HTTPError(Exception):
     """A request that the API answers with an error."""
 
     def __init__(self, status: int, message: str, headers: Mapping[str, str] | None = None) -> None:
@@ -28,8 +28,8 @@ class Refused(Exception):  # noqa: N818 - an answer of the API, no error of the 
         self.status = status
         self.headers = headers
 
-    def answer(self) -> Answer:
-        return Answer.json({"error": str(self)}, status=self.status, headers=self.headers)
+    def answer(self) -> Response:
+        return Response.json({"error": str(self)}, status=self.status, headers=self.headers)
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Request:
         """
         fields, repeated = _pairs(self.body)
         if repeated or self.headers.get("content-type", "").partition(";")[0] != FORM:
-            raise Refused(400, "invalid_request")
+            raise HTTPError(400, "invalid_request")
         return fields
 
     def cookie(self, name: str) -> str | None:
@@ -84,21 +84,21 @@ def _pairs(encoded: bytes) -> tuple[dict[str, str], frozenset[str]]:
 
 
 @dataclass(frozen=True)
-class Answer:
+class Response:
     """One HTTP answer, and how it is sent: whole and at once, unless a fault says otherwise."""
 
     status: int = 200
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
     wait: float = 0.0  # seconds before anything is sent
-    drip: float = 0.0  # seconds over which the body is sent
+    slow_body: float = 0.0  # seconds over which the body is sent
     cut: int | None = None  # bytes of the body after which the connection is closed
     drop: bool = False  # close the connection in place of an answer
     reset: bool = False  # close it with a TCP reset
     raw: bytes | None = None  # sent in place of all that HTTP asks for
 
     @classmethod
-    def json(cls, value: Any, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Answer:
+    def json(cls, value: Any, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
         return cls(status, encode(value), {"Content-Type": "application/json", **(headers or {})})
 
 
@@ -107,33 +107,33 @@ def encode(value: Any) -> bytes:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-async def deliver(answer: Answer, scope: Scope, receive: Receive, send: Send) -> None:
+async def deliver(answer: Response, scope: Scope, receive: Receive, send: Send) -> None:
     """Send an answer, or do to the connection what it asks for."""
-    if answer.wait and await _gone(receive, within=answer.wait):
+    if answer.wait and await _client_disconnected(receive, within=answer.wait):
         return
     transport: asyncio.Transport = scope["state"]["transport"]
     if answer.drop or answer.reset or answer.raw is not None:
         transport.write(answer.raw or b"")
         _close(transport, reset=answer.reset)
-        await _gone(receive)
+        await _client_disconnected(receive)
         return
     await send({"type": "http.response.start", "status": answer.status, "headers": _header_list(answer)})
     if answer.cut is not None:
         await send({"type": "http.response.body", "body": answer.body[: answer.cut], "more_body": True})
         _close(transport)
-        await _gone(receive)
+        await _client_disconnected(receive)
         return
     sent = 0
-    while answer.drip and sent < len(answer.body):
+    while answer.slow_body and sent < len(answer.body):
         piece = answer.body[sent : sent + len(answer.body) // DRIPS + 1]
         await send({"type": "http.response.body", "body": piece, "more_body": True})
         sent += len(piece)
-        if await _gone(receive, within=answer.drip / DRIPS):
+        if await _client_disconnected(receive, within=answer.slow_body / DRIPS):
             return
     await send({"type": "http.response.body", "body": answer.body[sent:]})
 
 
-def _header_list(answer: Answer) -> list[tuple[bytes, bytes]]:
+def _header_list(answer: Response) -> list[tuple[bytes, bytes]]:
     headers = {"content-length": str(len(answer.body))}
     headers.update((name.lower(), value) for name, value in answer.headers.items())
     return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
@@ -148,7 +148,7 @@ def _close(transport: asyncio.Transport, *, reset: bool = False) -> None:
         transport.close()
 
 
-async def _gone(receive: Receive, *, within: float | None = None) -> bool:
+async def _client_disconnected(receive: Receive, *, within: float | None = None) -> bool:
     """Wait for the client to be gone: the server takes an answer as finished only then."""
     try:
         while (await asyncio.wait_for(receive(), within))["type"] != "http.disconnect":

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
-from analytics_assets.sandbox.exchange import Answer, Request, encode
+from analytics_assets.sandbox.exchange import Request, Response, encode
 from analytics_assets.sandbox.pagination import Page
 
 
@@ -17,13 +17,13 @@ class Exchange:
 
     request: Request
     page: Page
-    work: Callable[[Page], Answer]
+    work: Callable[[Page], Response]
 
-    def answer(self) -> Answer:
+    def answer(self) -> Response:
         return self.work(self.page)
 
 
-Kind: TypeAlias = Callable[[Exchange], Answer]
+Kind: TypeAlias = Callable[[Exchange], Response]
 
 
 @dataclass
@@ -39,7 +39,7 @@ class Fault:
     seen: int = 0
     fired: int = 0
 
-    def strikes(self, exchange: Exchange) -> bool:
+    def matches(self, exchange: Exchange) -> bool:
         """Count a request if it is one that the fault is for; whether it is this one's turn."""
         if self.times is not None and self.fired >= self.times:
             return False
@@ -100,36 +100,36 @@ class Faults:
         """Faults that did not occur as often as they were to."""
         return [fault for fault in self._faults if fault.fired < (fault.times or 1)]
 
-    def answer(self, exchange: Exchange) -> tuple[Answer, bool]:
+    def answer(self, exchange: Exchange) -> tuple[Response, bool]:
         """The answer to a request, and whether a fault had its hand in it."""
         for fault in tuple(self._faults):
-            if fault.strikes(exchange):
+            if fault.matches(exchange):
                 return fault.kind(exchange), True
         return exchange.answer(), False
 
 
 def status(code: int, *, body: bytes | None = None, headers: Mapping[str, str] | None = None) -> Kind:
     """An error status; the API has done nothing."""
-    answer = Answer.json({"error": f"fault {code}"}, status=code, headers=headers)
+    answer = Response.json({"error": f"fault {code}"}, status=code, headers=headers)
     return lambda _: answer if body is None else replace(answer, body=body)
 
 
 def close() -> Kind:
     """The connection is closed without an answer; the API has done nothing."""
-    return lambda _: Answer(drop=True)
+    return lambda _: Response(drop=True)
 
 
 def reset() -> Kind:
     """The connection is reset without an answer; the API has done nothing."""
-    return lambda _: Answer(reset=True)
+    return lambda _: Response(reset=True)
 
 
 def raw(data: bytes) -> Kind:
     """These bytes in place of an answer, then the end of the connection: what is not even HTTP."""
-    return lambda _: Answer(raw=data)
+    return lambda _: Response(raw=data)
 
 
-def lost() -> Kind:
+def drop_response() -> Kind:
     """The API does its work, then the connection is closed without an answer."""
     return lambda exchange: replace(exchange.answer(), drop=True)
 
@@ -137,7 +137,7 @@ def lost() -> Kind:
 def cut(part: float = 0.5) -> Kind:
     """The connection is closed in mid-body, after this part of it."""
 
-    def change(exchange: Exchange) -> Answer:
+    def change(exchange: Exchange) -> Response:
         answer = exchange.answer()
         return replace(answer, cut=int(len(answer.body) * part))
 
@@ -149,9 +149,9 @@ def slow(seconds: float) -> Kind:
     return lambda exchange: replace(exchange.answer(), wait=seconds)
 
 
-def drip(seconds: float) -> Kind:
+def slow_body(seconds: float) -> Kind:
     """The answer is right, but its body comes in small pieces."""
-    return lambda exchange: replace(exchange.answer(), drip=seconds)
+    return lambda exchange: replace(exchange.answer(), slow_body=seconds)
 
 
 def body(content: bytes, *, headers: Mapping[str, str] | None = None) -> Kind:
@@ -162,7 +162,7 @@ def body(content: bytes, *, headers: Mapping[str, str] | None = None) -> Kind:
 def change_body(change: Callable[[bytes], bytes], *, headers: Mapping[str, str] | None = None) -> Kind:
     """The good body, changed byte by byte: invalid UTF-8, a BOM, compression, ..."""
 
-    def changed(exchange: Exchange) -> Answer:
+    def changed(exchange: Exchange) -> Response:
         answer = exchange.answer()
         return replace(answer, body=change(answer.body), headers={**answer.headers, **(headers or {})})
 
@@ -213,7 +213,7 @@ def empty_page() -> Kind:
 def then(act: Callable[[], object]) -> Kind:
     """A good answer, after which something else happens: `then(lambda: sandbox.set_rows(...))`."""
 
-    def acted(exchange: Exchange) -> Answer:
+    def acted(exchange: Exchange) -> Response:
         answer = exchange.answer()
         act()
         return answer

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any, Literal
 
-from analytics_assets.sandbox.exchange import Refused, Request
+from analytics_assets.sandbox.exchange import HTTPError, Request
 
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 MICROSECOND = timedelta(microseconds=1)
@@ -26,7 +26,7 @@ class Bounds:
 
 
 @dataclass(frozen=True)
-class Updated:
+class TimeFilter:
     """Rows by the time in `field`: `params` says how the bounds are written in each parameter.
 
     `{"updated_since": "{start}", "updated_until": "{end}"}` or `{"updated_on": "><{start}|{end}"}`.
@@ -54,7 +54,7 @@ class Updated:
                 continue
             match = re.fullmatch(_expression(template), request.query[name])
             if match is None:
-                raise Refused(400, f"{name} must be written as {template}")
+                raise HTTPError(400, f"{name} must be written as {template}")
             for bound, text in match.groupdict().items():
                 found[bound] = self._bound(name, text)
         return Bounds() if self.ignored else Bounds(**found)
@@ -74,7 +74,7 @@ class Updated:
         try:
             return microseconds(text, self.format) // unit(self.format)
         except ValueError:
-            raise Refused(400, f"{name} must be a time as {self.format}") from None
+            raise HTTPError(400, f"{name} must be a time as {self.format}") from None
 
 
 def _expression(template: str) -> str:

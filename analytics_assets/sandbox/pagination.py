@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from analytics_assets.sandbox.exchange import Refused, Request
+from analytics_assets.sandbox.exchange import HTTPError, Request
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Page:
 
 
 @dataclass
-class Signs:
+class PageMetadata:
     """What an answer tells about the walk: fields of the body by dotted path, and headers."""
 
     body: dict[str, Any] = field(default_factory=dict)
@@ -70,28 +70,28 @@ class Pagination(ABC):
         stop = min(start + size, count)
         return Page(start=start, stop=max(start, stop), size=size, count=count, next=stop if stop < count else None)
 
-    def signs(self, page: Page, request: Request) -> Signs:
+    def page_metadata(self, page: Page, request: Request) -> PageMetadata:
         """What the answer says beside the rows."""
-        signs = Signs()
+        page_metadata = PageMetadata()
         if self.total_path is not None:
-            signs.body[self.total_path] = page.count
+            page_metadata.body[self.total_path] = page.count
         if self.total_header is not None:
-            signs.headers[self.total_header] = str(page.count)
+            page_metadata.headers[self.total_header] = str(page.count)
         if self.has_more_path is not None:
-            signs.body[self.has_more_path] = page.next is not None
-        self.point(page, request, signs)
-        return signs
+            page_metadata.body[self.has_more_path] = page.next is not None
+        self.point(page, request, page_metadata)
+        return page_metadata
 
     @abstractmethod
     def position(self, request: Request, size: int, count: int) -> int:
         """The first row that a request asks for."""
 
-    def point(self, page: Page, request: Request, signs: Signs) -> None:
+    def point(self, page: Page, request: Request, page_metadata: PageMetadata) -> None:
         """Add the pointer to the next page, for kinds that have one."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Single(Pagination):
+class SinglePagePagination(Pagination):
     """All rows in one answer."""
 
     limit_param: str | None = None
@@ -104,7 +104,7 @@ class Single(Pagination):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Offset(Pagination):
+class OffsetPagination(Pagination):
     """`offset` and `limit`, counted in rows."""
 
     offset_param: str = "offset"
@@ -118,7 +118,7 @@ class Offset(Pagination):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PageNumber(Pagination):
+class PageNumberPagination(Pagination):
     """`page`, counted from `base`; past the end an empty page or a 404."""
 
     page_param: str = "page"
@@ -133,16 +133,16 @@ class PageNumber(Pagination):
     def position(self, request: Request, size: int, count: int) -> int:
         start = (integer(request, self.page_param, default=self.base, least=self.base) - self.base) * size
         if self.end_on_404 and start and start >= count:
-            raise Refused(404, "there is no such page")
+            raise HTTPError(404, "there is no such page")
         return start
 
-    def point(self, page: Page, request: Request, signs: Signs) -> None:  # noqa: ARG002
+    def point(self, page: Page, request: Request, page_metadata: PageMetadata) -> None:  # noqa: ARG002
         if self.pages_path is not None:
-            signs.body[self.pages_path] = page.pages
+            page_metadata.body[self.pages_path] = page.pages
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pointed(Pagination):
+class TokenPagination(Pagination):
     """Kinds whose answers point to the next page: by a cursor, which a client sends back as it came."""
 
     cursor_param: str = "cursor"
@@ -159,7 +159,7 @@ class Pointed(Pagination):
         found = re.search(r"\d+", sent)
         position = int(found[0]) if found else -1
         if sent != str(self.cursor(position)):
-            raise Refused(400, f"{self.cursor_param} is not a cursor of this endpoint")
+            raise HTTPError(400, f"{self.cursor_param} is not a cursor of this endpoint")
         return position
 
     def cursor(self, position: int) -> str | int:
@@ -173,59 +173,59 @@ class Pointed(Pagination):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cursor(Pointed):
+class CursorPagination(TokenPagination):
     """A cursor in the body; on the last page it is null, absent or empty."""
 
     cursor_path: str = "next"
     last: Literal["null", "absent", "empty"] = "null"
 
-    def point(self, page: Page, request: Request, signs: Signs) -> None:  # noqa: ARG002
+    def point(self, page: Page, request: Request, page_metadata: PageMetadata) -> None:  # noqa: ARG002
         if page.next is not None:
-            signs.body[self.cursor_path] = self.cursor(page.next)
+            page_metadata.body[self.cursor_path] = self.cursor(page.next)
         elif self.last != "absent":
-            signs.body[self.cursor_path] = "" if self.last == "empty" else None
+            page_metadata.body[self.cursor_path] = "" if self.last == "empty" else None
 
 
 @dataclass(frozen=True, kw_only=True)
-class HeaderCursor(Pointed):
+class HeaderCursorPagination(TokenPagination):
     """A cursor in a header; the last page has none."""
 
     header: str = "next"
 
-    def point(self, page: Page, request: Request, signs: Signs) -> None:  # noqa: ARG002
+    def point(self, page: Page, request: Request, page_metadata: PageMetadata) -> None:  # noqa: ARG002
         if page.next is not None:
-            signs.headers[self.header] = str(self.cursor(page.next))
+            page_metadata.headers[self.header] = str(self.cursor(page.next))
 
 
 @dataclass(frozen=True, kw_only=True)
-class JsonLink(Pointed):
+class JsonLinkPagination(TokenPagination):
     """A link in the body, which is null on the last page. It carries no credentials."""
 
     link_path: str = "next"
     relative: bool = False
 
-    def point(self, page: Page, request: Request, signs: Signs) -> None:
-        signs.body[self.link_path] = None
+    def point(self, page: Page, request: Request, page_metadata: PageMetadata) -> None:
+        page_metadata.body[self.link_path] = None
         if page.next is not None:
-            signs.body[self.link_path] = request.link(self.changes(page.next), relative=self.relative)
+            page_metadata.body[self.link_path] = request.link(self.changes(page.next), relative=self.relative)
 
 
 @dataclass(frozen=True, kw_only=True)
-class HeaderLink(Pointed):
+class HeaderLinkPagination(TokenPagination):
     """A `Link` header (RFC 8288, once 5988) with the first and the next page. It carries no credentials."""
 
     rel: str = "next"
 
-    def point(self, page: Page, request: Request, signs: Signs) -> None:
+    def point(self, page: Page, request: Request, page_metadata: PageMetadata) -> None:
         links = [f'<{request.link(self.changes(0))}>; rel="first"']
         if page.next is not None:
             links.append(f'<{request.link(self.changes(page.next))}>; rel="{self.rel}"')
-        signs.headers["Link"] = ", ".join(links)
+        page_metadata.headers["Link"] = ", ".join(links)
 
 
 def integer(request: Request, name: str, *, default: int = 0, least: int = 0) -> int:
     """A query parameter that must be a whole number."""
     text = request.query.get(name, str(default))
     if not re.fullmatch(r"\d{1,18}", text) or int(text) < least:
-        raise Refused(400, f"{name} must be a whole number from {least} on")
+        raise HTTPError(400, f"{name} must be a whole number from {least} on")
     return int(text)

@@ -7,7 +7,7 @@ import threading
 from contextlib import ExitStack
 from pathlib import Path
 
-from analytics_assets.rest_api.working_folder import working_folder
+from analytics_assets.rest_api.workdir import temporary_workdir
 from analytics_assets.sandbox import builtin
 from analytics_assets.sandbox.server import serve
 
@@ -25,7 +25,7 @@ class _Server:
             if self._started is None:
                 stack = ExitStack()
                 atexit.register(stack.close)
-                folder = stack.enter_context(working_folder())
+                folder = stack.enter_context(temporary_workdir())
                 sandbox = builtin.sandbox(keep_requests=False)
                 url = stack.enter_context(serve(sandbox))
                 self._started = {name: api.variables(url) for name, api in sandbox.apis.items()}, folder

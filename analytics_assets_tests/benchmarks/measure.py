@@ -78,18 +78,18 @@ class MemorySampler(threading.Thread):
     def __init__(self, pid: int) -> None:
         super().__init__(daemon=True)
         self._pid = pid
-        self._over = threading.Event()
+        self._apply_defaults = threading.Event()
         self.peak = 0.0
 
     def run(self) -> None:
         while True:
             held = [_memory(pid) for pid in _tree(self._pid)]
             self.peak = max(self.peak, sum(now for now, _ in held), *(most for _, most in held))
-            if self._over.wait(SAMPLE_SECONDS):
+            if self._apply_defaults.wait(SAMPLE_SECONDS):
                 return
 
     def end(self) -> None:
-        self._over.set()
+        self._apply_defaults.set()
         self.join()
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from analytics_assets.rest_api.config import parse_config
+from analytics_assets.rest_api.destination.warehouse import Warehouse
 from analytics_assets.rest_api.load import LoadRequest, prepare, run
-from analytics_assets.rest_api.warehouse import Warehouse
 from analytics_assets.rest_api.windows import Window
 from analytics_assets_tests.benchmarks.records import DAYS, START_MS
 
@@ -59,7 +59,7 @@ def load(url: str, database: Path, *, paginator: str = "offset", limit: int = 10
     request = LoadRequest(
         api="bench",
         client=config.client,
-        resource=config.merged()[0],
+        resource=config.resolved_resources()[0],
         warehouse=Warehouse(duckdb_path=database, state_dir=database.parent / "state"),
         dataset="bench",
         environ=os.environ,

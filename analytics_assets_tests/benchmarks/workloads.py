@@ -23,7 +23,7 @@ LATENCY_MS, SLOW_ROWS, SLOW_PAGE = 100, 10_000, 50
 AT_ONCE_CURSOR, AT_ONCE_OFFSET = 8, 16
 REFERENCE_ROWS = 10_000
 MOST_MEMORY = 600
-RUN_IMPORTS = "import dagster._cli, analytics_assets.definitions, analytics_assets.components.step"
+RUN_IMPORTS = "import dagster._cli, analytics_assets.definitions, analytics_assets.components.execution"
 
 
 def server(bench: Bench) -> None:

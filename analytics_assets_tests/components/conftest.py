@@ -14,7 +14,7 @@ import pytest
 
 from analytics_assets.definitions import build_definitions
 from analytics_assets.sandbox import Sandbox, builtin, serve
-from analytics_assets_tests.components.tables import stored
+from analytics_assets_tests.support.expected_rows import stored
 
 PREFIXES = ("ANALYTICS_", "RECRUITING_", "TREASURY_", "SHOP_", "DAGSTER_", "DLT_", "DESTINATION__")
 

@@ -14,8 +14,8 @@ from dagster._core.storage.tags import RESUME_RETRY_TAG
 
 from analytics_assets.sandbox import builtin, faults
 from analytics_assets_tests.components.conftest import Bench, materializations
-from analytics_assets_tests.components.tables import held
 from analytics_assets_tests.conftest import ROOT
+from analytics_assets_tests.support.expected_rows import held
 
 BUILT_IN = (ROOT / "analytics_assets" / "defs" / "recruiting" / "defs.yaml").read_text()
 PARTITIONS = "partitions: {cadence: daily, start: 2026-10-01, timezone: UTC}"

@@ -12,11 +12,11 @@ from dagster._core.definitions.reconstruct import ReconstructableRepository
 
 from analytics_assets.sandbox import ApiKey, OAuth2, Sandbox, builtin, faults, serve
 from analytics_assets_tests.components.conftest import Bench, failure, materializations
-from analytics_assets_tests.components.tables import COLUMNS, held, stored
 from analytics_assets_tests.conftest import ROOT, Project
+from analytics_assets_tests.support.expected_rows import COLUMNS, held, stored
 
-HUSH = "HUSH7f3a"  # in every secret, with what URLs, forms and JSON have to escape around it
-SECRET = f"s/{HUSH}+é&="
+CANARY_SECRET = "HUSH7f3a"  # in every secret, with what URLs, forms and JSON have to escape around it
+SECRET = f"s/{CANARY_SECRET}+é&="
 FAILED = "recruiting.users"
 LOADED = [table for table in COLUMNS if table != FAILED]
 FOR_GOOD = faults.status(500, headers={"Retry-After": "0"})
@@ -57,7 +57,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Done]:
     with serve(sandbox) as url:
         env = {**sandbox.variables(url), "ANALYTICS_STEP_RETRY_SECONDS": "0"}
         console = project.execute("full_refresh", env=env, ok=False)
-        yield Done(project, console, {HUSH, *access_tokens(sandbox)}, url.rpartition(":")[2])
+        yield Done(project, console, {CANARY_SECRET, *access_tokens(sandbox)}, url.rpartition(":")[2])
 
 
 @pytest.mark.parametrize("table", LOADED)
@@ -102,7 +102,7 @@ def test_no_secret_in_any_output_or_file(done: Done) -> None:
     # DuckDB compresses what it stores: its text is searched as SQL sees it.
     for schema, table in done.project.query("SELECT schema_name, table_name FROM duckdb_tables()"):
         assert done.project.query(
-            f"SELECT COUNT(*) FROM {schema}.{table} t WHERE contains(CAST(t AS VARCHAR), '{HUSH}')"
+            f"SELECT COUNT(*) FROM {schema}.{table} t WHERE contains(CAST(t AS VARCHAR), '{CANARY_SECRET}')"
         ) == [(0,)]
 
 
@@ -113,7 +113,7 @@ def test_no_secret_in_any_output_or_file(done: Done) -> None:
         (faults.status(401), "answered 401"),
         (faults.status(403), "the API answered 403"),
         (faults.status(404), "the API answered 404"),
-        (faults.status(302, headers={"Location": f"http://other.test/?api_key={HUSH}"}), "redirects to another host"),
+        (faults.status(302, headers={"Location": f"http://other.test/?api_key={CANARY_SECRET}"}), "redirects to another host"),
         (faults.html(), "HTML"),
         (faults.truncated(), "JSON"),
         (faults.error_object(), "data"),
@@ -131,7 +131,7 @@ def test_every_failure_is_told_without_secrets(
     assert said in told
     assert told.startswith("recruiting/users: ")
     assert materializations(result, "recruiting/opportunities")
-    assert HUSH not in str(bench.instance.all_logs(result.run_id))
+    assert CANARY_SECRET not in str(bench.instance.all_logs(result.run_id))
 
 
 def test_a_refused_connection_is_told_without_secrets(
@@ -142,7 +142,7 @@ def test_a_refused_connection_is_told_without_secrets(
     monkeypatch.setenv("RECRUITING_BASE_URL", "http://127.0.0.1:1/recruiting")
     result = bench.run("recruiting_full_refresh", ok=False)
     assert "failed after 1 attempts: the connection was refused" in failure(result, "recruiting__users")
-    assert HUSH not in str(bench.instance.all_logs(result.run_id))
+    assert CANARY_SECRET not in str(bench.instance.all_logs(result.run_id))
 
 
 def test_re_execution_takes_only_what_failed(build_bench: Callable[..., Bench], tmp_path: Path) -> None:
@@ -193,7 +193,7 @@ def test_a_step_is_tried_again_only_where_it_may_help(
         *(f"retry {retry} of 2" for retry in range(1, attempts)),
         "",
     ]
-    assert HUSH not in str(bench.instance.all_logs(result.run_id))
+    assert CANARY_SECRET not in str(bench.instance.all_logs(result.run_id))
     kinds_of_failure = {dg.DagsterEventType.STEP_UP_FOR_RETRY, dg.DagsterEventType.STEP_FAILURE}
     for entry in bench.instance.all_logs(result.run_id, of_type=kinds_of_failure):
         error = entry.get_dagster_event().event_specific_data.error  # type: ignore[union-attr]

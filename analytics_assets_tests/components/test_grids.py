@@ -13,7 +13,7 @@ import pytest
 from dagster._utils.schedules import schedule_execution_time_iterator
 
 from analytics_assets.definitions import build_definitions
-from analytics_assets.sandbox import Api, Bearer, Endpoint, Offset, Sandbox, Updated
+from analytics_assets.sandbox import Api, Bearer, Endpoint, OffsetPagination, Sandbox, TimeFilter
 from analytics_assets_tests.components.conftest import Bench, materializations, write_defs
 
 API = """\
@@ -164,8 +164,8 @@ def test_every_cadence_loads_its_window(
 
 
 def shop(build_bench: Callable[..., Bench], rows: list[dict[str, object]], partitions: str) -> Bench:
-    filtered = Updated("updated_at", {"since": "{start}", "until": "{end}"})
-    endpoint = Endpoint("/v1/orders", rows, pagination=Offset(max_limit=100), updated=filtered)
+    filtered = TimeFilter("updated_at", {"since": "{start}", "until": "{end}"})
+    endpoint = Endpoint("/v1/orders", rows, pagination=OffsetPagination(max_limit=100), updated=filtered)
     return build_bench(
         Sandbox([Api("shop", [endpoint], auth=Bearer("token"))]), {"shop": described("shop", partitions)}
     )

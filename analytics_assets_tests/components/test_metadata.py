@@ -11,7 +11,7 @@ import dagster as dg
 import pytest
 
 from analytics_assets.components.metadata import markdown_table
-from analytics_assets.sandbox import Api, Bearer, Endpoint, Offset, Sandbox, Updated, faults
+from analytics_assets.sandbox import Api, Bearer, Endpoint, OffsetPagination, Sandbox, TimeFilter, faults
 from analytics_assets_tests.components.conftest import Bench, materializations
 
 TOKEN = "HUSH-token"
@@ -65,8 +65,8 @@ def shop(build_bench: Callable[..., Bench]) -> Callable[..., Bench]:
         contract: str = "evolve",
         **how: Any,
     ) -> Bench:
-        updated = Updated("updatedAt", {"since": "{start}", "until": "{end}"}, **how)
-        pages = Offset(max_limit=100, total_path="total" if total else None)
+        updated = TimeFilter("updatedAt", {"since": "{start}", "until": "{end}"}, **how)
+        pages = OffsetPagination(max_limit=100, total_path="total" if total else None)
         endpoint = Endpoint("/v1/orders", rows, pagination=pages, updated=updated)
         sandbox = Sandbox([Api("shop", [endpoint], auth=Bearer(TOKEN))])
         settings = {"preview": preview, "rate": rate, "total": total, "contract": contract}
@@ -263,8 +263,8 @@ def test_values_are_shown_as_they_are(value: Any, cell: str) -> None:
 def test_progress_is_logged(
     shop: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch, total: str, shares: list[str]
 ) -> None:
-    monkeypatch.setattr("analytics_assets.rest_api.source.PROGRESS_SECONDS", 0.0)
-    monkeypatch.setattr("analytics_assets.rest_api.walk.ROWS_TOGETHER", 1)
+    monkeypatch.setattr("analytics_assets.rest_api.arrow.converter.PROGRESS_SECONDS", 0.0)
+    monkeypatch.setattr("analytics_assets.rest_api.extract.reader.MIN_BATCH_ROWS", 1)
     bench = shop(total=total)
     *lines, summary = bench.log(bench.run("shop_full_refresh"))
     found = [re.fullmatch(r"orders: (\d+) rows in (\d+) pages, \d+ rows/s(.*)", line) for line in lines]

@@ -11,7 +11,7 @@ import pytest
 
 from analytics_assets.sandbox import builtin, faults
 from analytics_assets_tests.components.conftest import Bench, failure, materializations
-from analytics_assets_tests.components.tables import COLUMNS, held
+from analytics_assets_tests.support.expected_rows import COLUMNS, held
 
 WINDOWED = ("recruiting.opportunities", "recruiting.users")
 WHOLE = ("treasury.cash_drawers", "treasury.bank_accounts")
@@ -118,7 +118,7 @@ def test_full_refresh_marks_no_window_that_ends_during_its_walk(
         def now(cls, tz: Any = None) -> Clock:
             return cls.fromtimestamp(clock[0].timestamp(), tz)
 
-    monkeypatch.setattr("analytics_assets.components.step.datetime", Clock)
+    monkeypatch.setattr("analytics_assets.components.execution.datetime", Clock)
     bench = build_bench(builtin.sandbox())
     midnight = faults.then(lambda: clock.__setitem__(0, datetime(2026, 10, 4, 0, 0, 1, tzinfo=timezone.utc)))
     bench.sandbox.faults.add(midnight, path="/v1/users")
@@ -132,7 +132,7 @@ def test_full_refresh_before_the_first_window_ended(bench: Bench, monkeypatch: p
         def now(cls, tz: Any = None) -> Clock:
             return cls(2026, 10, 1, 12, tzinfo=tz)
 
-    monkeypatch.setattr("analytics_assets.components.step.datetime", Clock)
+    monkeypatch.setattr("analytics_assets.components.execution.datetime", Clock)
     result = bench.run("recruiting_full_refresh")
     assert bench.rows("recruiting.users") == held("recruiting.users")
     assert materializations(result, "recruiting/users").keys() == {None}

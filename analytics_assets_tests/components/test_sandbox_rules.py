@@ -11,7 +11,7 @@ import pytest
 from analytics_assets.definitions import build_definitions
 from analytics_assets.sandbox import Sandbox, builtin
 from analytics_assets_tests.components.conftest import Bench, failure, materializations, write_defs
-from analytics_assets_tests.components.tables import held
+from analytics_assets_tests.support.expected_rows import held
 
 SCHEDULED = {"dagster/schedule_name": "treasury_snapshot_schedule"}
 NONE_SET = (

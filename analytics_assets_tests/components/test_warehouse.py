@@ -8,7 +8,7 @@ import pytest
 
 from analytics_assets.definitions import build_definitions
 from analytics_assets_tests.components.conftest import Bench, failure, materializations
-from analytics_assets_tests.components.tables import held, stored
+from analytics_assets_tests.support.expected_rows import held, stored
 
 
 @pytest.mark.parametrize("prefix", ["raw_", "Team__", "x"])

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from analytics_assets.definitions import build_definitions
 from analytics_assets.rest_api.config import COMPONENT
 from analytics_assets.rest_api.errors import ConfigError
-from analytics_assets_tests.reliability.mutations import (
+from analytics_assets_tests.strategies.yaml_documents import (
     CANARY,
     PLANTED,
     SYNTAX,
@@ -31,7 +31,7 @@ from analytics_assets_tests.reliability.mutations import (
     contents,
     dump,
 )
-from analytics_assets_tests.rest_api.config.sample import EVERY_KEY
+from analytics_assets_tests.support.config_samples import EVERY_KEY
 
 HANG_SECONDS = 60
 EXECUTES = {"os.system", "os.exec", "os.posix_spawn", "os.spawn", "subprocess.Popen", "os.fork", "pty.spawn"}

@@ -11,13 +11,13 @@ import pytest
 from analytics_assets.rest_api.errors import DriftError
 from analytics_assets.sandbox import faults
 from analytics_assets.sandbox.api import Row
-from analytics_assets_tests.reliability.faulty import (
+from analytics_assets_tests.harness.fault_injection import (
     BEFORE,
     PAGE,
     PAGES,
     ROWS,
     Case,
-    World,
+    FaultyApi,
     held,
     misbehaving,
     rows_by_id,
@@ -62,12 +62,12 @@ TRIALS = [
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultyApi]:
     with misbehaving(tmp_path_factory.mktemp("drift")) as served:
         yield served
 
 
-def changing(world: World, pagination: str, page: str, change: Callable[[list[Row]], list[Row]]) -> list[Row]:
+def changing(world: FaultyApi, pagination: str, page: str, change: Callable[[list[Row]], list[Row]]) -> list[Row]:
     """From now on the rows change after this page was read, once; gives the rows as they are from then on."""
     rows = change(list(ROWS))
     world.sandbox.faults.clear()
@@ -83,7 +83,7 @@ def merged(rows: list[Row]) -> dict[Any, Mapping[str, Any]]:
 
 @pytest.mark.parametrize(("change", "pagination", "page", "again"), TRIALS)
 def test_rows_that_move_while_they_are_read(
-    world: World,
+    world: FaultyApi,
     change: Callable[[list[Row]], list[Row]],
     pagination: str,
     page: str,
@@ -103,7 +103,7 @@ def test_rows_that_move_while_they_are_read(
 
 
 @pytest.mark.parametrize("kind", ["comes", "goes"])
-def test_an_api_that_never_rests(world: World, kind: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_api_that_never_rests(world: FaultyApi, kind: str, caplog: pytest.LogCaptureFixture) -> None:
     """The walk is repeated as often as is allowed, then it is an error, and the table is as it was."""
     shop = world.shop(f"never rests, {kind}")
     before = held(shop)
@@ -125,7 +125,7 @@ def test_an_api_that_never_rests(world: World, kind: str, caplog: pytest.LogCapt
     assert sum("all is read again" in message for message in caplog.messages) == 2
 
 
-def test_a_key_that_the_api_holds_twice(world: World, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_key_that_the_api_holds_twice(world: FaultyApi, caplog: pytest.LogCaptureFixture) -> None:
     """Two walks that bring the same keys say that nothing moved: the later row counts, and a person is told."""
     shop = world.shop("twice")
     world.sandbox.faults.clear()

@@ -12,29 +12,30 @@ from types import SimpleNamespace
 
 import pytest
 
-from analytics_assets.rest_api import client
-from analytics_assets.sandbox import Answer, Api, Bearer, Endpoint, Sandbox, serve
+from analytics_assets.rest_api.http import client
+from analytics_assets.sandbox import Api, Bearer, Endpoint, Response, Sandbox, serve
 from analytics_assets.sandbox.faults import Exchange
-from analytics_assets_tests.reliability import answers, records
-from analytics_assets_tests.reliability.faulty import (
+from analytics_assets_tests.cases import response_faults
+from analytics_assets_tests.harness.fault_injection import (
     PAGES,
     PAGINATIONS,
     ROWS,
     TOKEN,
     Case,
+    FaultyApi,
     Trial,
-    World,
     each,
     misbehaving,
 )
 from analytics_assets_tests.rest_api.conftest import Clock
+from analytics_assets_tests.strategies import api_records
 
-TRIALS = each([*answers.CASES, *records.CASES])
+TRIALS = each([*response_faults.CASES, *api_records.CASES])
 SAMPLE = sorted(random.Random(4).sample(sorted(TRIALS), 75))
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultyApi]:
     clock = Clock()  # waits between tries take no time
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(client, "time", SimpleNamespace(sleep=clock.sleep, time=clock.time, monotonic=clock.time))
@@ -43,12 +44,12 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 
 @pytest.mark.parametrize("trial", SAMPLE)
-def test_the_right_rows_or_an_error_and_no_change(world: World, trial: str) -> None:
+def test_the_right_rows_or_an_error_and_no_change(world: FaultyApi, trial: str) -> None:
     world.attempt(TRIALS[trial])
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_a_server_that_goes_away(world: World, page: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_goes_away(world: FaultyApi, page: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The connection is cut, and from then on each is refused."""
     gone = threading.Event()
     clock = Clock(during=lambda: gone.wait(30))
@@ -61,9 +62,9 @@ def test_a_server_that_goes_away(world: World, page: str, monkeypatch: pytest.Mo
             server.pop_all().close()
             gone.set()
 
-        def leave(_: Exchange) -> Answer:
+        def leave(_: Exchange) -> Response:
             threading.Thread(target=stop).start()
-            return Answer(drop=True)
+            return Response(drop=True)
 
         case = Case("the server goes away", leave, "failed after 4 attempts: the connection was refused")
         replace(world, sandbox=sandbox, url=url).attempt(Trial(case, "offset", page))
@@ -71,7 +72,7 @@ def test_a_server_that_goes_away(world: World, page: str, monkeypatch: pytest.Mo
 
 
 @pytest.mark.soak
-def test_every_fault_at_every_page(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_fault_at_every_page(world: FaultyApi, capsys: pytest.CaptureFixture[str]) -> None:
     failed: list[str] = []
     requests = rows = 0
     for concurrency in (1, 4, 16):

@@ -15,10 +15,10 @@ import dagster as dg
 import pytest
 import urllib3
 
-from analytics_assets_tests.checkout import ask, serving
 from analytics_assets_tests.components.conftest import write_defs
-from analytics_assets_tests.components.tables import COLUMNS, held, stored
 from analytics_assets_tests.conftest import ROOT, Project
+from analytics_assets_tests.support.expected_rows import COLUMNS, held, stored
+from analytics_assets_tests.support.project import ask, serving
 
 USERS = dg.AssetKey(["recruiting", "users"])
 LOADED = "recruiting/users: 240 rows (all history) into recruiting_sandbox.users"

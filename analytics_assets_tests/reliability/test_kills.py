@@ -17,19 +17,19 @@ import pytest
 from filelock import FileLock
 
 from analytics_assets.rest_api.load import LoadRequest
-from analytics_assets.sandbox import Cursor, Endpoint, Sandbox, Updated
-from analytics_assets_tests.reliability.killing import (
+from analytics_assets.sandbox import CursorPagination, Endpoint, Sandbox, TimeFilter
+from analytics_assets_tests.harness.killed_loads import (
     BETWEEN,
     PHASES,
+    KeyPath,
     Outcome,
-    Place,
     look_into_duckdb,
     look_into_postgres,
     reading,
 )
 from analytics_assets_tests.rest_api.conftest import Shop
-from analytics_assets_tests.rest_api.loading import day
-from analytics_assets_tests.sandbox.asking import serving
+from analytics_assets_tests.support.http_client import serving
+from analytics_assets_tests.support.loaders import day
 
 PARAMS = {"since": "{start}", "until": "{end}"}
 INCREMENTAL = {"cursor_path": "updated", "start_param": "since", "end_param": "until"}
@@ -58,7 +58,7 @@ def rows_of(version: int) -> list[dict[str, Any]]:
     return first + second
 
 
-def patiently(ask: Callable[[], Any]) -> Any:
+def retry_while_locked(ask: Callable[[], Any]) -> Any:
     """The answer, once the reader lets go of the file."""
     while True:
         with contextlib.suppress(duckdb.IOException):
@@ -66,11 +66,11 @@ def patiently(ask: Callable[[], Any]) -> Any:
 
 
 @dataclass
-class Slaughter:
+class KillScenario:
     """Loads of one table, killed and run again; counts what it has shown."""
 
     shop: Shop
-    place: Place
+    place: KeyPath
     sandbox: Sandbox
     request: LoadRequest
     version: int = 0
@@ -96,11 +96,11 @@ class Slaughter:
 
     def check(self) -> None:
         rows = "SELECT id, updated, version, CAST(tags AS VARCHAR) FROM shop.rows ORDER BY id"
-        found = patiently(lambda: self.shop.query(rows))
+        found = retry_while_locked(lambda: self.shop.query(rows))
         expected = [(row["id"], row["updated"], row["version"], str(row["tags"])) for row in rows_of(self.version)]
         assert found == expected
         self.rows_compared += len(found)
-        assert patiently(self.shop.tables) == {"shop.rows"}
+        assert retry_while_locked(self.shop.tables) == {"shop.rows"}
         if self.shop.postgres:
             assert self.shop.postgres.schemas() == {"shop"}
         assert list(self.place.temp.iterdir()) == []
@@ -119,18 +119,20 @@ class Slaughter:
 
 
 @contextmanager
-def slaughter(shop: Shop, folder: Path, mode: Mapping[str, Any]) -> Iterator[Slaughter]:
+def slaughter(shop: Shop, folder: Path, mode: Mapping[str, Any]) -> Iterator[KillScenario]:
     """A table with both days in it, to be loaded by `mode`."""
     environ = {"DESTINATION__POSTGRES__CREDENTIALS": shop.postgres.credentials} if shop.postgres else {}
-    endpoint = Endpoint("/rows", rows_of(0), pagination=Cursor(max_limit=500), updated=Updated("updated", PARAMS))
+    endpoint = Endpoint(
+        "/rows", rows_of(0), pagination=CursorPagination(max_limit=500), updated=TimeFilter("updated", PARAMS)
+    )
     with serving(endpoint) as (sandbox, url):
         keys = {"endpoint": {"paginator": WALK, "incremental": INCREMENTAL}, **mode}
-        scene = Slaughter(shop, Place(folder, environ), sandbox, shop.request(url, **keys))
+        scene = KillScenario(shop, KeyPath(folder, environ), sandbox, shop.request(url, **keys))
         assert scene.place.load(shop.request(url, **{**keys, "load": {"window": day(1, 2)}})).error == ""
         yield scene
 
 
-def kill_often(scene: Slaughter, phases: Sequence[str] = (), *, times: int = 1, seed: int) -> int:
+def kill_often(scene: KillScenario, phases: Sequence[str] = (), *, times: int = 1, seed: int) -> int:
     """Kills at a random moment of each phase, that many times over, while a reader looks; gives how often it did."""
     chance = random.Random(seed)
     scene.new_version()

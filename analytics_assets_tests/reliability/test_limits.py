@@ -17,10 +17,10 @@ from typing import Any
 import pytest
 
 from analytics_assets.rest_api.errors import WarehouseError
-from analytics_assets.sandbox import Cursor, Endpoint
-from analytics_assets_tests.reliability.killing import Place
+from analytics_assets.sandbox import CursorPagination, Endpoint
+from analytics_assets_tests.harness.killed_loads import KeyPath
 from analytics_assets_tests.rest_api.conftest import Shop
-from analytics_assets_tests.sandbox.asking import serving
+from analytics_assets_tests.support.http_client import serving
 
 WALK = {"paginator": {"type": "cursor", "cursor_param": "cursor", "cursor_path": "next", "limit": 1000}}
 FEW = 100
@@ -34,7 +34,7 @@ def rows(count: int, version: int) -> list[dict[str, Any]]:
 
 
 def endpoint() -> Endpoint:
-    return Endpoint("/rows", rows(FEW, 0), pagination=Cursor(max_limit=1000))
+    return Endpoint("/rows", rows(FEW, 0), pagination=CursorPagination(max_limit=1000))
 
 
 def state(shop: Shop) -> tuple[Any, ...]:
@@ -123,7 +123,7 @@ def test_a_disk_that_fills_up_while_rows_come(shop: Shop, disk: Disk) -> None:
 
 def test_files_that_may_not_grow(shop: Shop, tmp_path: Path) -> None:
     """Needs no rights: the process's own bound on the size of a file (RLIMIT_FSIZE) stands for a full disk."""
-    place = Place(tmp_path, {})
+    place = KeyPath(tmp_path, {})
     with serving(endpoint()) as (sandbox, url):
         request = shop.request(url, endpoint=WALK)
         assert place.load(request).error == ""

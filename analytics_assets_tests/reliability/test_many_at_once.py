@@ -15,11 +15,11 @@ import pytest
 from analytics_assets.components.resources import WarehouseResource
 from analytics_assets.rest_api.errors import BusyError
 from analytics_assets.rest_api.load import LoadRequest, prepare, run
-from analytics_assets.sandbox import Cursor, Endpoint, Updated
-from analytics_assets_tests.reliability.killing import FORKED
+from analytics_assets.sandbox import CursorPagination, Endpoint, TimeFilter
+from analytics_assets_tests.harness.killed_loads import FORKED
 from analytics_assets_tests.rest_api.conftest import Shop, load_at_once
-from analytics_assets_tests.rest_api.loading import day
-from analytics_assets_tests.sandbox.asking import serving
+from analytics_assets_tests.support.http_client import serving
+from analytics_assets_tests.support.loaders import day
 
 WINDOWED = {
     "paginator": {"type": "cursor", "cursor_param": "cursor", "cursor_path": "next", "limit": 100},
@@ -56,8 +56,8 @@ def variables(shop: Shop) -> dict[str, str]:
 
 @contextmanager
 def api() -> Iterator[str]:
-    updated = Updated("updated", {"since": "{start}", "until": "{end}"})
-    with serving(Endpoint("/rows", ROWS, pagination=Cursor(), updated=updated)) as (_, url):
+    updated = TimeFilter("updated", {"since": "{start}", "until": "{end}"})
+    with serving(Endpoint("/rows", ROWS, pagination=CursorPagination(), updated=updated)) as (_, url):
         yield url
 
 
@@ -87,7 +87,7 @@ def test_ten_processes_many_times(any_shop: Shop, capsys: pytest.CaptureFixture[
 def hold(request: LoadRequest, environ: dict[str, str], held: Any, end: Any) -> None:
     """Stays in the load step of a load until told to end."""
     os.environ.update(environ)
-    with prepare(request) as load, load.pipeline._alone():
+    with prepare(request) as load, load.pipeline._locked_client():
         held.set()
         end.wait()
 

@@ -8,15 +8,15 @@ from typing import Any
 import duckdb
 import pytest
 
-from analytics_assets.rest_api import drift, duckdb_load
+from analytics_assets.rest_api.arrow.converter import BATCH_BYTES
+from analytics_assets.rest_api.destination import duckdb_destination, duplicate_keys
+from analytics_assets.rest_api.destination.merge_sql import MergeSql, Plan
 from analytics_assets.rest_api.errors import WarehouseError
 from analytics_assets.rest_api.load import prepare
-from analytics_assets.rest_api.merge import Plan, Statements
-from analytics_assets.rest_api.source import BATCH_BYTES
-from analytics_assets.sandbox import Cursor, Endpoint, Offset
+from analytics_assets.sandbox import CursorPagination, Endpoint, OffsetPagination
 from analytics_assets_tests.reliability.test_limits import FEW, MANY, WALK, endpoint, rows, state
 from analytics_assets_tests.rest_api.conftest import Shop
-from analytics_assets_tests.sandbox.asking import serving
+from analytics_assets_tests.support.http_client import serving
 
 CHANGED = 200_000
 TEXTS = [f"c{number}" for number in range(10)]
@@ -26,7 +26,7 @@ def change_all(file: Path, memory: str, row: str | None) -> list[tuple[Any, ...]
     """The count and the versions of a table's rows after all of them changed in one load, in so much memory."""
     values = ", ".join(f"'value of {text} ' || (i * 7919 % 100003) || ' and more' AS {text}" for text in TEXTS)
     names = {"id": "bigint", "version": "bigint", **dict.fromkeys(TEXTS, "text")}
-    statements = Statements(
+    statements = MergeSql(
         Plan("t", "merge", ("id",), cursor="version", cursor_format="epoch_s"),
         {"columns": {name: {"name": name, "data_type": kind} for name, kind in names.items()}},  # type: ignore[typeddict-item]
         "t",
@@ -41,7 +41,7 @@ def change_all(file: Path, memory: str, row: str | None) -> list[tuple[Any, ...]
         connection.execute("CHECKPOINT")
         connection.execute(f"SET memory_limit = '{memory}'")
         connection.execute("BEGIN")
-        for statement in statements.load([source], arrival="file_row_number", row=row):
+        for statement in statements.build([source], ordinal_column="file_row_number", rowid_column=row):
             connection.execute(statement)
         connection.execute("COMMIT")
         return connection.execute("SELECT COUNT(*), MIN(version), MAX(version) FROM t").fetchall()
@@ -54,8 +54,8 @@ def test_rows_that_change_are_not_held(tmp_path: Path) -> None:
 
 
 def test_a_load_that_needs_more_than_it_was_given_gets_more(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(duckdb_load, "MEGABYTES", 3)
-    monkeypatch.setattr(duckdb_load, "MEGABYTES_A_COLUMN", 0)
+    monkeypatch.setattr(duckdb_destination, "MEGABYTES", 3)
+    monkeypatch.setattr(duckdb_destination, "MEGABYTES_A_COLUMN", 0)
     with serving(endpoint()) as (sandbox, url):
         shop.load(url, endpoint=WALK)
         assert state(shop) == (FEW, 0, 0)
@@ -65,8 +65,8 @@ def test_a_load_that_needs_more_than_it_was_given_gets_more(shop: Shop, monkeypa
 
 
 def test_keys_that_need_more_than_they_get(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(drift, "MEMORY", "1MB")
-    many = Endpoint("/rows", rows(MANY, 0), pagination=Offset(max_limit=1000))
+    monkeypatch.setattr(duplicate_keys, "MEMORY", "1MB")
+    many = Endpoint("/rows", rows(MANY, 0), pagination=OffsetPagination(max_limit=1000))
     with serving(many) as (_, url):
         with pytest.raises(WarehouseError, match=r"shop\.rows failed with OutOfMemoryException"):
             shop.load(url, endpoint={"paginator": {"type": "offset", "limit": 1000}})
@@ -75,7 +75,7 @@ def test_keys_that_need_more_than_they_get(shop: Shop, monkeypatch: pytest.Monke
 
 def test_batches_are_bounded_in_bytes(shop: Shop) -> None:
     long = [{"id": number, "text": "x" * 100_000} for number in range(400)]
-    with serving(Endpoint("/rows", long, pagination=Cursor(max_limit=10))) as (_, url):
+    with serving(Endpoint("/rows", long, pagination=CursorPagination(max_limit=10))) as (_, url):
         walk = {"paginator": {**WALK["paginator"], "limit": 10}}
         with prepare(shop.request(url, endpoint=walk)) as load:
             tables = list(load.source.resources["rows"])

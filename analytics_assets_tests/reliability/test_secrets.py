@@ -31,12 +31,12 @@ from analytics_assets.rest_api.config import Client, RestApiConfig
 from analytics_assets.rest_api.load import prepare
 from analytics_assets.rest_api.load import run as execute
 from analytics_assets.sandbox import Api, ApiKey, Endpoint, Sandbox, faults, serve
-from analytics_assets_tests.checkout import ask, serving
+from analytics_assets_tests.cases.secret_leaks import PERSON, Case, cases, secret
 from analytics_assets_tests.conftest import Project
-from analytics_assets_tests.reliability.betrayals import PERSON, Case, cases, secret
-from analytics_assets_tests.reliability.scanning import GraphQL, Scan, forms
+from analytics_assets_tests.harness.secret_scanner import GraphQL, Scan, forms
 from analytics_assets_tests.rest_api import conftest
 from analytics_assets_tests.rest_api.conftest import PASSWORD, Shop
+from analytics_assets_tests.support.project import ask, serving
 
 postgres_server = conftest.postgres_server
 postgres = conftest.postgres
@@ -64,7 +64,7 @@ mutation($job: String!) {
 
 
 @dataclass
-class Scene:
+class LeakScan:
     """A project that has been through all cases, and what there is to be searched."""
 
     project: Project
@@ -96,7 +96,7 @@ class Scene:
 
 
 @pytest.fixture(scope="module", params=["once", pytest.param("again and again", marks=pytest.mark.soak)])
-def scene(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+def scene(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LeakScan]:
     """All cases in one run, seen in the UI; in the long version also later runs, by command and by button."""
     folder = tmp_path_factory.mktemp("secrets")
     with ExitStack() as stack:
@@ -110,7 +110,7 @@ def scene(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
             if case.fault:
                 sandbox.faults.add(case.fault, path=f"/{name}{case.at}", times=None)
         project = prepared(folder / "project", found, sandbox.variables(url))
-        scene = Scene(project, found, sandbox, elsewhere, {}, [])
+        scene = LeakScan(project, found, sandbox, elsewhere, {}, [])
         scene.console["all"] = project.execute("full_refresh", ok=False)
         if request.param == "once":
             command = ("dagster-webserver", "-m", LOCATION)
@@ -130,7 +130,7 @@ def scene(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         yield scene
 
 
-def execute_later(scene: Scene) -> None:
+def execute_later(scene: LeakScan) -> None:
     """Runs that find a stored token, each asset in a process of its own, and databases that are not there."""
     scene.console["again"] = scene.project.execute("good_rotating_full_refresh")
     multiprocess = {"ANALYTICS_EXECUTOR": "multiprocess"}
@@ -205,7 +205,7 @@ def serving_self_signed(folder: Path) -> Iterator[str]:
         server.shutdown()
 
 
-def test_each_case_ends_as_it_was_meant_to(scene: Scene) -> None:
+def test_each_case_ends_as_it_was_meant_to(scene: LeakScan) -> None:
     lines = scene.console["all"].splitlines()
     for name, case in scene.cases.items():
         told = [line for line in lines if f"{name}/rows: " in line]
@@ -216,11 +216,11 @@ def test_each_case_ends_as_it_was_meant_to(scene: Scene) -> None:
             assert [line for line in told if "3 rows (all history)" in line], told
 
 
-def test_nobody_else_was_asked(scene: Scene) -> None:
+def test_nobody_else_was_asked(scene: LeakScan) -> None:
     assert scene.elsewhere.requests == []
 
 
-def test_no_secret_is_left_anywhere(scene: Scene, capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_secret_is_left_anywhere(scene: LeakScan, capsys: pytest.CaptureFixture[str]) -> None:
     scan = scene.scan()
     for what, console in scene.console.items():
         scan.text(f"console of {what}", console)

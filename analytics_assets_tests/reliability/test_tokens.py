@@ -14,7 +14,7 @@ import pytest
 
 from analytics_assets.rest_api.errors import CredentialsError
 from analytics_assets.sandbox import Sandbox, serve
-from analytics_assets_tests.reliability.renewing import (
+from analytics_assets_tests.harness.token_refresh_processes import (
     NEEDS_AUTHORIZATION,
     Killer,
     die_at,
@@ -30,7 +30,7 @@ postgres = conftest.postgres
 token_database = conftest.token_database
 
 PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["analytics_assets_tests.reliability.renewing"])
+PROCESSES.set_forkserver_preload(["analytics_assets_tests.harness.token_refresh_processes"])
 NEW_AUTHORIZATION = (
     r"the token endpoint of shop \(127\.0\.0\.1\) answered 400 \(invalid_grant\): .* A new authorization is needed: "
     r"authorize again at the API, and set SHOP_REFRESH_TOKEN to the new refresh token\."
@@ -60,7 +60,7 @@ def renewed(environ: Mapping[str, str], folder: Path) -> str:
     """What a run says that finds its token refused: nothing if another one was had, and is accepted."""
     with signing(environ, folder) as (client, auth):
         try:
-            assert auth.renew(auth.sign({}, {}))
+            assert auth.refresh(auth.sign({}, {}))
         except CredentialsError as error:
             return str(error)
         assert client.get(client.url("rows"), {}).status == 200

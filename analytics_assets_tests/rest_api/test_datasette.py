@@ -18,7 +18,7 @@ import urllib3
 from analytics_assets.rest_api.config import load_config
 from analytics_assets.rest_api.errors import ResponseError
 from analytics_assets_tests.conftest import BIN, Project
-from analytics_assets_tests.rest_api.loading import Loader
+from analytics_assets_tests.support.loaders import Loader
 
 DEFS = Path(__file__).parent.parent / "fixtures" / "datasette"
 TOKEN = "an archivist's token"

@@ -16,23 +16,23 @@ from analytics_assets.rest_api.config import parse_config
 from analytics_assets.sandbox import (
     Api,
     ApiKey,
-    Basic,
     Bearer,
-    Cursor,
+    CursorPagination,
     Endpoint,
-    HeaderCursor,
-    HeaderLink,
-    JsonLink,
+    HeaderCursorPagination,
+    HeaderLinkPagination,
+    HttpBasic,
+    JsonLinkPagination,
     OAuth2,
-    Offset,
-    PageNumber,
+    OffsetPagination,
+    PageNumberPagination,
     Sandbox,
-    Single,
+    SinglePagePagination,
     serve,
 )
 from analytics_assets.sandbox.auth import Auth
 from analytics_assets.sandbox.pagination import Pagination
-from analytics_assets_tests.rest_api.loading import Loader, table_types
+from analytics_assets_tests.support.loaders import Loader, table_types
 
 ROWS = [
     {
@@ -79,7 +79,7 @@ TYPES = {
 class Case:
     """One kind of credentials and of pagination: what the server does, and how a client is told."""
 
-    pagination: Pagination = field(default_factory=Single)
+    pagination: Pagination = field(default_factory=SinglePagePagination)
     paginator: Mapping[str, Any] = field(default_factory=lambda: {"type": "single_page"})
     auth: Auth | tuple[Auth, ...] = ()
     client_auth: Mapping[str, Any] | None = None
@@ -96,66 +96,72 @@ PAGINATORS = {
     "single_page": Case(),
     "bare_array": Case(selector="$"),
     "nested_selector": Case(selector="answer.items"),
-    "offset_total": Case(Offset(total_path="meta.total"), {"type": "offset", "limit": 4, "total_path": "meta.total"}),
-    "offset_no_total": Case(Offset(), {"type": "offset", "limit": 4, "total_path": None}),
+    "offset_total": Case(
+        OffsetPagination(total_path="meta.total"), {"type": "offset", "limit": 4, "total_path": "meta.total"}
+    ),
+    "offset_no_total": Case(OffsetPagination(), {"type": "offset", "limit": 4, "total_path": None}),
     "offset_names": Case(
-        Offset(offset_param="skip", limit_param="take"),
+        OffsetPagination(offset_param="skip", limit_param="take"),
         {"type": "offset", "limit": 5, "offset_param": "skip", "limit_param": "take", "total_path": None},
     ),
     "offset_has_more": Case(
-        Offset(has_more_path="more"), {"type": "offset", "limit": 4, "total_path": None, "has_more_path": "more"}
+        OffsetPagination(has_more_path="more"),
+        {"type": "offset", "limit": 4, "total_path": None, "has_more_path": "more"},
     ),
     "offset_maximum": Case(
-        Offset(), {"type": "offset", "limit": 4, "total_path": None, "offset": 4, "maximum_offset": 12}
+        OffsetPagination(), {"type": "offset", "limit": 4, "total_path": None, "offset": 4, "maximum_offset": 12}
     ),
     "page_number_total": Case(
-        PageNumber(default_limit=4, pages_path="pages"), {"type": "page_number", "base_page": 0, "total_path": "pages"}
+        PageNumberPagination(default_limit=4, pages_path="pages"),
+        {"type": "page_number", "base_page": 0, "total_path": "pages"},
     ),
     "page_number_total_from_1": Case(
-        PageNumber(default_limit=4, base=1, pages_path="pages"),
+        PageNumberPagination(default_limit=4, base=1, pages_path="pages"),
         {"type": "page_number", "base_page": 1, "total_path": "pages"},
     ),
     "page_number_no_total": Case(
-        PageNumber(base=1, limit_param="per_page"),
+        PageNumberPagination(base=1, limit_param="per_page"),
         {"type": "page_number", "base_page": 1, "page_param": "page", "total_path": None},
         params={"per_page": 5},
     ),
     "page_number_from_the_middle": Case(
-        PageNumber(default_limit=5, base=1), {"type": "page_number", "base_page": 1, "page": 3, "total_path": None}
+        PageNumberPagination(default_limit=5, base=1),
+        {"type": "page_number", "base_page": 1, "page": 3, "total_path": None},
     ),
     "page_number_maximum": Case(
-        PageNumber(default_limit=5), {"type": "page_number", "maximum_page": 2, "total_path": None}
+        PageNumberPagination(default_limit=5), {"type": "page_number", "maximum_page": 2, "total_path": None}
     ),
     "cursor": Case(
-        Cursor(cursor_path="meta.next"),
+        CursorPagination(cursor_path="meta.next"),
         {"type": "cursor", "cursor_path": "meta.next", "cursor_param": "cursor"},
         params={"limit": 4},
     ),
     "cursor_absent_at_the_end": Case(
-        Cursor(default_limit=4, last="absent", integers=True),
+        CursorPagination(default_limit=4, last="absent", integers=True),
         {"type": "cursor", "cursor_path": "next", "cursor_param": "cursor"},
     ),
     "cursor_has_more": Case(
-        Cursor(default_limit=4, has_more_path="hasNext"),
+        CursorPagination(default_limit=4, has_more_path="hasNext"),
         {"type": "cursor", "cursor_path": "next", "cursor_param": "cursor", "has_more_path": "hasNext"},
     ),
     "json_link": Case(
-        JsonLink(default_limit=4, link_path="paging.next"), {"type": "json_link", "next_url_path": "paging.next"}
+        JsonLinkPagination(default_limit=4, link_path="paging.next"),
+        {"type": "json_link", "next_url_path": "paging.next"},
     ),
     "json_link_relative": Case(
-        JsonLink(relative=True), {"type": "json_link", "next_url_path": "next"}, params={"limit": 6}
+        JsonLinkPagination(relative=True), {"type": "json_link", "next_url_path": "next"}, params={"limit": 6}
     ),
-    "header_link": Case(HeaderLink(default_limit=4), {"type": "header_link"}),
+    "header_link": Case(HeaderLinkPagination(default_limit=4), {"type": "header_link"}),
     "header_link_relation": Case(
-        HeaderLink(default_limit=4, rel="onwards"), {"type": "header_link", "links_next_key": "onwards"}
+        HeaderLinkPagination(default_limit=4, rel="onwards"), {"type": "header_link", "links_next_key": "onwards"}
     ),
     "header_cursor": Case(
-        HeaderCursor(default_limit=4, header="X-Next", cursor_param="after"),
+        HeaderCursorPagination(default_limit=4, header="X-Next", cursor_param="after"),
         {"type": "header_cursor", "cursor_key": "X-Next", "cursor_param": "after"},
     ),
 }
 PAGED: tuple[Pagination, Mapping[str, Any]] = (
-    Cursor(default_limit=4),
+    CursorPagination(default_limit=4),
     {"type": "cursor", "cursor_path": "next", "cursor_param": "cursor"},
 )
 AUTHS = {
@@ -172,7 +178,7 @@ AUTHS = {
     ),
     "http_basic": Case(
         *PAGED,
-        Basic("user", "pass:word"),
+        HttpBasic("user", "pass:word"),
         {"type": "http_basic", "username": {"env": "USERNAME"}, "password": {"env": "PASSWORD"}},
     ),
     "oauth2_client_credentials": Case(

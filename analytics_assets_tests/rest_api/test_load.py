@@ -9,10 +9,10 @@ from typing import Any
 import duckdb
 import pytest
 
-from analytics_assets.rest_api import source
+from analytics_assets.rest_api.arrow import converter
 from analytics_assets.rest_api.errors import DataError, ResponseError, TypeChangeError, WarehouseError
 from analytics_assets.sandbox import faults
-from analytics_assets_tests.rest_api.loading import orders
+from analytics_assets_tests.support.loaders import orders
 
 Rows = Sequence[dict[str, Any]]
 
@@ -183,8 +183,8 @@ def test_a_field_that_changes_its_type(
     values: list[Any], types: dict[str, str], together: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A value is in its column, or in the variant column of its type: it is never lost or changed."""
-    monkeypatch.setattr("analytics_assets.rest_api.walk.ROWS_TOGETHER", 2)
-    monkeypatch.setattr(source, "BATCH_ROWS", 2)  # within one load it changes between two tables for dlt, too
+    monkeypatch.setattr("analytics_assets.rest_api.extract.reader.MIN_BATCH_ROWS", 2)
+    monkeypatch.setattr(converter, "BATCH_ROWS", 2)  # within one load it changes between two tables for dlt, too
     rows = [row for n, value in enumerate(values) for row in ({"id": 2 * n, "amount": value}, {"id": 2 * n + 1})]
     with orders(tmp_path) as api:
         for load in [rows] if together else [rows[n : n + 2] for n in range(0, len(rows), 2)]:

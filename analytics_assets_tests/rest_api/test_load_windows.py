@@ -13,8 +13,8 @@ import pytest
 
 from analytics_assets.rest_api.errors import ConfigError, DataError
 from analytics_assets.rest_api.windows import Window
-from analytics_assets.sandbox import Updated
-from analytics_assets_tests.rest_api.loading import day, orders
+from analytics_assets.sandbox import TimeFilter
+from analytics_assets_tests.support.loaders import day, orders
 
 PARAMS = {"since": "{start}", "until": "{end}"}
 BY_UPDATED: dict[str, Any] = {"cursor_path": "updated", "start_param": "since", "end_param": "until"}
@@ -61,7 +61,7 @@ def test_windows_are_exact(
     tmp_path: Path,
 ) -> None:
     rows = [{"id": number, "updated": updated} for number, updated in edges.items()]
-    with orders(tmp_path, updated=Updated("updated", PARAMS, **api), incremental=BY_UPDATED | incremental) as api:
+    with orders(tmp_path, updated=TimeFilter("updated", PARAMS, **api), incremental=BY_UPDATED | incremental) as api:
         statistics = api.load(rows, window=day(2)).statistics
         assert [row["id"] for row in api.rows()] == inside
     assert (statistics.rows, statistics.rows_outside_window) == (len(inside), outside)
@@ -69,7 +69,7 @@ def test_windows_are_exact(
 
 def test_an_hour_of_an_api_that_filters_by_days(tmp_path: Path) -> None:
     rows = [{"id": hour, "changed": f"2026-10-02T{hour:02}:30:00Z"} for hour in range(24)]
-    updated = Updated("changed", PARAMS, format="date", field_format="iso8601")
+    updated = TimeFilter("changed", PARAMS, format="date", field_format="iso8601")
     incremental = {**BY_UPDATED, "cursor_path": "changed", "format": "date"}
     hour = Window(datetime(2026, 10, 2, 5, tzinfo=timezone.utc), datetime(2026, 10, 2, 6, tzinfo=timezone.utc))
     with orders(tmp_path, updated=updated, incremental=incremental) as api:
@@ -81,12 +81,12 @@ def test_an_hour_of_an_api_that_filters_by_days(tmp_path: Path) -> None:
 def test_an_ignored_filter_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     rows = [{"id": n, "updated": f"2026-10-{n:02}T12:00:00Z"} for n in range(1, 6)]
     with (
-        orders(tmp_path, updated=Updated("updated", PARAMS, ignored=True), incremental=BY_UPDATED) as api,
+        orders(tmp_path, updated=TimeFilter("updated", PARAMS, ignored=True), incremental=BY_UPDATED) as api,
         caplog.at_level(logging.WARNING, "analytics_assets"),
     ):
-        assert not api.load(rows, window=day(2, 4)).statistics.filter_ignored
+        assert not api.load(rows, window=day(2, 4)).statistics.filter_seems_ignored
         assert not caplog.messages
-        assert api.load(rows, window=day(2)).statistics.filter_ignored
+        assert api.load(rows, window=day(2)).statistics.filter_seems_ignored
     [message] = caplog.messages
     assert "orders: 4 of 5 rows were not of the window" in message
 
@@ -117,7 +117,7 @@ def test_newest_wins(format: str, old: Any, new: Any, column: dict[str, Any], tm
         return {"id": number, "updated": updated, "version": version}
 
     columns = {"updated": column} if column else {}
-    updated = Updated("updated", PARAMS, format=format, ignored=True)
+    updated = TimeFilter("updated", PARAMS, format=format, ignored=True)
     incremental = BY_UPDATED | {"format": format}
     with orders(tmp_path, updated=updated, incremental=incremental, columns=columns) as api:
         api.load([row(1, new, "new"), row(2, old, "old"), row(3, old, "first")], window=ALL_TIME)
@@ -143,7 +143,7 @@ def test_nested_cursor(tmp_path: Path) -> None:
         return {"id": number, "meta": {"updatedAt": updated, "by": "Zoë"}, "version": version}
 
     # The sandbox filters by fields of the row itself: this API ignores its parameters.
-    updated = Updated("meta", PARAMS, ignored=True)
+    updated = TimeFilter("meta", PARAMS, ignored=True)
     with orders(tmp_path, updated=updated, incremental=NESTED) as api:
         api.load([row(1, "2026-10-02T00:00:00Z", 2), row(2, "2026-10-03T00:00:00Z", 1)], window=day(2))
         api.load([row(1, "2026-10-01T23:00:00Z", 1), row(3, "2026-10-01T00:00:00Z", 1)], window=day(1))
@@ -155,7 +155,7 @@ def test_nested_cursor(tmp_path: Path) -> None:
 
 
 def test_nested_cursor_as_pattern(tmp_path: Path) -> None:
-    updated = Updated("meta", PARAMS, format="%d.%m.%Y", ignored=True)
+    updated = TimeFilter("meta", PARAMS, format="%d.%m.%Y", ignored=True)
     with orders(tmp_path, updated=updated, incremental={**NESTED, "format": "%d.%m.%Y"}) as api:
         api.load([{"id": 1, "meta": {"updatedAt": "02.10.2026"}}], window=day(2))
         assert api.types()["meta_updated_at"] == "TIMESTAMP WITH TIME ZONE"
@@ -180,7 +180,7 @@ V2 = [
 @pytest.mark.parametrize("order", list(permutations([(V1, 1), (V2, 1), (V2, 2)])))
 def test_any_order_of_replays(order: Any, tmp_path: Path) -> None:
     """A row that changed on the second day moved there: what was read before and what after end in one table."""
-    with orders(tmp_path, updated=Updated("updated", PARAMS), incremental=BY_UPDATED) as api:
+    with orders(tmp_path, updated=TimeFilter("updated", PARAMS), incremental=BY_UPDATED) as api:
         for rows, number in order:
             api.load(rows, window=day(number))
         assert api.rows() == V2
@@ -214,7 +214,7 @@ def test_append_replaces_the_rows_of_its_window(
 ) -> None:
     """The last moment before the window, its first, its last, and the first after it."""
     settings: dict[str, Any] = {"write_disposition": "append", "columns": {"updated": column} if column else {}}
-    updated = Updated("updated", PARAMS, format=format, ignored=True)
+    updated = TimeFilter("updated", PARAMS, format=format, ignored=True)
     with orders(tmp_path, updated=updated, incremental=BY_UPDATED | {"format": format}, **settings) as api:
         for version, window in enumerate((day(2), day(1, 3), day(2))):
             api.load([{"id": n, "updated": each, "v": version} for n, each in enumerate(moments)], window=window)
@@ -225,7 +225,7 @@ def test_append_replaces_the_rows_of_its_window(
 def test_append_keeps_two_rows_of_one_key(how: dict[str, Any], tmp_path: Path) -> None:
     rows = [{"id": 1, "updated": "2026-10-02T00:00:00Z", "v": n} for n in range(3)]
     with orders(
-        tmp_path, updated=Updated("updated", PARAMS), incremental=BY_UPDATED, write_disposition="append"
+        tmp_path, updated=TimeFilter("updated", PARAMS), incremental=BY_UPDATED, write_disposition="append"
     ) as api:
         api.load(rows, **how)
         assert sorted(row["v"] for row in api.rows()) == [0, 1, 2]
@@ -233,7 +233,7 @@ def test_append_keeps_two_rows_of_one_key(how: dict[str, Any], tmp_path: Path) -
 
 def test_full_refresh_walks_all_history(tmp_path: Path) -> None:
     rows = [{"id": n, "updated": f"2026-10-{n:02}T00:00:00Z"} for n in range(1, 9)]
-    with orders(tmp_path, updated=Updated("updated", PARAMS), incremental=BY_UPDATED) as api:
+    with orders(tmp_path, updated=TimeFilter("updated", PARAMS), incremental=BY_UPDATED) as api:
         api.load([{"id": 9, "updated": "2026-10-02T12:00:00Z"}], window=day(2))
         api.sandbox.requests.clear()
         api.load(rows, full_refresh=True)
@@ -244,7 +244,7 @@ def test_full_refresh_walks_all_history(tmp_path: Path) -> None:
 def test_append_of_an_empty_window_removes_its_rows(tmp_path: Path) -> None:
     rows = [{"id": n, "updated": f"2026-10-0{n}T00:00:00Z"} for n in (1, 2)]
     with orders(
-        tmp_path, updated=Updated("updated", PARAMS), incremental=BY_UPDATED, write_disposition="append"
+        tmp_path, updated=TimeFilter("updated", PARAMS), incremental=BY_UPDATED, write_disposition="append"
     ) as api:
         api.load(rows, window=day(1, 2))
         api.load(rows[:1], window=day(2))
@@ -256,7 +256,7 @@ def test_lookback_reads_further_back(disposition: str, tmp_path: Path) -> None:
     held = [{"id": n, "updated": f"2026-10-0{n}T12:00:00Z"} for n in range(1, 7)]
     incremental = BY_UPDATED | {"lookback": "2 days"}
     with orders(
-        tmp_path, updated=Updated("updated", PARAMS), incremental=incremental, write_disposition=disposition
+        tmp_path, updated=TimeFilter("updated", PARAMS), incremental=incremental, write_disposition=disposition
     ) as api:
         api.load([held[4], held[2]], window=day(5))  # the API shows the row of the fourth only later
         assert api.load(held, window=day(5)).statistics.rows_outside_window == 0
@@ -266,7 +266,7 @@ def test_lookback_reads_further_back(disposition: str, tmp_path: Path) -> None:
 
 def test_without_a_cursor_the_later_load_wins(tmp_path: Path) -> None:
     """The API filters by a field that it does not return."""
-    updated = Updated("updated", PARAMS, hidden=True)
+    updated = TimeFilter("updated", PARAMS, hidden=True)
     incremental = {name: value for name, value in BY_UPDATED.items() if name != "cursor_path"}
     with orders(tmp_path, updated=updated, incremental=incremental) as api:
         for rows, number in ((V2, 2), (V1, 1)):
@@ -276,7 +276,7 @@ def test_without_a_cursor_the_later_load_wins(tmp_path: Path) -> None:
 
 def test_rows_without_cursor(tmp_path: Path) -> None:
     """They cannot be placed elsewhere: a merge keeps them, and never over a row whose time is known."""
-    updated = Updated("updated", PARAMS, ignored=True)
+    updated = TimeFilter("updated", PARAMS, ignored=True)
     timeless = [{"id": 1, "updated": None, "v": 2}, {"id": 2, "v": 2}]
     with orders(tmp_path, updated=updated, incremental=BY_UPDATED) as api:
         api.load([{"id": 1, "updated": "2026-10-02T00:00:00Z", "v": 1}, *timeless[1:]], window=day(2))
@@ -309,7 +309,7 @@ def test_cursors_that_cannot_be_read(
 ) -> None:
     """A row of an unknown time would end in a window that is not its own: the load fails, and says no value."""
     columns = {"updated": column} if column else {}
-    updated = Updated("updated", PARAMS, format=format, ignored=True)
+    updated = TimeFilter("updated", PARAMS, format=format, ignored=True)
     with orders(tmp_path, updated=updated, incremental=BY_UPDATED | {"format": format}, columns=columns) as api:
         with pytest.raises(DataError) as failed:
             api.load([{"id": n, "updated": value} for n, value in enumerate(values)], window=day(2))

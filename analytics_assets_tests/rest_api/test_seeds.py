@@ -16,17 +16,17 @@ from analytics_assets.sandbox import (
     Api,
     ApiKey,
     Bearer,
-    Cursor,
+    CursorPagination,
     Endpoint,
     OAuth2,
-    Offset,
-    PageNumber,
+    OffsetPagination,
+    PageNumberPagination,
     Sandbox,
     data,
     serve,
 )
 from analytics_assets_tests.conftest import Project
-from analytics_assets_tests.rest_api.loading import Loader, table_rows
+from analytics_assets_tests.support.loaders import Loader, table_rows
 
 FOLDER = Path(__file__).parent.parent / "fixtures" / "seeds"
 BEYOND_DOUBLE = 2**53 + 1
@@ -67,7 +67,7 @@ SEEDS = [
     Seed(
         Api(
             "seed_000",
-            [Endpoint("/v1/resource", READINGS, pagination=Offset(max_limit=10))],
+            [Endpoint("/v1/resource", READINGS, pagination=OffsetPagination(max_limit=10))],
             auth=OAuth2("client", "client secret", token_uses=10, status=201, lifetime_as="text"),
         ),
         {"resource_name": {"id": "BIGINT", "data": "JSON"}},
@@ -77,7 +77,7 @@ SEEDS = [
     Seed(
         Api(
             "seed_001",
-            [Endpoint("/v1/resource", EVENTS, pagination=Offset(max_limit=100))],
+            [Endpoint("/v1/resource", EVENTS, pagination=OffsetPagination(max_limit=100))],
             auth=ApiKey("key + / & secret", name="api_key", location="query"),
         ),
         {
@@ -97,7 +97,9 @@ SEEDS = [
             "seed_002",
             [
                 Endpoint(
-                    f"/v1/{name}", rows, pagination=Cursor(cursor_param="offset", has_more_path="hasNext", max_limit=30)
+                    f"/v1/{name}",
+                    rows,
+                    pagination=CursorPagination(cursor_param="offset", has_more_path="hasNext", max_limit=30),
                 )
                 for name, rows in (("opportunities", data.opportunities()), ("users", data.users()))
             ],
@@ -138,7 +140,7 @@ SEEDS = [
         Api(
             "seed_003",
             [
-                Endpoint(f"/v1/{name}", rows, pagination=Offset(max_limit=20))
+                Endpoint(f"/v1/{name}", rows, pagination=OffsetPagination(max_limit=20))
                 for name, rows in (("cash_drawers", data.cash_drawers()), ("bank_accounts", data.bank_accounts()))
             ],
             auth=OAuth2("client", "client secret", token_uses=12),
@@ -179,7 +181,7 @@ SEEDS = [
                 Endpoint(
                     "/v2/v1/resource",
                     ITEMS,
-                    pagination=PageNumber(base=1, limit_param="per_page", default_limit=9, max_limit=2),
+                    pagination=PageNumberPagination(base=1, limit_param="per_page", default_limit=9, max_limit=2),
                     selector=("items.*.data", "items[*].data", "items.*.data[*]", "items[*].data[*]"),
                 )
             ],

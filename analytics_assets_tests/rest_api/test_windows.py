@@ -12,11 +12,11 @@ from analytics_assets.rest_api.windows import (
     Window,
     bounds,
     ceil,
+    filters_both_ends,
     floor,
-    is_bounded,
+    format_timestamp,
+    resolution,
     slices,
-    to_text,
-    unit_of,
     window_params,
 )
 
@@ -50,7 +50,7 @@ HOUR = Window(utc(2026, 10, 1, 5), utc(2026, 10, 1, 6))
     ],
 )
 def test_formats(format: str, moment: datetime, text: str, unit: str) -> None:
-    assert (to_text(moment, format), unit_of(format)) == (text, unit)
+    assert (format_timestamp(moment, format), resolution(format)) == (text, unit)
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ PARAMS = {"expand": "owner", "filter": "updated >= {start}", "between": "><{star
         ),
         (
             Incremental(cursor_path="updated", format="date", end_param="until"),
-            DAY.reaching_back(timedelta(days=2)),
+            DAY.with_lookback(timedelta(days=2)),
             {
                 "expand": "owner",
                 "filter": "updated >= 2026-09-29",
@@ -160,4 +160,4 @@ def test_slices_cover_the_window_once(window: Window, format: str, count: int, e
 def test_a_window_is_cut_only_where_both_ends_are_sent(
     params: dict[str, str], incremental: dict[str, str], bounded: bool
 ) -> None:
-    assert is_bounded(params, Incremental(**incremental)) is bounded
+    assert filters_both_ends(params, Incremental(**incremental)) is bounded

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from analytics_assets.sandbox import Cursor, Endpoint, Offset, PageNumber, Updated
-from analytics_assets_tests.sandbox.asking import Query, get, http, serving
+from analytics_assets.sandbox import CursorPagination, Endpoint, OffsetPagination, PageNumberPagination, TimeFilter
+from analytics_assets_tests.support.http_client import Query, get, http, serving
 
 ROWS: list[dict[str, Any]] = [{"id": n} for n in range(3)]
 DAY = 86_400_000
@@ -32,7 +32,7 @@ def test_rows_stand_where_the_selector_says(selector: str, body: Any) -> None:
 
 def test_selectors_take_turns_from_page_to_page() -> None:
     endpoint = Endpoint(
-        "/rows", ROWS, selector=("items[*].data", "items.*.data"), pagination=PageNumber(default_limit=2)
+        "/rows", ROWS, selector=("items[*].data", "items.*.data"), pagination=PageNumberPagination(default_limit=2)
     )
     with serving(endpoint) as (_, url):
         items = [get(url, {"page": page}).json()["items"] for page in "01"]
@@ -40,7 +40,7 @@ def test_selectors_take_turns_from_page_to_page() -> None:
 
 
 def test_totals_and_cursors_stand_beside_nested_rows() -> None:
-    pagination = Cursor(default_limit=2, cursor_path="data.next", total_path="data.total")
+    pagination = CursorPagination(default_limit=2, cursor_path="data.next", total_path="data.total")
     with serving(Endpoint("/rows", ROWS, selector="data.items", pagination=pagination, extra={"ok": True})) as (_, url):
         body = get(url).json()
     assert body == {"ok": True, "data": {"total": 3, "next": body["data"]["next"], "items": ROWS[:2]}}
@@ -67,36 +67,39 @@ SINCE_UNTIL = {"since": "{start}", "until": "{end}"}
 @pytest.mark.parametrize(
     ("updated", "query", "ids"),
     [
-        (Updated("at", SINCE_UNTIL, "epoch_ms"), {}, [0, 1, 2, 3, 4]),
-        (Updated("at", SINCE_UNTIL, "epoch_ms"), {"since": str(DAY)}, [1, 2, 3]),
-        (Updated("at", SINCE_UNTIL, "epoch_ms"), {"since": str(DAY), "until": str(2 * DAY)}, [1, 2]),
+        (TimeFilter("at", SINCE_UNTIL, "epoch_ms"), {}, [0, 1, 2, 3, 4]),
+        (TimeFilter("at", SINCE_UNTIL, "epoch_ms"), {"since": str(DAY)}, [1, 2, 3]),
+        (TimeFilter("at", SINCE_UNTIL, "epoch_ms"), {"since": str(DAY), "until": str(2 * DAY)}, [1, 2]),
         (
-            Updated("at", SINCE_UNTIL, "epoch_ms", start="exclusive", end="inclusive"),
+            TimeFilter("at", SINCE_UNTIL, "epoch_ms", start="exclusive", end="inclusive"),
             {"since": str(DAY), "until": str(2 * DAY)},
             [2, 3],
         ),
-        (Updated("at", SINCE_UNTIL, "epoch_ms", ignored=True), {"since": str(DAY)}, [0, 1, 2, 3, 4]),
-        (Updated("at", SINCE_UNTIL, "epoch_s", "epoch_ms"), {"since": "86400", "until": "172800"}, [1, 2]),
-        (Updated("at", SINCE_UNTIL, "epoch_s", "epoch_ms", start="exclusive"), {"since": "86400"}, [3]),
-        (Updated("at", SINCE_UNTIL, "iso8601", "epoch_ms"), {"since": "1970-01-02T00:00:00Z"}, [1, 2, 3]),
-        (Updated("at", SINCE_UNTIL, "iso8601", "epoch_ms"), {"since": "1970-01-02T01:00:00.0001+01:00"}, [2, 3]),
-        (Updated("at", SINCE_UNTIL, "date", "epoch_ms", end="inclusive"), {"until": "1970-01-02"}, [0, 1, 2]),
-        (Updated("at", SINCE_UNTIL, "date", "epoch_ms"), {"until": "1970-01-02"}, [0]),
-        (Updated("at", SINCE_UNTIL, "%Y%m%d %H:%M", "epoch_ms"), {"since": "19700102 00:00"}, [1, 2, 3]),
-        (Updated("at", {"on": "><{start}|{end}"}, "date", "epoch_ms"), {"on": "><1970-01-02|1970-01-03"}, [1, 2]),
-        (Updated("at", {"filter": "at >= {start}"}, "epoch_ms"), {"filter": f"at >= {DAY + 1}"}, [2, 3]),
-        (Updated("at", {"filter[at][_gte]": "{start}"}, "epoch_ms"), {"filter[at][_gte]": str(DAY)}, [1, 2, 3]),
+        (TimeFilter("at", SINCE_UNTIL, "epoch_ms", ignored=True), {"since": str(DAY)}, [0, 1, 2, 3, 4]),
+        (TimeFilter("at", SINCE_UNTIL, "epoch_s", "epoch_ms"), {"since": "86400", "until": "172800"}, [1, 2]),
+        (TimeFilter("at", SINCE_UNTIL, "epoch_s", "epoch_ms", start="exclusive"), {"since": "86400"}, [3]),
+        (TimeFilter("at", SINCE_UNTIL, "iso8601", "epoch_ms"), {"since": "1970-01-02T00:00:00Z"}, [1, 2, 3]),
+        (TimeFilter("at", SINCE_UNTIL, "iso8601", "epoch_ms"), {"since": "1970-01-02T01:00:00.0001+01:00"}, [2, 3]),
+        (TimeFilter("at", SINCE_UNTIL, "date", "epoch_ms", end="inclusive"), {"until": "1970-01-02"}, [0, 1, 2]),
+        (TimeFilter("at", SINCE_UNTIL, "date", "epoch_ms"), {"until": "1970-01-02"}, [0]),
+        (TimeFilter("at", SINCE_UNTIL, "%Y%m%d %H:%M", "epoch_ms"), {"since": "19700102 00:00"}, [1, 2, 3]),
+        (TimeFilter("at", {"on": "><{start}|{end}"}, "date", "epoch_ms"), {"on": "><1970-01-02|1970-01-03"}, [1, 2]),
+        (TimeFilter("at", {"filter": "at >= {start}"}, "epoch_ms"), {"filter": f"at >= {DAY + 1}"}, [2, 3]),
+        (TimeFilter("at", {"filter[at][_gte]": "{start}"}, "epoch_ms"), {"filter[at][_gte]": str(DAY)}, [1, 2, 3]),
     ],
 )
-def test_the_filter_holds_its_bounds(updated: Updated, query: Query, ids: list[int]) -> None:
-    with serving(Endpoint("/rows", TIMES, updated=updated, pagination=Offset(total_path="total"))) as (_, url):
+def test_the_filter_holds_its_bounds(updated: TimeFilter, query: Query, ids: list[int]) -> None:
+    with serving(Endpoint("/rows", TIMES, updated=updated, pagination=OffsetPagination(total_path="total"))) as (
+        _,
+        url,
+    ):
         body = get(url, query).json()
     assert [row["id"] for row in body["data"]] == ids
     assert body["total"] == len(ids)
 
 
 def test_a_hidden_field_is_filtered_by_but_not_returned() -> None:
-    updated = Updated("at", SINCE_UNTIL, "epoch_ms", hidden=True)
+    updated = TimeFilter("at", SINCE_UNTIL, "epoch_ms", hidden=True)
     with serving(Endpoint("/rows", TIMES, updated=updated)) as (_, url):
         assert get(url, {"since": str(2 * DAY)}).json() == {"data": [{"id": 3}]}
 
@@ -113,7 +116,7 @@ def test_a_hidden_field_is_filtered_by_but_not_returned() -> None:
     ],
 )
 def test_refuses_bounds_in_another_format(format: str, query: Query) -> None:
-    updated = Updated("at", SINCE_UNTIL, format, "epoch_ms")
+    updated = TimeFilter("at", SINCE_UNTIL, format, "epoch_ms")
     with serving(Endpoint("/rows", TIMES, updated=updated)) as (_, url):
         assert get(url, query).status == 400
 
@@ -135,7 +138,7 @@ def test_refuses_other_paths_and_methods(method: str, path: str, status: int) ->
 
 
 def test_rows_can_change_while_a_client_walks() -> None:
-    with serving(Endpoint("/rows", ROWS, pagination=Offset(default_limit=2))) as (sandbox, url):
+    with serving(Endpoint("/rows", ROWS, pagination=OffsetPagination(default_limit=2))) as (sandbox, url):
         first = get(url).json()["data"]
         sandbox.set_rows("shop", "/rows", ROWS[1:])
         second = get(url, {"offset": "2"}).json()["data"]

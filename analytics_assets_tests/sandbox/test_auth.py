@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from analytics_assets.sandbox import Api, ApiKey, Basic, Bearer, Endpoint, OAuth2, Sandbox, faults, serve
+from analytics_assets.sandbox import Api, ApiKey, Bearer, Endpoint, HttpBasic, OAuth2, Sandbox, faults, serve
 from analytics_assets.sandbox.auth import Auth
-from analytics_assets_tests.sandbox.asking import Answer, Query, get, post_form, serving
+from analytics_assets_tests.support.http_client import Answer, Query, get, post_form, serving
 
 ORDERS = Endpoint("/orders", [{"id": 1}])
 CLIENT = ("client", "s3cret")
@@ -28,7 +28,7 @@ def basic(text: str) -> str:
         (ApiKey("k3y", "X-Key", "header"), {}, {"x-key": "k3y"}, {}, {"X-Key": "k3y2"}),
         (ApiKey("k3y", "sid", "cookie"), {}, {"Cookie": "a=b; sid=k3y"}, {}, {"Cookie": "sid=b"}),
         (Bearer("t0ken"), {}, {"Authorization": "Bearer t0ken"}, {}, {"Authorization": "Basic t0ken"}),
-        (Basic("ann", "p:w"), {}, {"Authorization": basic("ann:p:w")}, {}, {"Authorization": basic("ann:p")}),
+        (HttpBasic("ann", "p:w"), {}, {"Authorization": basic("ann:p:w")}, {}, {"Authorization": basic("ann:p")}),
         (OAuth2(*CLIENT), {}, None, {}, {"Authorization": "Bearer access.none.9999999999.00.00"}),
     ],
 )

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from analytics_assets.sandbox import Sandbox, builtin, running, serve
-from analytics_assets_tests.sandbox.asking import Query, get, post_form, walk
+from analytics_assets_tests.support.http_client import Query, get, post_form, walk
 
 COUNTS = {
     ("recruiting", "opportunities"): 1_000,

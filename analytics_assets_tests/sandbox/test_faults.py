@@ -8,13 +8,13 @@ from collections.abc import Callable
 import pytest
 import urllib3
 
-from analytics_assets.sandbox import Cursor, Endpoint, Offset, faults
+from analytics_assets.sandbox import CursorPagination, Endpoint, OffsetPagination, faults
 from analytics_assets.sandbox.faults import Kind
-from analytics_assets_tests.sandbox.asking import Answer, get, serving
+from analytics_assets_tests.support.http_client import Answer, get, serving
 
 ROWS = [{"id": n} for n in range(25)]
-OFFSET = Endpoint("/rows", ROWS, pagination=Offset(default_limit=10))
-CURSOR = Endpoint("/rows", ROWS, pagination=Cursor(default_limit=10))
+OFFSET = Endpoint("/rows", ROWS, pagination=OffsetPagination(default_limit=10))
+CURSOR = Endpoint("/rows", ROWS, pagination=CursorPagination(default_limit=10))
 
 
 def is_json(answer: Answer) -> bool:
@@ -35,7 +35,7 @@ def is_json(answer: Answer) -> bool:
         (faults.status(500), lambda a: (a.status, a.json()) == (500, {"error": "fault 500"})),
         (faults.status(302, headers={"Location": "http://other.example/"}), lambda a: a.status == 302),
         (faults.slow(0.01), lambda a: a.json() == {"data": ROWS[:10]}),
-        (faults.drip(0.01), lambda a: a.json() == {"data": ROWS[:10]}),
+        (faults.slow_body(0.01), lambda a: a.json() == {"data": ROWS[:10]}),
         (faults.html(), lambda a: a.status == 200 and a.headers["Content-Type"] == "text/html" and not is_json(a)),
         (faults.error_object(), lambda a: a.status == 200 and "data" not in a.json()),
         (faults.truncated(), lambda a: a.status == 200 and a.data.startswith(b'{"data":[') and not is_json(a)),
@@ -60,7 +60,7 @@ def test_answers_go_wrong_once(kind: Kind, seen: Callable[[Answer], bool]) -> No
     ("kind", "error", "text"),
     [
         (faults.close(), urllib3.exceptions.ProtocolError, "closed connection without response"),
-        (faults.lost(), urllib3.exceptions.ProtocolError, "closed connection without response"),
+        (faults.drop_response(), urllib3.exceptions.ProtocolError, "closed connection without response"),
         (faults.reset(), urllib3.exceptions.ProtocolError, "reset by peer"),
         (faults.cut(), urllib3.exceptions.ProtocolError, "Connection broken: IncompleteRead"),
         (faults.cut(0), urllib3.exceptions.ProtocolError, r"IncompleteRead\(0 bytes read"),

@@ -8,9 +8,18 @@ from typing import Any
 
 import pytest
 
-from analytics_assets.sandbox import Cursor, Endpoint, HeaderCursor, HeaderLink, JsonLink, Offset, PageNumber, Single
+from analytics_assets.sandbox import (
+    CursorPagination,
+    Endpoint,
+    HeaderCursorPagination,
+    HeaderLinkPagination,
+    JsonLinkPagination,
+    OffsetPagination,
+    PageNumberPagination,
+    SinglePagePagination,
+)
 from analytics_assets.sandbox.pagination import Pagination
-from analytics_assets_tests.sandbox.asking import Answer, Query, get, serving, walk
+from analytics_assets_tests.support.http_client import Answer, Query, get, serving, walk
 
 ROWS = [{"id": n, "name": f"näme {n}"} for n in range(25)]
 Follow = Callable[[Answer, int], "Query | str | None"]
@@ -71,22 +80,26 @@ def by_cursor_header(answer: Answer, rows: int) -> Query | None:
 @pytest.mark.parametrize(
     ("pagination", "follow", "sizes"),
     [
-        (Single(), lambda *_: None, [25]),
-        (Offset(max_limit=10), by_offset, [10, 10, 5, 0]),
-        (Offset(max_limit=10, total_path="meta.total"), by_total, [10, 10, 5]),
-        (Offset(max_limit=10, total_header="X-Total-Count"), by_total_header, [10, 10, 5]),
-        (PageNumber(default_limit=10), by_page(0), [10, 10, 5, 0]),
-        (PageNumber(default_limit=10, base=1), by_page(1), [10, 10, 5, 0]),
-        (PageNumber(default_limit=10, base=1, end_on_404=True), by_page(1), [10, 10, 5]),
-        (PageNumber(default_limit=10, pages_path="pages"), by_pages, [10, 10, 5]),
-        (Cursor(default_limit=10, cursor_param="after", has_more_path="hasNext"), by_has_next, [10, 10, 5]),
-        (Cursor(default_limit=10), by_cursor("next", end=None), [10, 10, 5]),
-        (Cursor(default_limit=10, last="absent"), by_cursor("next", end="absent"), [10, 10, 5]),
-        (Cursor(default_limit=10, last="empty"), by_cursor("next", end=""), [10, 10, 5]),
-        (Cursor(default_limit=10, integers=True, cursor_path="p.next"), by_cursor("p", "next", end=None), [10, 10, 5]),
-        (JsonLink(default_limit=10, link_path="links.next"), by_link, [10, 10, 5]),
-        (HeaderLink(default_limit=10), by_link_header, [10, 10, 5]),
-        (HeaderCursor(default_limit=10, header="X-Next"), by_cursor_header, [10, 10, 5]),
+        (SinglePagePagination(), lambda *_: None, [25]),
+        (OffsetPagination(max_limit=10), by_offset, [10, 10, 5, 0]),
+        (OffsetPagination(max_limit=10, total_path="meta.total"), by_total, [10, 10, 5]),
+        (OffsetPagination(max_limit=10, total_header="X-Total-Count"), by_total_header, [10, 10, 5]),
+        (PageNumberPagination(default_limit=10), by_page(0), [10, 10, 5, 0]),
+        (PageNumberPagination(default_limit=10, base=1), by_page(1), [10, 10, 5, 0]),
+        (PageNumberPagination(default_limit=10, base=1, end_on_404=True), by_page(1), [10, 10, 5]),
+        (PageNumberPagination(default_limit=10, pages_path="pages"), by_pages, [10, 10, 5]),
+        (CursorPagination(default_limit=10, cursor_param="after", has_more_path="hasNext"), by_has_next, [10, 10, 5]),
+        (CursorPagination(default_limit=10), by_cursor("next", end=None), [10, 10, 5]),
+        (CursorPagination(default_limit=10, last="absent"), by_cursor("next", end="absent"), [10, 10, 5]),
+        (CursorPagination(default_limit=10, last="empty"), by_cursor("next", end=""), [10, 10, 5]),
+        (
+            CursorPagination(default_limit=10, integers=True, cursor_path="p.next"),
+            by_cursor("p", "next", end=None),
+            [10, 10, 5],
+        ),
+        (JsonLinkPagination(default_limit=10, link_path="links.next"), by_link, [10, 10, 5]),
+        (HeaderLinkPagination(default_limit=10), by_link_header, [10, 10, 5]),
+        (HeaderCursorPagination(default_limit=10, header="X-Next"), by_cursor_header, [10, 10, 5]),
     ],
 )
 def test_walks_to_exactly_all_rows(pagination: Pagination, follow: Follow, sizes: list[int]) -> None:
@@ -97,7 +110,7 @@ def test_walks_to_exactly_all_rows(pagination: Pagination, follow: Follow, sizes
 
 
 def test_cuts_a_page_size_beyond_its_own_without_a_word() -> None:
-    endpoint = Endpoint("/v1/rows", ROWS, pagination=Offset(default_limit=5, max_limit=10))
+    endpoint = Endpoint("/v1/rows", ROWS, pagination=OffsetPagination(default_limit=5, max_limit=10))
     with serving(endpoint) as (_, url):
         sizes = {limit: len(get(url, {"limit": limit}).json()["data"]) for limit in ("3", "10", "1000")}
         assert sizes == {"3": 3, "10": 10, "1000": 10}
@@ -105,7 +118,7 @@ def test_cuts_a_page_size_beyond_its_own_without_a_word() -> None:
 
 
 def test_links_keep_the_other_parameters() -> None:
-    with serving(Endpoint("/v1/rows", ROWS, pagination=JsonLink(relative=True))) as (_, url):
+    with serving(Endpoint("/v1/rows", ROWS, pagination=JsonLinkPagination(relative=True))) as (_, url):
         link = get(url, {"limit": "10"}).json()["next"]
     assert link.startswith("/shop/v1/rows?")
     assert "limit=10&" in link
@@ -114,14 +127,14 @@ def test_links_keep_the_other_parameters() -> None:
 @pytest.mark.parametrize(
     ("pagination", "query"),
     [
-        (Offset(), {"limit": "0"}),
-        (Offset(), {"limit": "many"}),
-        (Offset(), {"offset": "-1"}),
-        (PageNumber(base=1), {"page": "0"}),
-        (Cursor(), {"cursor": ""}),
-        (Cursor(), {"cursor": "10"}),
-        (Cursor(), {"after": "10"}),
-        (Single(), {"limit": "10"}),
+        (OffsetPagination(), {"limit": "0"}),
+        (OffsetPagination(), {"limit": "many"}),
+        (OffsetPagination(), {"offset": "-1"}),
+        (PageNumberPagination(base=1), {"page": "0"}),
+        (CursorPagination(), {"cursor": ""}),
+        (CursorPagination(), {"cursor": "10"}),
+        (CursorPagination(), {"after": "10"}),
+        (SinglePagePagination(), {"limit": "10"}),
     ],
 )
 def test_refuses_parameters_that_make_no_sense(pagination: Pagination, query: Query) -> None:

@@ -12,11 +12,11 @@ from urllib.parse import urlsplit
 import pytest
 import urllib3
 
-from analytics_assets.sandbox import Endpoint, Offset, Sandbox, faults, serve
-from analytics_assets_tests.sandbox.asking import get, serving
+from analytics_assets.sandbox import Endpoint, OffsetPagination, Sandbox, faults, serve
+from analytics_assets_tests.support.http_client import get, serving
 
 ROWS = [{"id": n} for n in range(100)]
-ORDERS = Endpoint("/orders", ROWS, pagination=Offset(default_limit=10))
+ORDERS = Endpoint("/orders", ROWS, pagination=OffsetPagination(default_limit=10))
 
 
 def test_it_is_gone_after_the_block() -> None:

@@ -4,18 +4,25 @@ Names that dlt has too mean what they mean in dlt. Nothing here reads a secret o
 """
 
 from analytics_assets.rest_api.config.api import Partitions, RestApiConfig, Schedule
-from analytics_assets.rest_api.config.client import ApiKey, Auth, Bearer, Client, HttpBasic, OAuth2
-from analytics_assets.rest_api.config.columns import Column, Kind
+from analytics_assets.rest_api.config.client import (
+    ApiKeyConfig,
+    Auth,
+    BearerConfig,
+    Client,
+    HttpBasicConfig,
+    OAuth2Config,
+)
+from analytics_assets.rest_api.config.columns import Column, DataType
 from analytics_assets.rest_api.config.file import COMPONENT, Attributes, load_config, parse_config
 from analytics_assets.rest_api.config.paginators import (
-    Cursor,
-    HeaderCursor,
-    HeaderLink,
-    JsonLink,
-    Offset,
-    PageNumber,
-    Paginator,
-    SinglePage,
+    CursorConfig,
+    HeaderCursorConfig,
+    HeaderLinkConfig,
+    JsonLinkConfig,
+    OffsetConfig,
+    PageNumberConfig,
+    PaginatorConfig,
+    SinglePageConfig,
     StopCondition,
 )
 from analytics_assets.rest_api.config.resources import (
@@ -29,9 +36,36 @@ from analytics_assets.rest_api.config.resources import (
 from analytics_assets.rest_api.config.values import SecretRef, Value
 
 __all__ = [
-    "COMPONENT", "ApiKey", "Attributes", "Auth", "Bearer", "Client", "Column", "Cursor", "Defaults", "Endpoint",
+    "COMPONENT",
+    "ApiKeyConfig",
+    "Attributes",
+    "Auth",
+    "BearerConfig",
+    "Client",
+    "Column",
+    "CursorConfig",
+    "DataType",
+    "Defaults",
+    "Endpoint",
     "ErrorHandler",
-    "HeaderCursor", "HeaderLink", "HttpBasic", "Incremental", "JsonLink", "Kind", "OAuth2", "Offset", "PageNumber",
-    "Paginator", "Partitions", "ResolvedResource", "Resource", "RestApiConfig", "Schedule", "SecretRef", "SinglePage",
-    "StopCondition", "Value", "load_config", "parse_config",
+    "HeaderCursorConfig",
+    "HeaderLinkConfig",
+    "HttpBasicConfig",
+    "Incremental",
+    "JsonLinkConfig",
+    "OAuth2Config",
+    "OffsetConfig",
+    "PageNumberConfig",
+    "PaginatorConfig",
+    "Partitions",
+    "ResolvedResource",
+    "Resource",
+    "RestApiConfig",
+    "Schedule",
+    "SecretRef",
+    "SinglePageConfig",
+    "StopCondition",
+    "Value",
+    "load_config",
+    "parse_config",
 ]  # fmt: skip

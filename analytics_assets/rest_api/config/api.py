@@ -11,12 +11,12 @@ from pydantic import AfterValidator, Field, PlainValidator, WithJsonSchema, mode
 from typing_extensions import Self
 
 from analytics_assets.rest_api.config.client import Client
-from analytics_assets.rest_api.config.model import Model, Problem, nearest, refusal
+from analytics_assets.rest_api.config.model import Model, Problem, nearest, validation_error
 from analytics_assets.rest_api.config.paginators import PAGINATORS
 from analytics_assets.rest_api.config.resources import Defaults, Endpoint, ResolvedResource, Resource
 from analytics_assets.rest_api.config.values import Flag, is_pattern
 
-JOINED = ("params", "headers")
+MERGED_BY_KEY = ("params", "headers")
 
 
 def _start(data: Any) -> datetime:
@@ -83,7 +83,7 @@ class RestApiConfig(Model):
     partitions: Partitions | None = None
     schedule: Schedule | None = None
 
-    def merged(self) -> tuple[ResolvedResource, ...]:
+    def resolved_resources(self) -> tuple[ResolvedResource, ...]:
         """The resources with their defaults applied."""
         return tuple(_resolved(self._with_defaults(resource)) for resource in self.resources)
 
@@ -91,18 +91,20 @@ class RestApiConfig(Model):
         defaults, own = self.resource_defaults, resource.endpoint
         if resource.columns is not None or resource.schema_ is not None:
             defaults = defaults.model_copy(update={"columns": None, "schema_": None})
-        endpoint = own.model_copy(update=_over(defaults.endpoint, own))
+        endpoint = own.model_copy(update=_apply_defaults(defaults.endpoint, own))
         if endpoint.paginator is None:
             endpoint = endpoint.model_copy(update={"paginator": self.client.paginator})
-        return resource.model_copy(update={**_over(defaults, resource), "endpoint": endpoint})
+        return resource.model_copy(update={**_apply_defaults(defaults, resource), "endpoint": endpoint})
 
     @model_validator(mode="after")
-    def _agrees(self) -> Self:
+    def _validate_consistency(self) -> Self:
         """Refuse what is wrong only when defaults and resources are seen together."""
         problems: list[Problem] = [
             (("resources", index, *key), message)
             for index, resource in enumerate(self.resources)
-            for key, message in disagreements(self._with_defaults(resource), partitioned=self.partitions is not None)
+            for key, message in consistency_problems(
+                self._with_defaults(resource), partitioned=self.partitions is not None
+            )
         ]
         first: dict[str, int] = {}
         for index, resource in enumerate(self.resources):
@@ -110,19 +112,19 @@ class RestApiConfig(Model):
                 message = f"is the name of resources[{first[resource.name]}] already"
                 problems.append((("resources", index, "name"), message))
         if problems:
-            raise refusal(*problems)
+            raise validation_error(*problems)
         return self
 
 
-def _over(defaults: Model, own: Model) -> dict[str, Any]:
+def _apply_defaults(defaults: Model, own: Model) -> dict[str, Any]:
     """The fields of both: what the resource says wins, a null too; parameters and headers join by key."""
-    merged: dict[str, Any] = {}
+    resolved_resources: dict[str, Any] = {}
     for name in type(defaults).model_fields:
-        if name in JOINED:
-            merged[name] = {**getattr(defaults, name), **getattr(own, name)}
+        if name in MERGED_BY_KEY:
+            resolved_resources[name] = {**getattr(defaults, name), **getattr(own, name)}
         else:
-            merged[name] = getattr(own if name in own.model_fields_set else defaults, name)
-    return merged
+            resolved_resources[name] = getattr(own if name in own.model_fields_set else defaults, name)
+    return resolved_resources
 
 
 def _resolved(resource: Resource) -> ResolvedResource:
@@ -144,7 +146,7 @@ def _set(source: Model, target: type[Model]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def disagreements(resource: Resource, *, partitioned: bool) -> Iterator[Problem]:
+def consistency_problems(resource: Resource, *, partitioned: bool) -> Iterator[Problem]:
     """What a resource with its defaults lacks or contradicts: the key, and what to do."""
     endpoint, disposition = resource.endpoint, resource.write_disposition or "merge"
     incremental = endpoint.incremental
@@ -169,10 +171,10 @@ def disagreements(resource: Resource, *, partitioned: bool) -> Iterator[Problem]
         )
     if incremental and not partitioned:
         yield ("endpoint", "incremental"), "needs `partitions`, such as {cadence: daily, start: 2026-10-01}"
-    yield from _window_disagreements(resource)
+    yield from _window_problems(resource)
 
 
-def _window_disagreements(resource: Resource) -> Iterator[Problem]:
+def _window_problems(resource: Resource) -> Iterator[Problem]:
     incremental, params = resource.endpoint.incremental, resource.endpoint.params
     templates = [name for name, value in params.items() if value and ("{start}" in value or "{end}" in value)]
     if incremental is None:
@@ -180,7 +182,7 @@ def _window_disagreements(resource: Resource) -> Iterator[Problem]:
             yield ("endpoint", "params", name), "holds {start} or {end}, which `endpoint.incremental` would fill"
         return
     cursor = (resource.columns or resource.schema_ or {}).get(incremental.cursor_path or "")
-    if cursor and cursor.kind == "text" and is_pattern(incremental.format):
+    if cursor and cursor.data_type == "text" and is_pattern(incremental.format):
         yield (
             ("endpoint", "incremental", "cursor_path"),
             f"is declared as text, of which {incremental.format!r} does not tell the newest: declare its `format` too",

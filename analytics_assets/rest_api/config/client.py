@@ -9,8 +9,8 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema, model_validator
 from typing_extensions import Self
 
-from analytics_assets.rest_api.config.model import ByType, Model, OneOrMany, read_each, refusal
-from analytics_assets.rest_api.config.paginators import Paginator
+from analytics_assets.rest_api.config.model import ByType, Model, OneOrMany, read_each, validation_error
+from analytics_assets.rest_api.config.paginators import PaginatorConfig
 from analytics_assets.rest_api.config.values import (
     HEADER_NAME,
     VALUE_SCHEMA,
@@ -47,7 +47,7 @@ Fields = Annotated[dict[str, Value], PlainValidator(lambda data: read_each(data,
 Headers = Annotated[dict[str, Value], PlainValidator(lambda data: read_each(data, _header)), VALUES]
 
 
-class OAuth2(Model):
+class OAuth2Config(Model):
     """OAuth 2.0 with client credentials, or with a refresh token where one is named."""
 
     type: Literal["oauth2", "oauth2_client_credentials"] = "oauth2"
@@ -63,13 +63,13 @@ class OAuth2(Model):
     default_token_expiration: Count = 3600
     """Seconds that a token lives if the token endpoint does not say."""
 
-    synonyms: ClassVar[Mapping[str, str]] = {"access_token_url": "token_url"}
-    not_carried: ClassVar[Mapping[str, str]] = {
+    aliases: ClassVar[Mapping[str, str]] = {"access_token_url": "token_url"}
+    unsupported: ClassVar[Mapping[str, str]] = {
         "access_token": "tokens are fetched; write one that never expires as {type: bearer, token: {env: NAME}}",
     }
 
 
-class ApiKey(Model):
+class ApiKeyConfig(Model):
     """A key in a header, in the query or in a cookie."""
 
     type: Literal["api_key"] = "api_key"
@@ -85,20 +85,20 @@ class ApiKey(Model):
     ] = "header"
 
     @model_validator(mode="after")
-    def _sendable(self) -> Self:
+    def _validate_name(self) -> Self:
         if self.location != "query" and not re.fullmatch(HEADER_NAME, self.name):
-            raise refusal((("name",), f"must be the name of a {self.location}"))
+            raise validation_error((("name",), f"must be the name of a {self.location}"))
         return self
 
 
-class Bearer(Model):
+class BearerConfig(Model):
     """A token that does not expire."""
 
     type: Literal["bearer"] = "bearer"
     token: Secret
 
 
-class HttpBasic(Model):
+class HttpBasicConfig(Model):
     """A user's name and password."""
 
     type: Literal["http_basic"] = "http_basic"
@@ -109,7 +109,10 @@ class HttpBasic(Model):
     """The password, named; or "" where an API takes a key as the user's name and no password."""
 
 
-Auth = Annotated[OAuth2 | ApiKey | Bearer | HttpBasic, ByType((OAuth2, ApiKey, Bearer, HttpBasic))]
+Auth = Annotated[
+    OAuth2Config | ApiKeyConfig | BearerConfig | HttpBasicConfig,
+    ByType((OAuth2Config, ApiKeyConfig, BearerConfig, HttpBasicConfig)),
+]
 
 
 class Client(Model):
@@ -130,9 +133,9 @@ class Client(Model):
     """The greatest answer that is taken, decompressed: what memory has to hold, once for each request under way."""
     allow_insecure_http: Flag = False
     """Whether credentials may be sent unencrypted, over plain http, to another machine."""
-    paginator: Paginator | None = None
+    paginator: PaginatorConfig | None = None
     """For resources that name none, as `resource_defaults.endpoint.paginator`."""
 
-    not_carried: ClassVar[Mapping[str, str]] = {
+    unsupported: ClassVar[Mapping[str, str]] = {
         "session": "connections are set by the keys of `client`",
     }

@@ -8,12 +8,12 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, PlainValidator, TypeAdapter, model_validator
 from typing_extensions import Self
 
-from analytics_assets.rest_api.config.model import ListOrNot, Model, OneOrMany, Place, Problem, refusal
+from analytics_assets.rest_api.config.model import KeyPath, ListOrNot, Model, OneOrMany, Problem, validation_error
 from analytics_assets.rest_api.config.values import TIME_FORMATS, Name, TimeFormat, is_pattern
 
-Kind = Literal["bool", "bigint", "double", "text", "json", "timestamp", "date", "decimal"]
+DataType = Literal["bool", "bigint", "double", "text", "json", "timestamp", "date", "decimal"]
 JsonType = Literal["null", "boolean", "integer", "number", "string", "object", "array"]
-KINDS: Mapping[JsonType, Kind] = {
+JSON_SCHEMA_TYPES: Mapping[JsonType, DataType] = {
     "boolean": "bool",
     "integer": "bigint",
     "number": "double",
@@ -33,25 +33,25 @@ JsonTypes = Annotated[tuple[JsonType, ...], OneOrMany()]
 
 
 class Column(Model):
-    """A declared column: it always exists and is of this kind."""
+    """A declared column: it always exists and is of this data_type."""
 
-    kind: Kind
+    data_type: DataType
     nullable: bool = True
     format: str | None = None
-    """How a moment is written, for kind `timestamp`: iso8601, epoch_s, epoch_ms, date or a strftime pattern."""
+    """How a moment is written, for data_type `timestamp`: iso8601, epoch_s, epoch_ms, date or a strftime pattern."""
     precision: int | None = None
     scale: int | None = None
     description: str | None = None
 
 
-def kind_of(types: Iterable[JsonType], format: str | None) -> tuple[Kind, str | None]:
-    """The kind of a JSON Schema type, and how its moments are written if `format` makes it one."""
-    kinds = [KINDS[name] for name in types if name != "null"]
-    if len(kinds) != 1 and set(kinds) != {"json"}:
-        raise refusal((("type",), "must name one type beside null"))
-    kind = kinds[0]
-    if format is None or kind not in ("text", "bigint", "double"):
-        return kind, None
+def from_json_schema(types: Iterable[JsonType], format: str | None) -> tuple[DataType, str | None]:
+    """The data_type of a JSON Schema type, and how its moments are written if `format` makes it one."""
+    data_types = [JSON_SCHEMA_TYPES[name] for name in types if name != "null"]
+    if len(data_types) != 1 and set(data_types) != {"json"}:
+        raise validation_error((("type",), "must name one type beside null"))
+    data_type = data_types[0]
+    if format is None or data_type not in ("text", "bigint", "double"):
+        return data_type, None
     return ("date", None) if format == "date" else ("timestamp", format)
 
 
@@ -60,7 +60,7 @@ class ColumnConfig(Model):
 
     type: JsonTypes | None = None
     """JSON Schema's type, or a list of one with "null"."""
-    data_type: Kind | None = None
+    data_type: DataType | None = None
     """dlt's type, in place of `type`."""
     format: TimeFormat | None = None
     """How a moment is written: iso8601 (or date-time), epoch_s, epoch_ms, date, or a strftime pattern."""
@@ -71,29 +71,31 @@ class ColumnConfig(Model):
     """Digits of a decimal after the point."""
     description: str | None = None
 
-    not_carried: ClassVar[Mapping[str, str]] = dict.fromkeys(
+    unsupported: ClassVar[Mapping[str, str]] = dict.fromkeys(
         ("primary_key", "merge_key", "unique"), "write `primary_key` at the resource"
     )
 
     @model_validator(mode="after")
-    def _fits(self) -> Self:
+    def _validate_format(self) -> Self:
         if (self.type is None) == (self.data_type is None):
             raise ValueError("needs `type` (JSON Schema's) or `data_type` (dlt's), not both")
-        kind = self.column.kind
-        if self.format and kind != "timestamp" and (kind, self.format) != ("date", "date"):
-            raise refusal((("format",), "makes moments of texts and numbers, or of data_type timestamp"))
+        data_type = self.column.data_type
+        if self.format and data_type != "timestamp" and (data_type, self.format) != ("date", "date"):
+            raise validation_error((("format",), "makes moments of texts and numbers, or of data_type timestamp"))
         for key in ("precision", "scale"):
-            if getattr(self, key) is not None and kind != "decimal":
-                raise refusal(((key,), "is for data_type decimal"))
+            if getattr(self, key) is not None and data_type != "decimal":
+                raise validation_error(((key,), "is for data_type decimal"))
         return self
 
     @property
     def column(self) -> Column:
-        kind, format = (self.data_type, self.format) if self.data_type else kind_of(self.type or (), self.format)
+        data_type, format = (
+            (self.data_type, self.format) if self.data_type else from_json_schema(self.type or (), self.format)
+        )
         return Column(
-            kind=kind,
+            data_type=data_type,
             nullable=self.nullable,
-            format=(format or "iso8601") if kind == "timestamp" else None,
+            format=(format or "iso8601") if data_type == "timestamp" else None,
             precision=self.precision,
             scale=self.scale,
             description=self.description,
@@ -113,18 +115,18 @@ class JsonSchemaProperty(Model):
     format: str | None = None
     description: str | None = None
 
-    without_effect: ClassVar[frozenset[str]] = JSON_SCHEMA_KEYWORDS
+    ignored: ClassVar[frozenset[str]] = JSON_SCHEMA_KEYWORDS
 
     def column(self, *, required: bool) -> Column:
         """NULL stands for an absent field too: only a required one that may not be null is NOT NULL."""
         written = "iso8601" if self.format == "date-time" else self.format or ""
         format = written if written in TIME_FORMATS or is_pattern(written) else None
-        kind, format = kind_of(self.type, format)
+        data_type, format = from_json_schema(self.type, format)
         nullable = not required or "null" in self.type
-        return Column(kind=kind, nullable=nullable, format=format, description=self.description)
+        return Column(data_type=data_type, nullable=nullable, format=format, description=self.description)
 
     @model_validator(mode="after")
-    def _fits(self) -> Self:
+    def _validate_format(self) -> Self:
         self.column(required=False)
         return self
 
@@ -136,7 +138,7 @@ class JsonSchema(Model):
     properties: dict[Name, JsonSchemaProperty]
     required: tuple[str, ...] = ()
 
-    without_effect: ClassVar[frozenset[str]] = JSON_SCHEMA_KEYWORDS
+    ignored: ClassVar[frozenset[str]] = JSON_SCHEMA_KEYWORDS
 
 
 BY_NAME = TypeAdapter(dict[Name, ColumnConfig])
@@ -163,7 +165,7 @@ def _described(data: Any) -> dict[str, Column]:
     return {name: described.column(required=name in schema.required) for name, described in schema.properties.items()}
 
 
-def check_names(names: Mapping[Place, str]) -> None:
+def check_names(names: Mapping[KeyPath, str]) -> None:
     """Refuse names that the warehouse cannot tell apart: `createdAt` and `created_at` are one column there."""
     from dlt.common.normalizers.naming.snake_case import NamingConvention  # a second to import
 
@@ -178,7 +180,7 @@ def check_names(names: Mapping[Place, str]) -> None:
             problems.append((place, "begins with _dlt, which is dlt's own"))
         taken.setdefault(normal, name)
     if problems:
-        raise refusal(*problems)
+        raise validation_error(*problems)
 
 
 Columns = Annotated[

@@ -16,7 +16,7 @@ from yaml.constructor import ConstructorError
 from yaml.reader import ReaderError
 
 from analytics_assets.rest_api.config.api import RestApiConfig
-from analytics_assets.rest_api.config.model import Place, Problem, problems_in, unknown_key
+from analytics_assets.rest_api.config.model import KeyPath, Problem, problems_in, unknown_key
 from analytics_assets.rest_api.config.resources import SNAKE_CASE
 from analytics_assets.rest_api.errors import ConfigError
 
@@ -60,7 +60,7 @@ def load_config(path: Path) -> RestApiConfig:
 
 
 def parse_config(
-    attributes: object, *, file: str | None = None, lines: Mapping[Place, int] | None = None
+    attributes: object, *, file: str | None = None, lines: Mapping[KeyPath, int] | None = None
 ) -> RestApiConfig:
     """The API that the value of `attributes:` describes.
 
@@ -101,7 +101,7 @@ def _are_requirements(value: object) -> bool:
     return names is None or (isinstance(names, list) and all(isinstance(name, str) for name in names))
 
 
-def _config_error(problems: Iterable[Problem], file: str | None, lines: Mapping[Place, int]) -> ConfigError:
+def _config_error(problems: Iterable[Problem], file: str | None, lines: Mapping[KeyPath, int]) -> ConfigError:
     """Each problem as `file:line path: message`, in the order of the file."""
     located = sorted(((_line(place, lines), place, message) for place, message in problems), key=lambda each: each[0])
     told = []
@@ -112,7 +112,7 @@ def _config_error(problems: Iterable[Problem], file: str | None, lines: Mapping[
     return ConfigError("\n".join(told))
 
 
-def _line(place: Place, lines: Mapping[Place, int]) -> int:
+def _line(place: KeyPath, lines: Mapping[KeyPath, int]) -> int:
     """The line of a key, or of the nearest one above it where it is missing; 0 if there are no lines."""
     return next((lines[place[:length]] for length in range(len(place), -1, -1) if place[:length] in lines), 0)
 
@@ -166,7 +166,7 @@ class YamlReader(yaml.SafeLoader):
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
-        self.lines: dict[Place, int] = {}
+        self.lines: dict[KeyPath, int] = {}
         self.problems: list[Problem] = []
         self.depth = 0
         node = self.get_single_node()
@@ -186,7 +186,7 @@ class YamlReader(yaml.SafeLoader):
         self.depth -= 1
         return node
 
-    def _value(self, node: yaml.Node, place: Place) -> Any:
+    def _value(self, node: yaml.Node, place: KeyPath) -> Any:
         self.lines.setdefault(place, node.start_mark.line + 1)
         if isinstance(node, yaml.ScalarNode) and SURROGATE.search(node.value):
             self.problems.append((place, "holds half of a character (\\ud800 to \\udfff), which is no text"))
@@ -204,7 +204,7 @@ class YamlReader(yaml.SafeLoader):
         self.problems.append((place, f"the YAML tag {node.tag.removeprefix(TAG)} is not taken"))
         return None
 
-    def _mapping(self, node: yaml.MappingNode, place: Place) -> dict[str, Any]:
+    def _mapping(self, node: yaml.MappingNode, place: KeyPath) -> dict[str, Any]:
         values: dict[str, Any] = {}
         for key_node, value_node in node.value:
             readable = (
@@ -213,7 +213,7 @@ class YamlReader(yaml.SafeLoader):
                 and not SURROGATE.search(key_node.value)
             )
             key = key_node.value if readable else "?"
-            at: Place = (*place, key)
+            at: KeyPath = (*place, key)
             if readable and at in self.lines:
                 self.problems.append((at, f"stands here twice, again on line {key_node.start_mark.line + 1}"))
                 continue

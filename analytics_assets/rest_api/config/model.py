@@ -29,8 +29,8 @@ from pydantic_core import CoreSchema, ErrorDetails, InitErrorDetails, PydanticCu
 from typing_extensions import Self
 
 T = TypeVar("T")
-Place = tuple[str | int, ...]
-Problem = tuple[Place, str]
+KeyPath = tuple[str | int, ...]
+Problem = tuple[KeyPath, str]
 """What is wrong at a key: its path below the value that is being validated, and a sentence."""
 
 OURS = "config"
@@ -44,7 +44,7 @@ WORDS = {
 }
 
 
-def refusal(*problems: Problem) -> ValidationError:
+def validation_error(*problems: Problem) -> ValidationError:
     """The error that pydantic carries upwards, putting the keys above before each path."""
     details: list[InitErrorDetails] = [
         {"type": PydanticCustomError(OURS, message), "loc": place, "input": None} for place, message in problems
@@ -54,10 +54,10 @@ def refusal(*problems: Problem) -> ValidationError:
 
 def problems_in(error: ValidationError) -> Iterator[Problem]:
     for details in error.errors(include_url=False):
-        yield details["loc"], in_words(details)
+        yield details["loc"], to_message(details)
 
 
-def in_words(error: ErrorDetails) -> str:
+def to_message(error: ErrorDetails) -> str:
     """pydantic's error as a sentence about the key, without the value."""
     if error["type"] == "missing":
         return "is required"
@@ -95,7 +95,7 @@ def read_each(data: Any, read: Callable[[str, Any], T]) -> dict[str, T]:
         except ValueError as error:
             problems.append(((str(name),), str(error)))
     if problems:
-        raise refusal(*problems)
+        raise validation_error(*problems)
     return values
 
 
@@ -124,11 +124,11 @@ class Model(BaseModel):
         defer_build=True,  # each process pays for it: only what a file needs is built
     )
 
-    synonyms: ClassVar[Mapping[str, str]] = {}
+    aliases: ClassVar[Mapping[str, str]] = {}
     """dlt's name of a key -> ours."""
-    not_carried: ClassVar[Mapping[str, str]] = {}
+    unsupported: ClassVar[Mapping[str, str]] = {}
     """A key of dlt's that is not taken -> what to do instead."""
-    without_effect: ClassVar[frozenset[str]] = frozenset()
+    ignored: ClassVar[frozenset[str]] = frozenset()
     """Keys that may stand there and are not read."""
     shorthand: ClassVar[str | None] = None
     """The key that a lone text stands for."""
@@ -152,12 +152,12 @@ class Model(BaseModel):
         known: dict[str, Any] = {}
         written: dict[object, str] = {}
         for key, value in data.items():
-            name = cls.synonyms.get(key, key)
+            name = cls.aliases.get(key, key)
             if name in known:
                 problems.append(((str(key),), f"means the same as {written[name]!r}: keep one of the two"))
             elif name in keys:
                 known[name], written[name] = value, str(key)
-            elif name not in cls.without_effect:
+            elif name not in cls.ignored:
                 problems.append(((str(key),), cls._unknown(key)))
         try:
             model = handler(known)
@@ -166,14 +166,14 @@ class Model(BaseModel):
                 key_as_written = (written.get(key, str(key)) for key in place[:1])
                 problems.append(((*key_as_written, *place[1:]), message))
         if problems:
-            raise refusal(*problems)
+            raise validation_error(*problems)
         return model
 
     @classmethod
     def _unknown(cls, key: object) -> str:
-        if key in cls.not_carried:
-            return f"dlt's key is not carried here: {cls.not_carried[str(key)]}"
-        return unknown_key(key, cls.known_keys(), also=[*cls.synonyms, *cls.without_effect])
+        if key in cls.unsupported:
+            return f"dlt's key is not carried here: {cls.unsupported[str(key)]}"
+        return unknown_key(key, cls.known_keys(), also=[*cls.aliases, *cls.ignored])
 
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
@@ -190,13 +190,13 @@ class Model(BaseModel):
         for name, text in docstrings(cls).items():
             key = cls.model_fields[name].alias or name
             properties.get(key, {}).setdefault("description", text)
-        for synonym, name in cls.synonyms.items():
+        for synonym, name in cls.aliases.items():
             properties[synonym] = {**properties[name], "description": f"dlt's name for `{name}`."}
             if name in document.get("required", []):
                 document["required"].remove(name)
                 either = {"if": {"not": {"required": [synonym]}}, "then": {"required": [name]}}
                 document.setdefault("allOf", []).append(either)
-        for name in cls.without_effect:
+        for name in cls.ignored:
             properties.setdefault(name, {})
         if cls.shorthand:
             document["type"] = ["string", "object"]
@@ -219,7 +219,7 @@ class ByType:
     """
 
     models: tuple[type[Model], ...]
-    not_carried: Mapping[str, str] = field(default_factory=dict)
+    unsupported: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def kinds(self) -> dict[str, type[Model]]:
@@ -236,11 +236,11 @@ class ByType:
         kind = data["type"]
         if isinstance(kind, str) and kind in kinds:
             return kinds[kind].model_validate(data)
-        if isinstance(kind, str) and kind in self.not_carried:
-            message = f"dlt's {kind!r} is not carried here: {self.not_carried[kind]}"
+        if isinstance(kind, str) and kind in self.unsupported:
+            message = f"dlt's {kind!r} is not carried here: {self.unsupported[kind]}"
         else:
             message = f"must be one of {', '.join(kinds)}{nearest(kind, kinds)}"
-        raise refusal((("type",), message))
+        raise validation_error((("type",), message))
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_plain_validator_function(self.validate, json_schema_input_schema=handler(source))
@@ -296,4 +296,4 @@ class OneOrMany(ListOrNot):
         try:
             return handler([data])
         except ValidationError as error:
-            raise refusal(*((place[1:], message) for place, message in problems_in(error))) from None
+            raise validation_error(*((place[1:], message) for place, message in problems_in(error))) from None

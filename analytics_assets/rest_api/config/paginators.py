@@ -40,7 +40,7 @@ def _condition(data: Any) -> Any:
     return {"path": parsed["path"], "operator": parsed["operator"].lower()}
 
 
-class PaginatorBase(Model):
+class PaginatorConfigBase(Model):
     """What every paginator takes."""
 
     total_rows_path: JsonPath | None = None
@@ -49,7 +49,7 @@ class PaginatorBase(Model):
     """The header that says how many rows there are, as `total_rows_path`."""
 
 
-class Offset(PaginatorBase):
+class OffsetConfig(PaginatorConfigBase):
     """Asks for the rows after those that came."""
 
     type: Literal["offset"] = "offset"
@@ -68,10 +68,10 @@ class Offset(PaginatorBase):
     stop_after_empty_page: Literal[True] = True
     """As dlt's default. After a full page one more is asked for: rows after an empty page are an error."""
 
-    not_carried: ClassVar[Mapping[str, str]] = {"offset_body_path": BODY, "limit_body_path": BODY}
+    unsupported: ClassVar[Mapping[str, str]] = {"offset_body_path": BODY, "limit_body_path": BODY}
 
 
-class PageNumber(PaginatorBase):
+class PageNumberConfig(PaginatorConfigBase):
     """Asks for page after page by number."""
 
     type: Literal["page_number"] = "page_number"
@@ -94,15 +94,15 @@ class PageNumber(PaginatorBase):
     stop_after_empty_page: Literal[True] = True
     """As dlt's default. After a full page one more is asked for: rows after an empty page are an error."""
 
-    synonyms: ClassVar[Mapping[str, str]] = {"base_page": "start_from_page"}
-    not_carried: ClassVar[Mapping[str, str]] = {"page_body_path": BODY}
+    aliases: ClassVar[Mapping[str, str]] = {"base_page": "start_from_page"}
+    unsupported: ClassVar[Mapping[str, str]] = {"page_body_path": BODY}
 
     @property
     def first_page(self) -> int:
         return self.start_from_page if self.page is None else self.page
 
 
-class Cursor(PaginatorBase):
+class CursorConfig(PaginatorConfigBase):
     """Sends back the cursor that came with the page before."""
 
     type: Literal["cursor"] = "cursor"
@@ -127,7 +127,7 @@ class Cursor(PaginatorBase):
     stop_after_empty_page: Literal[False] = False
     """As dlt's default: the cursor says when the walk ends."""
 
-    not_carried: ClassVar[Mapping[str, str]] = {"cursor_body_path": BODY}
+    unsupported: ClassVar[Mapping[str, str]] = {"cursor_body_path": BODY}
 
     @model_validator(mode="after")
     def _one_end(self) -> Self:
@@ -136,7 +136,7 @@ class Cursor(PaginatorBase):
         return self
 
 
-class JsonLink(PaginatorBase):
+class JsonLinkConfig(PaginatorConfigBase):
     """Follows the link to the next page in the answer."""
 
     type: Literal["json_link", "json_response"] = "json_link"
@@ -146,7 +146,7 @@ class JsonLink(PaginatorBase):
     """Where the answer says with true or false whether there are more pages."""
 
 
-class HeaderLink(PaginatorBase):
+class HeaderLinkConfig(PaginatorConfigBase):
     """Follows the link to the next page in the header `Link`."""
 
     type: Literal["header_link"] = "header_link"
@@ -154,7 +154,7 @@ class HeaderLink(PaginatorBase):
     """The relation (`rel`) of the link to the next page."""
 
 
-class HeaderCursor(PaginatorBase):
+class HeaderCursorConfig(PaginatorConfigBase):
     """Sends back the cursor that came in a header."""
 
     type: Literal["header_cursor"] = "header_cursor"
@@ -164,14 +164,31 @@ class HeaderCursor(PaginatorBase):
     """The query parameter that takes the cursor."""
 
 
-class SinglePage(PaginatorBase):
+class SinglePageConfig(PaginatorConfigBase):
     """One answer holds everything."""
 
     type: Literal["single_page"] = "single_page"
 
 
 PAGINATORS = ByType(
-    (Offset, PageNumber, Cursor, JsonLink, HeaderLink, HeaderCursor, SinglePage),
-    not_carried={"auto": "a guessed paginator that is wrong loses rows; name the API's own"},
+    (
+        OffsetConfig,
+        PageNumberConfig,
+        CursorConfig,
+        JsonLinkConfig,
+        HeaderLinkConfig,
+        HeaderCursorConfig,
+        SinglePageConfig,
+    ),
+    unsupported={"auto": "a guessed paginator that is wrong loses rows; name the API's own"},
 )
-Paginator = Annotated[Offset | PageNumber | Cursor | JsonLink | HeaderLink | HeaderCursor | SinglePage, PAGINATORS]
+PaginatorConfig = Annotated[
+    OffsetConfig
+    | PageNumberConfig
+    | CursorConfig
+    | JsonLinkConfig
+    | HeaderLinkConfig
+    | HeaderCursorConfig
+    | SinglePageConfig,
+    PAGINATORS,
+]

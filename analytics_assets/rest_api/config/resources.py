@@ -11,8 +11,8 @@ from typing_extensions import Self
 
 from analytics_assets.rest_api.config.client import Headers
 from analytics_assets.rest_api.config.columns import Column, Columns, SchemaColumns
-from analytics_assets.rest_api.config.model import Model, OneOrMany, read_each, refusal
-from analytics_assets.rest_api.config.paginators import Paginator, SinglePage
+from analytics_assets.rest_api.config.model import Model, OneOrMany, read_each, validation_error
+from analytics_assets.rest_api.config.paginators import PaginatorConfig, SinglePageConfig
 from analytics_assets.rest_api.config.values import (
     FieldPath,
     Flag,
@@ -74,7 +74,7 @@ class Incremental(Model):
     lookback: Lookback | None = None
     """How much further back is read, for APIs that show rows late: `2 days` or `P2D`."""
 
-    not_carried: ClassVar[Mapping[str, str]] = {
+    unsupported: ClassVar[Mapping[str, str]] = {
         "initial_value": "history begins at `partitions.start`",
         "end_value": "a window ends where its partition does",
         "lag": "write `lookback`",
@@ -89,7 +89,7 @@ class Incremental(Model):
     @model_validator(mode="after")
     def _two_parameters(self) -> Self:
         if self.start_param and self.start_param == self.end_param:
-            raise refusal((("end_param",), "is `start_param` already: each takes one value"))
+            raise validation_error((("end_param",), "is `start_param` already: each takes one value"))
         return self
 
 
@@ -159,12 +159,12 @@ class EndpointDefaults(Model):
     """Where an answer holds the records: data, data.items, items[*].data, or $ if the answer is a bare list."""
     allow_missing_selector: Flag | None = None
     """Whether an answer without that place means no records; otherwise it is an error."""
-    paginator: Paginator | None = None
+    paginator: PaginatorConfig | None = None
     error_handler: ErrorHandler | None = None
     incremental: Incremental | None = None
     """Reads windows in place of everything; needs `partitions`."""
 
-    not_carried: ClassVar[Mapping[str, str]] = {
+    unsupported: ClassVar[Mapping[str, str]] = {
         "json": GET_ONLY,
         "data": GET_ONLY,
         "auth": "write `client.auth`: an API is signed in to in one way",
@@ -216,7 +216,7 @@ class Defaults(Model):
     """Whether ten rows are shown with each materialization; true if left out."""
     endpoint: EndpointDefaults = Field(default_factory=EndpointDefaults)
 
-    not_carried: ClassVar[Mapping[str, str]] = {
+    unsupported: ClassVar[Mapping[str, str]] = {
         "table_name": "a table is named as its resource",
         "merge_key": "write `primary_key`",
         "incremental": "write `endpoint.incremental`",
@@ -234,7 +234,7 @@ class Defaults(Model):
     @model_validator(mode="after")
     def _declared_once(self) -> Self:
         if self.columns is not None and self.schema_ is not None:
-            raise refusal((("schema",), "says what `columns` says: keep one of the two"))
+            raise validation_error((("schema",), "says what `columns` says: keep one of the two"))
         return self
 
 
@@ -255,7 +255,7 @@ class Endpoint(Model):
     headers: dict[str, Value] = Field(default_factory=dict)
     data_selector: str = "$"
     allow_missing_selector: bool = False
-    paginator: Paginator = SinglePage()
+    paginator: PaginatorConfig = SinglePageConfig()
     error_handler: ErrorHandler = ErrorHandler()
     incremental: Incremental | None = None
 

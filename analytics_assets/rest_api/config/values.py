@@ -76,7 +76,7 @@ class SecretRef(Model):
     )
 
     @model_validator(mode="after")
-    def _one(self) -> Self:
+    def _validate_one_of(self) -> Self:
         if (self.env is None) == (self.secret is None):
             raise ValueError("must be {env: NAME} or {secret: a.path.in.dlt.secrets}")
         return self

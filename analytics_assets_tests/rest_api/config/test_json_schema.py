@@ -16,7 +16,7 @@ from pydantic import TypeAdapter
 
 from analytics_assets.rest_api.config import Attributes, parse_config
 from analytics_assets.rest_api.errors import ConfigError
-from analytics_assets_tests.rest_api.config.sample import (
+from analytics_assets_tests.support.config_samples import (
     AUTH,
     EVERY_KEY,
     FIXTURES,
@@ -71,7 +71,7 @@ def test_the_json_schema_describes_each_key() -> None:
         "partitions",
         "schedule",
     }
-    cursor = schema["$defs"]["Cursor"]["properties"]
+    cursor = schema["$defs"]["CursorConfig"]["properties"]
     assert cursor["cursor_param"]["description"] == "The query parameter that takes the cursor."
     page_number = schema["$defs"]["PageNumber"]["properties"]
     assert page_number["base_page"]["description"] == "dlt's name for `start_from_page`."
@@ -121,7 +121,7 @@ def test_any_value_anywhere_is_a_configuration_or_a_clear_error() -> None:
         for odd in ODD:
             changed = replaced(document, place, odd)
             try:
-                parse_config(changed).merged()
+                parse_config(changed).resolved_resources()
             except ConfigError as error:
                 refused += str(error).splitlines()
             else:

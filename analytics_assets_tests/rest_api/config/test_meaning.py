@@ -9,35 +9,35 @@ from typing import Any
 import pytest
 
 from analytics_assets.rest_api.config import (
-    ApiKey,
-    Bearer,
+    ApiKeyConfig,
+    BearerConfig,
     Column,
-    Cursor,
+    CursorConfig,
     Endpoint,
     ErrorHandler,
-    HeaderLink,
+    HeaderLinkConfig,
     Incremental,
-    JsonLink,
-    OAuth2,
-    Offset,
-    PageNumber,
+    JsonLinkConfig,
+    OAuth2Config,
+    OffsetConfig,
+    PageNumberConfig,
     ResolvedResource,
     RestApiConfig,
     SecretRef,
-    SinglePage,
+    SinglePageConfig,
     StopCondition,
     load_config,
     parse_config,
 )
-from analytics_assets_tests.rest_api.config.sample import EVERY_KEY, FIXTURES, INCREMENTAL, PATH, edited, write
+from analytics_assets_tests.support.config_samples import EVERY_KEY, FIXTURES, INCREMENTAL, PATH, edited, write
 
 
 def env(name: str) -> SecretRef:
     return SecretRef(env=name)
 
 
-def oauth2(seed: str, **more: SecretRef) -> OAuth2:
-    return OAuth2(
+def oauth2(seed: str, **more: SecretRef) -> OAuth2Config:
+    return OAuth2Config(
         client_id=env(f"{seed}_CLIENT_ID"),
         client_secret=env(f"{seed}_CLIENT_SECRET"),
         token_url=env(f"{seed}_TOKEN_URL"),
@@ -55,17 +55,17 @@ def resource(name: str, path: str, paginator: Any, **endpoint: Any) -> ResolvedR
     )
 
 
-CURSOR = Cursor(
+CURSOR = CursorConfig(
     limit=50, cursor_param="offset", cursor_path="next", stop_condition=StopCondition(path="hasNext", operator="false")
 )
-OPPORTUNITY = {name: Column(kind="text") for name in ("id", "name", "contact")} | {
-    name: Column(kind="bigint") for name in ("createdAt", "updatedAt")
+OPPORTUNITY = {name: Column(data_type="text") for name in ("id", "name", "contact")} | {
+    name: Column(data_type="bigint") for name in ("createdAt", "updatedAt")
 }
 SEEDS = {
-    "seed_000": (oauth2("SEED_000"), [resource("resource_name", "/v1/resource", Offset(limit=100))]),
+    "seed_000": (oauth2("SEED_000"), [resource("resource_name", "/v1/resource", OffsetConfig(limit=100))]),
     "seed_001": (
-        ApiKey(name="api_key", api_key=env("SEED_001_API_KEY"), location="query"),
-        [resource("resource_name", "/v1/resource", Offset(limit=100))],
+        ApiKeyConfig(name="api_key", api_key=env("SEED_001_API_KEY"), location="query"),
+        [resource("resource_name", "/v1/resource", OffsetConfig(limit=100))],
     ),
     "seed_002": (
         oauth2("SEED_002", refresh_token=env("SEED_002_REFRESH_TOKEN")),
@@ -76,15 +76,15 @@ SEEDS = {
     ),
     "seed_003": (
         oauth2("SEED_003"),
-        [resource(name, f"/v1/{name}", Offset(limit=100)) for name in ("cash_drawers", "bank_accounts")],
+        [resource(name, f"/v1/{name}", OffsetConfig(limit=100)) for name in ("cash_drawers", "bank_accounts")],
     ),
     "seed_004": (
-        Bearer(token=env("SEED_004_API_TOKEN")),
+        BearerConfig(token=env("SEED_004_API_TOKEN")),
         [
             resource(
                 "resource_name",
                 "/v1/resource",
-                PageNumber(limit=2, page_param="page", start_from_page=1),
+                PageNumberConfig(limit=2, page_param="page", start_from_page=1),
                 data_selector="items.*.data",
                 params={"per_page": "2"},
             )
@@ -99,7 +99,7 @@ def test_a_seed_means_exactly_what_it_says(name: str) -> None:
     auth, resources = SEEDS[name]
     assert seed.client.base_url == env(f"{name.upper()}_BASE_URL")
     assert seed.client.auth == (auth,)
-    assert list(seed.merged()) == resources
+    assert list(seed.resolved_resources()) == resources
     assert (seed.partitions, seed.schedule, seed.sandbox) == (None, None, False)
 
 
@@ -108,7 +108,7 @@ def test_a_seed_means_exactly_what_it_says(name: str) -> None:
 
 def test_every_key_is_read() -> None:
     config = load_config(EVERY_KEY)
-    offsets, pages, cursors, json_links, header_links, _, singles = config.merged()
+    offsets, pages, cursors, json_links, header_links, _, singles = config.resolved_resources()
     assert [auth.type for auth in config.client.auth] == ["oauth2", "api_key", "bearer", "http_basic"]
     assert offsets.endpoint.params == {"a": "1", "b": "true", "c": "text", "filter[x][_gte]": "{start}"}
     assert offsets.endpoint.headers == {"X-A": "b"}
@@ -122,8 +122,8 @@ def test_every_key_is_read() -> None:
         lookback=timedelta(days=2),
     )
     assert offsets.columns == {
-        "createdAt": Column(kind="timestamp", format="epoch_ms", description="When it was made."),
-        "amount": Column(kind="decimal", precision=38, scale=9, nullable=False),
+        "createdAt": Column(data_type="timestamp", format="epoch_ms", description="When it was made."),
+        "amount": Column(data_type="decimal", precision=38, scale=9, nullable=False),
     }
     assert (offsets.primary_key, offsets.null_key, offsets.owners, offsets.tags, offsets.preview) == (
         ("id", "region"),
@@ -133,17 +133,17 @@ def test_every_key_is_read() -> None:
         False,
     )
     assert (offsets.schema_contract.data_type, pages.schema_contract.data_type) == ("discard_value", "freeze")
-    assert isinstance(pages.endpoint.paginator, PageNumber)
+    assert isinstance(pages.endpoint.paginator, PageNumberConfig)
     assert (pages.endpoint.paginator.start_from_page, pages.endpoint.paginator.first_page) == (1, 2)
-    assert pages.columns == {"a": Column(kind="text"), "b": Column(kind="timestamp", format="epoch_s")}
+    assert pages.columns == {"a": Column(data_type="text"), "b": Column(data_type="timestamp", format="epoch_s")}
     assert cursors.columns == {
-        "id": Column(kind="bigint", nullable=False),
-        "at": Column(kind="timestamp", format="iso8601"),
-        "tags": Column(kind="json"),
+        "id": Column(data_type="bigint", nullable=False),
+        "at": Column(data_type="timestamp", format="iso8601"),
+        "tags": Column(data_type="json"),
     }
-    assert isinstance(json_links.endpoint.paginator, JsonLink)
-    assert isinstance(header_links.endpoint.paginator, HeaderLink)
-    assert singles.endpoint.paginator == SinglePage(), "as `client.paginator` says"
+    assert isinstance(json_links.endpoint.paginator, JsonLinkConfig)
+    assert isinstance(header_links.endpoint.paginator, HeaderLinkConfig)
+    assert singles.endpoint.paginator == SinglePageConfig(), "as `client.paginator` says"
     assert singles.endpoint.path == "singles", "the resource's name, as in dlt"
     assert config.partitions is not None
     assert config.partitions.start == datetime(2026, 10, 1, 6)
@@ -186,24 +186,24 @@ def test_a_resource_wins_over_the_defaults() -> None:
             "partitions": {"cadence": "daily", "start": date(2026, 10, 1)},
         }
     )
-    other, plain, linked = config.merged()
+    other, plain, linked = config.resolved_resources()
     assert other == ResolvedResource(
         name="other",
         primary_key=("x", "y"),
-        columns={"b": Column(kind="double")},
+        columns={"b": Column(data_type="double")},
         tags={"b": "2"},
         endpoint=Endpoint(
             path="other",
             params={"a": "1", "b": "two"},
             headers={"X-A": "1", "X-B": "2"},
             data_selector="data",
-            paginator=Offset(limit=2),
+            paginator=OffsetConfig(limit=2),
             incremental=Incremental(end_param="until"),
             error_handler=ErrorHandler(backoff_factor=1),
         ),
     )
     assert (plain.endpoint.incremental, plain.write_disposition) == (None, "replace"), "null takes a default away"
-    assert linked.endpoint.paginator == HeaderLink()
+    assert linked.endpoint.paginator == HeaderLinkConfig()
 
 
 SYNONYMS = [
@@ -220,13 +220,13 @@ def test_dlt_names_of_auth(written: dict[str, Any], read: dict[str, Any]) -> Non
 
 
 PAGINATORS = [
-    ({"type": "page_number", "base_page": 1}, PageNumber(start_from_page=1)),
-    ({"type": "json_response", "next_url_path": "next"}, JsonLink(type="json_response", next_url_path="next")),
-    ("single_page", SinglePage()),
-    ({"type": "header_link", "total_rows_header": "X-Total"}, HeaderLink(total_rows_header="X-Total")),
+    ({"type": "page_number", "base_page": 1}, PageNumberConfig(start_from_page=1)),
+    ({"type": "json_response", "next_url_path": "next"}, JsonLinkConfig(type="json_response", next_url_path="next")),
+    ("single_page", SinglePageConfig()),
+    ({"type": "header_link", "total_rows_header": "X-Total"}, HeaderLinkConfig(total_rows_header="X-Total")),
     (
         {"type": "cursor", "cursor_path": "$.meta['next.at']", "cursor_param": "c", "stop_condition": "a.b IS empty"},
-        Cursor(
+        CursorConfig(
             cursor_path="$.meta['next.at']",
             cursor_param="c",
             stop_condition=StopCondition(path="a.b", operator="empty"),
@@ -237,7 +237,7 @@ PAGINATORS = [
 
 @pytest.mark.parametrize(("written", "read"), PAGINATORS)
 def test_paginators(written: object, read: object) -> None:
-    assert parse(endpoint={"paginator": written}).merged()[0].endpoint.paginator == read
+    assert parse(endpoint={"paginator": written}).resolved_resources()[0].endpoint.paginator == read
 
 
 MISSING = object()
@@ -257,26 +257,26 @@ def test_stop_conditions(operator: Any, ends: list[object], goes_on: list[object
 
 
 COLUMNS = [
-    ({"type": "boolean"}, Column(kind="bool")),
-    ({"type": ["null", "integer"]}, Column(kind="bigint")),
-    ({"type": "integer", "format": "epoch_s"}, Column(kind="timestamp", format="epoch_s")),
-    ({"type": "number", "format": "epoch_ms"}, Column(kind="timestamp", format="epoch_ms")),
-    ({"type": "string", "format": "date-time"}, Column(kind="timestamp", format="iso8601")),
-    ({"type": "string", "format": "%d.%m.%Y %H:%M"}, Column(kind="timestamp", format="%d.%m.%Y %H:%M")),
-    ({"type": "string", "format": "date"}, Column(kind="date")),
-    ({"type": ["object", "array", "null"]}, Column(kind="json")),
-    ({"data_type": "timestamp"}, Column(kind="timestamp", format="iso8601")),
-    ({"data_type": "timestamp", "format": "date"}, Column(kind="timestamp", format="date")),
-    ({"data_type": "date"}, Column(kind="date")),
-    ({"data_type": "decimal", "precision": 10, "scale": 2}, Column(kind="decimal", precision=10, scale=2)),
-    ({"data_type": "text", "nullable": False}, Column(kind="text", nullable=False)),
+    ({"type": "boolean"}, Column(data_type="bool")),
+    ({"type": ["null", "integer"]}, Column(data_type="bigint")),
+    ({"type": "integer", "format": "epoch_s"}, Column(data_type="timestamp", format="epoch_s")),
+    ({"type": "number", "format": "epoch_ms"}, Column(data_type="timestamp", format="epoch_ms")),
+    ({"type": "string", "format": "date-time"}, Column(data_type="timestamp", format="iso8601")),
+    ({"type": "string", "format": "%d.%m.%Y %H:%M"}, Column(data_type="timestamp", format="%d.%m.%Y %H:%M")),
+    ({"type": "string", "format": "date"}, Column(data_type="date")),
+    ({"type": ["object", "array", "null"]}, Column(data_type="json")),
+    ({"data_type": "timestamp"}, Column(data_type="timestamp", format="iso8601")),
+    ({"data_type": "timestamp", "format": "date"}, Column(data_type="timestamp", format="date")),
+    ({"data_type": "date"}, Column(data_type="date")),
+    ({"data_type": "decimal", "precision": 10, "scale": 2}, Column(data_type="decimal", precision=10, scale=2)),
+    ({"data_type": "text", "nullable": False}, Column(data_type="text", nullable=False)),
 ]
 
 
 @pytest.mark.parametrize(("written", "read"), COLUMNS)
 def test_columns(written: dict[str, Any], read: Column) -> None:
-    by_name = parse(columns={"a": written}).merged()[0].columns
-    in_list = parse(columns=[{"name": "a", **written}]).merged()[0].columns
+    by_name = parse(columns={"a": written}).resolved_resources()[0].columns
+    in_list = parse(columns=[{"name": "a", **written}]).resolved_resources()[0].columns
     assert by_name == in_list == {"a": read}
 
 
@@ -295,12 +295,12 @@ def test_a_json_schema_is_taken_as_it_is_found() -> None:
             "parent": {"type": "object", "properties": {"id": {"type": "anything"}}},
         },
     }
-    assert parse(schema=schema).merged()[0].columns == {
-        "id": Column(kind="bigint", nullable=False, description="The key."),
-        "mail": Column(kind="text"),
-        "seen": Column(kind="timestamp", format="iso8601"),
-        "born": Column(kind="date"),
-        "parent": Column(kind="json"),
+    assert parse(schema=schema).resolved_resources()[0].columns == {
+        "id": Column(data_type="bigint", nullable=False, description="The key."),
+        "mail": Column(data_type="text"),
+        "seen": Column(data_type="timestamp", format="iso8601"),
+        "born": Column(data_type="date"),
+        "parent": Column(data_type="json"),
     }
 
 
@@ -309,7 +309,9 @@ LOOKBACKS = [("2 days", 48), ("P2D", 48), ("PT6H", 6), ("6:00:00", 6), ("1 day, 
 
 @pytest.mark.parametrize(("written", "hours"), LOOKBACKS)
 def test_lookback(written: str, hours: int) -> None:
-    endpoint = parse(endpoint={"incremental": {"start_param": "s", "lookback": written}}).merged()[0].endpoint
+    endpoint = (
+        parse(endpoint={"incremental": {"start_param": "s", "lookback": written}}).resolved_resources()[0].endpoint
+    )
     assert endpoint.incremental is not None
     assert endpoint.incremental.lookback == timedelta(hours=hours)
 
@@ -318,7 +320,7 @@ def test_braces_and_templates_are_text(tmp_path: Path) -> None:
     text = edited(
         PATH, INCREMENTAL + "{cursor_path: $.at}\n        params: {q: '{start} {x} {{ 1/0 }} ${HOME}', l: 'a,b'}"
     )
-    (users,) = load_config(write(tmp_path, text)).merged()
+    (users,) = load_config(write(tmp_path, text)).resolved_resources()
     assert users.endpoint.params == {"q": "{start} {x} {{ 1/0 }} ${HOME}", "l": "a,b"}
     assert users.endpoint.incremental == Incremental(cursor_path="at")
 

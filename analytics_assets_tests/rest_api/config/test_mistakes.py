@@ -9,7 +9,7 @@ import pytest
 
 from analytics_assets.rest_api.config import load_config
 from analytics_assets.rest_api.errors import ConfigError
-from analytics_assets_tests.rest_api.config.sample import (
+from analytics_assets_tests.support.config_samples import (
     AUTH,
     BASE,
     CLIENT,

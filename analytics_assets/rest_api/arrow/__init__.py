@@ -1,0 +1,1 @@
+"""Records -> Arrow tables: column names, data types, table schema, windows."""

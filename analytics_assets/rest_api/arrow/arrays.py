@@ -1,0 +1,69 @@
+"""Values of records as Arrow arrays, for fields whose data type is known."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Sequence
+from itertools import accumulate
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+from msgspec import Raw
+
+from analytics_assets.rest_api.config import DataType
+from analytics_assets.rest_api.extract.json_decoding import EXACT_DIGITS, number
+from analytics_assets.rest_api.extract.records import STRICT
+
+SPACED = (b'": ', b", ", b"\n")
+
+
+def to_array(values: Sequence[Any], data_type: DataType | None, arrow: pa.DataType) -> pa.Array | None:
+    """The values of a field whose kind is known; None if some are not of the kind after all."""
+    try:
+        if data_type == "double":
+            return doubles(values)
+        if data_type == "json":
+            return json_texts(values)
+        return pa.array(values, arrow) if data_type in STRICT else None
+    except (ValueError, OverflowError):  # Arrow's errors among them
+        return None
+
+
+def doubles(values: Sequence[Raw]) -> pa.Array | None:
+    """JSON numbers as doubles; None if not all are numbers that a double holds with all their digits."""
+    texts = _texts(values)
+    parsed = texts.cast(pa.float64())
+    lengths = pc.binary_length(texts)
+    if pc.any(pc.is_inf(parsed)).as_py():
+        return None
+    if (pc.max(lengths).as_py() or 0) <= EXACT_DIGITS:
+        return parsed
+    odd = pc.and_(pc.greater(lengths, EXACT_DIGITS), pc.not_equal(parsed.cast(pa.string()), texts))
+    exact = all(type(number(text)) is float for text in texts.filter(odd).to_pylist())
+    return parsed if exact else None
+
+
+def json_texts(values: Sequence[Raw]) -> pa.Array | None:
+    """Objects and lists as their JSON, without the spaces between its parts; None if other values are among them."""
+    texts = _texts(values)
+    nested = pc.or_(pc.starts_with(texts, "{"), pc.starts_with(texts, "["))
+    return texts if pc.all(nested).as_py() is not False else None
+
+
+def _texts(values: Sequence[Raw]) -> pa.Array:
+    """The JSON of the values, null for null.
+
+    Raises:
+        pa.ArrowInvalid: it is no UTF-8.
+        OverflowError: it is more than an array takes.
+    """
+    data = b"".join(values)
+    if any(space in data for space in SPACED):
+        values = [Raw(msgspec.json.format(value, indent=-1)) for value in values]
+        data = b"".join(values)
+    ends = array("i", accumulate(map(len, values), initial=0))
+    written = pa.Array.from_buffers(pa.binary(), len(values), [None, pa.py_buffer(ends), pa.py_buffer(data)])
+    texts = written.cast(pa.string())  # checks that it is UTF-8
+    return pc.if_else(pc.equal(texts, "null"), None, texts) if b"null" in data else texts

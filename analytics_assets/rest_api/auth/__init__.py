@@ -1,0 +1,1 @@
+"""Credentials by name -> signed requests: static credentials, OAuth2, token stores."""

@@ -1,0 +1,1 @@
+"""Requests -> records: pagination, selectors, completeness checks, parallel reading."""

@@ -1,0 +1,111 @@
+"""The envelope of a response: what stands around the records, found by path and decoded only where it is read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from typing import Any, Final
+
+import msgspec
+from msgspec import Raw
+
+from analytics_assets.rest_api.errors import ConfigError
+from analytics_assets.rest_api.extract.json_decoding import BOM, decode
+
+MISSING: Final[Any] = object()
+
+Step = str | int | None  # a name, an index, or None for each of the children
+
+STEP = re.compile(
+    r"""(?:^|(?<!^)\.)(?:(?P<name>[^.\[\]*'"]+) | (?P<all>\*))
+      | \[(?P<each>\*)\]
+      | \[(?P<index>-?\d+)\]
+      | \[(?P<quote>['"])(?P<quoted>.*?)(?P=quote)\]""",
+    re.VERBOSE,
+)
+
+SHALLOW: msgspec.json.Decoder[Any] = msgspec.json.Decoder(dict[str, Raw] | list[Raw] | str | int | float | bool | None)
+
+
+@lru_cache(maxsize=256)
+def compile_path(path: str) -> tuple[Step, ...]:
+    """The steps of a JSONPath of names, indices and wildcards.
+
+    Raises:
+        ConfigError: the path is written in another way.
+    """
+    rest = re.sub(r"^\$(?:$|\.(?=[^.])|(?=\[))", "", path.strip())
+    steps: list[Step] = []
+    at = 0
+    while at < len(rest):
+        found = STEP.match(rest, at)
+        if not found:
+            raise ConfigError(
+                f"the path {path!r} cannot be read at {rest[at:]!r}: write names and indices as in `data.items`, "
+                "`data[0].next`, `['a.b'].c`; a selector also `items.*.data`, and `$` for all of the body"
+            )
+        at = found.end()
+        if found["index"] is not None:
+            steps.append(int(found["index"]))
+        else:
+            steps.append(None if found["all"] or found["each"] else found["name"] or found["quoted"])
+    return tuple(steps)
+
+
+class Envelope:
+    """An answer: records, cursors, links and totals are found in it by path, and only what is found is decoded."""
+
+    def __init__(self, body: bytes) -> None:
+        """Raises ResponseError if the body is no JSON."""
+        self.root: Any = Raw(body.removeprefix(BOM).lstrip())
+        self._opened: dict[int, Any] = {}
+        try:
+            self._open(self.root)
+        except (msgspec.DecodeError, ValueError, RecursionError):
+            self.root = decode(body)
+
+    def find(self, path: str) -> Any:
+        """The value at `path`, or MISSING. A name with dots of the body itself (`@odata.nextLink`) needs no quotes."""
+        value = self._child(self.root, path)
+        if value is MISSING:
+            value = self.root
+            for step in compile_path(path):
+                if step is None:
+                    raise ConfigError(f"the path {path!r} leads to many values where one is wanted: name an index")
+                value = self._child(value, step)
+        return decode(value) if isinstance(value, Raw) else value
+
+    def matches(self, steps: Iterable[Step]) -> Iterable[Any]:
+        """What the steps lead to, as it is written (Raw) or decoded; MISSING for each that leads nowhere."""
+        values: Iterable[Any] = [self.root]
+        for step in steps:
+            values = self._children(values, step)
+        return values
+
+    def _children(self, values: Iterable[Any], step: Step) -> Iterator[Any]:
+        for value in values:
+            if step is not None:
+                yield self._child(value, step)
+                continue
+            opened = self._open(value)
+            if isinstance(opened, (dict, list)):
+                yield from opened.values() if isinstance(opened, dict) else opened
+            else:
+                yield None if opened is None else MISSING
+
+    def _child(self, value: Any, step: str | int) -> Any:
+        opened = self._open(value)
+        if isinstance(opened, dict) and isinstance(step, str):
+            return opened.get(step, MISSING)
+        if isinstance(opened, list) and isinstance(step, int) and -len(opened) <= step < len(opened):
+            return opened[step]
+        return MISSING
+
+    def _open(self, value: Any) -> Any:
+        """The value, its children as they are written. A body that only Python's reader takes is decoded already."""
+        if not isinstance(value, Raw):
+            return value
+        if id(value) not in self._opened:
+            self._opened[id(value)] = SHALLOW.decode(value)
+        return self._opened[id(value)]

@@ -1,0 +1,1 @@
+"""HTTP: client (retries, rate limit, redirects), transport (libcurl), URLs."""

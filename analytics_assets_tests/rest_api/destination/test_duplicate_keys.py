@@ -1,0 +1,48 @@
+"""Keys that come twice are seen in what was fetched, before anything is loaded, whatever the destination."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import pytest
+
+from analytics_assets.rest_api.errors import DriftError
+from analytics_assets.rest_api.load import prepare, run
+from analytics_assets.sandbox import CursorPagination, Endpoint, OffsetPagination
+from analytics_assets_tests.rest_api.conftest import Shop
+from analytics_assets_tests.support.http_client import serving
+
+ROWS = [{"id": n % 8, "line": str(n // 8), "v": n} for n in range(10)]
+OFFSET = {"type": "offset", "limit": 4}
+CURSOR = {"type": "cursor", "cursor_param": "cursor", "cursor_path": "next"}
+
+
+def test_two_walks_tell_whether_rows_moved(any_shop: Shop, caplog: pytest.LogCaptureFixture) -> None:
+    with serving(Endpoint("/rows", ROWS, pagination=OffsetPagination())) as (_, url):
+        request = any_shop.request(url, endpoint={"paginator": OFFSET})
+        with pytest.raises(DriftError, match="2 of 10 rows have the key of another row"), prepare(request) as load:
+            run(load)
+        assert any_shop.tables() == set()
+        with caplog.at_level(logging.WARNING, "analytics_assets"):
+            any_shop.load(url, endpoint={"paginator": OFFSET})
+    assert any_shop.ids() == list(range(8))
+    assert ["all is read again" in message for message in caplog.messages] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("resource", "paginator", "loaded"),
+    [
+        ({"primary_key": ("id", "line")}, OFFSET, 10),
+        ({"primary_key": (), "write_disposition": "replace"}, OFFSET, 10),  # no key, nothing to compare
+        ({}, CURSOR, 8),  # a cursor holds its place: nothing moves under it
+    ],
+)
+def test_where_a_key_may_come_twice(
+    shop: Shop, caplog: pytest.LogCaptureFixture, resource: dict[str, Any], paginator: dict[str, Any], loaded: int
+) -> None:
+    pagination = CursorPagination(default_limit=4) if paginator is CURSOR else OffsetPagination()
+    with serving(Endpoint("/rows", ROWS, pagination=pagination)) as (_, url):
+        load = shop.load(url, endpoint={"paginator": paginator}, **resource)
+    assert load.pipeline.report.total_rows == loaded
+    assert not caplog.messages

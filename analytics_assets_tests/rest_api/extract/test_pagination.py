@@ -1,0 +1,349 @@
+"""Pagination: every kind brings exactly all rows, by one thread or by several; what would lose rows is an error."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from analytics_assets.rest_api import config
+from analytics_assets.rest_api.errors import ResponseError
+from analytics_assets.rest_api.extract.pagination import header_link
+from analytics_assets.rest_api.extract.reader import EndpointReader
+from analytics_assets.rest_api.http.client import HttpClient
+from analytics_assets.sandbox import (
+    CursorPagination,
+    Endpoint,
+    HeaderCursorPagination,
+    HeaderLinkPagination,
+    JsonLinkPagination,
+    OffsetPagination,
+    PageNumberPagination,
+    SinglePagePagination,
+    faults,
+)
+from analytics_assets.sandbox.pagination import Pagination
+from analytics_assets_tests.rest_api.conftest import Shop
+from analytics_assets_tests.support.http_client import serving
+
+ROWS = [{"id": n} for n in range(25)]
+A, B, C, D = ({"id": letter} for letter in "abcd")
+OFFSET = {"type": "offset", "limit": 10}
+NUMBER = {"type": "page_number"}
+CURSOR = {"type": "cursor", "cursor_param": "cursor", "cursor_path": "next"}
+LINK = {"type": "json_link", "next_url_path": "next"}
+Answers = list[Any]  # bodies, or a body with its headers
+
+
+def ids(url: str, paginator: Mapping[str, Any], *, threads: int = 1, **endpoint: Any) -> list[Any]:
+    """The ids that a walk brings, in the order of their arrival if there is one thread."""
+    described = config.Endpoint.model_validate(
+        {"path": "", "data_selector": "data", **endpoint, "paginator": paginator, "error_handler": {"max_retries": 0}}
+    )
+    walk = EndpointReader(described, HttpClient(url.rpartition("/")[0]), {}, threads=threads)
+    walk._url = url
+    return [record["id"] for page in walk.read_pages() for record in page.records]
+
+
+def scripted(answers: Answers, paginator: Mapping[str, Any], **endpoint: Any) -> tuple[list[Any], list[dict[str, str]]]:
+    """The ids of a walk through an API that gives these answers one after the other, and the parameters it was sent."""
+    with serving(Endpoint("/rows", []), strict=False) as (sandbox, url):
+        for answer in answers:
+            body, headers = answer if isinstance(answer, tuple) else (answer, {})
+            sandbox.faults.add(faults.body(json.dumps(body).encode(), headers=headers))
+        found = ids(url, paginator, **endpoint)
+        assert not sandbox.faults.unused()
+        assert all(record.fault for record in sandbox.requests)
+        return found, [dict(record.request.query) for record in sandbox.requests]
+
+
+# What an API offers, how it is described, and the requests that it takes one after the other.
+EXACT: list[tuple[Pagination, dict[str, Any], int]] = [
+    (SinglePagePagination(), {"type": "single_page"}, 1),
+    (SinglePagePagination(total_path="n"), {"type": "single_page", "total_rows_path": "n"}, 1),
+    (SinglePagePagination(total_header="X-Total"), {"type": "single_page", "total_rows_header": "x-total"}, 1),
+    (OffsetPagination(), OFFSET, 4),
+    (OffsetPagination(total_path="meta.total"), {**OFFSET, "total_path": "meta.total"}, 3),
+    (OffsetPagination(total_path="n"), {**OFFSET, "total_rows_path": "n"}, 3),
+    (OffsetPagination(total_header="X-Total"), {**OFFSET, "total_rows_header": "X-Total"}, 3),
+    (OffsetPagination(has_more_path="more"), {**OFFSET, "has_more_path": "more"}, 3),
+    (OffsetPagination(max_limit=7), OFFSET, 5),
+    (OffsetPagination(max_limit=7, total_path="n"), {**OFFSET, "total_path": "n"}, 4),
+    (OffsetPagination(max_limit=7, has_more_path="more"), {**OFFSET, "has_more_path": "more"}, 4),
+    (OffsetPagination(limit_param="n", offset_param="at"), {**OFFSET, "limit_param": "n", "offset_param": "at"}, 4),
+    (PageNumberPagination(default_limit=10), NUMBER, 4),
+    (PageNumberPagination(default_limit=10, base=1), {**NUMBER, "start_from_page": 1}, 4),
+    (
+        PageNumberPagination(default_limit=10, base=1, page_param="p"),
+        {**NUMBER, "start_from_page": 1, "page_param": "p"},
+        4,
+    ),
+    (
+        PageNumberPagination(base=1, limit_param="per"),
+        {**NUMBER, "start_from_page": 1, "limit_param": "per", "limit": 10},
+        4,
+    ),
+    (PageNumberPagination(default_limit=10, end_on_404=True), {**NUMBER, "end_on_404": True}, 4),
+    (PageNumberPagination(default_limit=10, pages_path="pages"), {**NUMBER, "total_path": "pages"}, 3),
+    (
+        PageNumberPagination(default_limit=10, base=1, pages_path="pages"),
+        {**NUMBER, "start_from_page": 1, "total_path": "pages"},
+        3,
+    ),
+    (PageNumberPagination(default_limit=10, has_more_path="more"), {**NUMBER, "has_more_path": "more"}, 3),
+    (PageNumberPagination(default_limit=10, total_path="n"), {**NUMBER, "total_rows_path": "n"}, 3),
+    (PageNumberPagination(default_limit=10, total_header="X-Total"), {**NUMBER, "total_rows_header": "X-Total"}, 3),
+    (PageNumberPagination(default_limit=10, total_path="n", end_on_404=True), {**NUMBER, "total_rows_path": "n"}, 3),
+    (PageNumberPagination(default_limit=10, pages_path="p", end_on_404=True), {**NUMBER, "total_path": "p"}, 3),
+    (PageNumberPagination(default_limit=10, has_more_path="m", end_on_404=True), {**NUMBER, "has_more_path": "m"}, 3),
+    (CursorPagination(default_limit=10), CURSOR, 3),
+    (CursorPagination(default_limit=10, last="absent"), CURSOR, 3),
+    (CursorPagination(default_limit=10, last="empty"), CURSOR, 3),
+    (CursorPagination(integers=True, cursor_path="p.next"), {**CURSOR, "cursor_path": "p.next", "limit": 10}, 3),
+    (CursorPagination(default_limit=10, has_more_path="more"), {**CURSOR, "has_more_path": "more"}, 3),
+    (CursorPagination(default_limit=10, has_more_path="more"), {**CURSOR, "stop_condition": "more is false"}, 3),
+    (CursorPagination(default_limit=10), {**CURSOR, "stop_condition": "next is null"}, 3),
+    (CursorPagination(default_limit=10, last="empty"), {**CURSOR, "stop_condition": "next is empty"}, 3),
+    (CursorPagination(default_limit=10, total_path="n"), {**CURSOR, "total_rows_path": "n"}, 3),
+    (JsonLinkPagination(default_limit=10), LINK, 3),
+    (
+        JsonLinkPagination(default_limit=10, relative=True, link_path="links.next"),
+        {**LINK, "next_url_path": "links.next"},
+        3,
+    ),
+    (JsonLinkPagination(default_limit=10, has_more_path="more"), {**LINK, "has_more_path": "more"}, 3),
+    (JsonLinkPagination(default_limit=10, total_path="n"), {**LINK, "total_rows_path": "n"}, 3),
+    (HeaderLinkPagination(default_limit=10), {"type": "header_link"}, 3),
+    (HeaderLinkPagination(default_limit=10, rel="after"), {"type": "header_link", "links_next_key": "after"}, 3),
+    (
+        HeaderLinkPagination(default_limit=10, total_header="X-Total"),
+        {"type": "header_link", "total_rows_header": "X-Total"},
+        3,
+    ),
+    (HeaderCursorPagination(default_limit=10), {"type": "header_cursor"}, 3),
+    (HeaderCursorPagination(default_limit=10, header="X-Next"), {"type": "header_cursor", "cursor_key": "x-next"}, 3),
+    (HeaderCursorPagination(default_limit=10, total_path="n"), {"type": "header_cursor", "total_rows_path": "n"}, 3),
+]
+
+
+@pytest.mark.parametrize(("offered", "described", "requests"), EXACT)
+def test_every_kind_brings_all_rows(offered: Pagination, described: dict[str, Any], requests: int) -> None:
+    with serving(Endpoint("/rows", ROWS, pagination=offered)) as (sandbox, url):
+        assert ids(url, described) == list(range(25))
+        assert len(sandbox.requests) == requests
+        assert sorted(ids(url, described, threads=4)) == list(range(25))
+    with serving(Endpoint("/rows", [], pagination=offered)) as (sandbox, url):
+        assert ids(url, described) == []
+        assert len(sandbox.requests) == 1
+
+
+@pytest.mark.parametrize("threads", [1, 4])
+@pytest.mark.parametrize("rows", [1, 9, 10, 11, 30, 203])
+def test_the_last_page_may_be_full_or_short(rows: int, threads: int) -> None:
+    for offered, described, _ in EXACT:
+        with serving(Endpoint("/rows", [{"id": n} for n in range(rows)], pagination=offered)) as (_, url):
+            assert sorted(ids(url, described, threads=threads)) == list(range(rows)), described
+
+
+@pytest.mark.parametrize(
+    ("offered", "described", "expected"),
+    [
+        (OffsetPagination(), {**OFFSET, "offset": 5}, range(5, 25)),
+        (OffsetPagination(total_path="n"), {**OFFSET, "offset": 5, "total_path": "n"}, range(5, 25)),
+        (OffsetPagination(), {**OFFSET, "maximum_offset": 20}, range(20)),
+        (OffsetPagination(total_path="n"), {**OFFSET, "maximum_offset": 10, "total_path": "n"}, range(10)),
+        (PageNumberPagination(default_limit=10), {**NUMBER, "page": 1}, range(10, 25)),
+        (PageNumberPagination(default_limit=10), {**NUMBER, "maximum_page": 2}, range(20)),
+        (
+            PageNumberPagination(default_limit=10, pages_path="n"),
+            {**NUMBER, "maximum_page": 1, "total_path": "n"},
+            range(10),
+        ),
+    ],
+)
+def test_a_walk_may_begin_later_and_end_earlier(
+    offered: Pagination, described: dict[str, Any], expected: range
+) -> None:
+    with serving(Endpoint("/rows", ROWS, pagination=offered)) as (_, url):
+        assert ids(url, described) == list(expected)
+        assert sorted(ids(url, described, threads=4)) == list(expected)
+
+
+def page(*rows: Any, **around: Any) -> dict[str, Any]:
+    return {"data": list(rows), **around}
+
+
+# Answers one after the other, and the ids that come of them.
+SCRIPTED: list[tuple[Answers, dict[str, Any], str]] = [
+    ([page(A, next=1), page(next=2), page(B, next=3), page()], CURSOR, "ab"),  # an empty page in the middle
+    ([page(A, next=0), page(B, next=1.5), page(C)], CURSOR, "abc"),
+    ([page(A, next="x", done=False), page(B, next="y", done=True)], {**CURSOR, "stop_condition": "done is true"}, "ab"),
+    ([page(A, next="x"), page(B, next="y", more=False)], {**CURSOR, "stop_condition": "more is false"}, "ab"),
+    ([page(A, next="x", a=1), page(B, next="y", a=None)], {**CURSOR, "stop_condition": "a is null"}, "ab"),
+    ([page(A, next="x", a=1), page(B, next="y")], {**CURSOR, "stop_condition": "a is null"}, "ab"),
+    ([page(A, next="x"), page(next="y")], {**CURSOR, "stop_condition": "data is empty"}, "a"),
+    ([page(A, next="x", more="True"), page(B, next="y", more="false")], {**CURSOR, "has_more_path": "more"}, "ab"),
+    ([page(A, next="?n=1"), page(next="?n=2"), page(B, next="")], LINK, "ab"),
+    ([page(A, n="3"), page(B, n=3), page(C, n=3)], {**OFFSET, "total_path": "n"}, "abc"),
+    ([page(A, n=2), page(B, n=3), page(C, n=3)], {**OFFSET, "total_path": "n"}, "abc"),  # rows are added meanwhile
+    ([page(A, n=2), page(B, n=2)], {**OFFSET, "offset": 1, "total_path": "n"}, "ab"),  # the first row has offset 1
+    ([page(B, n=2), page(n=2)], {**OFFSET, "offset": 1, "total_path": "n"}, "b"),  # or 0
+    ([page(A, B, n=9, next=1), page(C, n=3, next=2)], {**CURSOR, "total_rows_path": "n"}, "abc"),
+    ([page(A, n=1, next=1)], {**CURSOR, "total_rows_path": "n"}, "a"),  # all came: what is next does not count
+    ([page(A, more=True), page(more=True), page(B, more=False)], {**NUMBER, "has_more_path": "more"}, "ab"),
+    ([page(A, n=2), page(B, n=3), page(C, n=3)], {**NUMBER, "total_path": "n"}, "abc"),
+]
+
+
+@pytest.mark.parametrize(("answers", "paginator", "expected"), SCRIPTED)
+def test_answers_say_how_a_walk_goes_on(answers: Answers, paginator: dict[str, Any], expected: str) -> None:
+    assert "".join(scripted(answers, paginator)[0]) == expected
+
+
+def test_parameters_that_are_sent() -> None:
+    _, sent = scripted([page(A, next="a b&c=/+é"), page()], {**CURSOR, "limit": 5}, params={"q": "1"})
+    assert sent == [{"q": "1", "limit": "5"}, {"q": "1", "limit": "5", "cursor": "a b&c=/+é"}]
+    _, sent = scripted([page(A, next="?page=2&x=%26"), page()], LINK, params={"q": "1"})
+    assert sent == [{"q": "1"}, {"page": "2", "x": "&"}]  # a link stands for itself
+    _, sent = scripted([page(A, B), page(C), page()], {**OFFSET, "limit": 3})
+    assert [(each["offset"], each["limit"]) for each in sent] == [("0", "3"), ("2", "3"), ("3", "3")]
+    _, sent = scripted([page(A), page()], {**NUMBER, "limit": 7})
+    assert sent == [{"page": "0"}, {"page": "1"}]  # as in dlt: no limit_param, no limit
+
+
+LOST: list[tuple[Answers, dict[str, Any], str]] = [
+    ([page(A, next="x"), page(B, next="x")], CURSOR, "sent a cursor again"),
+    ([page(A, next="x"), page(B, next="y"), page(C, next="x")], CURSOR, "sent a cursor again"),
+    ([page(A, next="?n=1"), page(B, next="?n=1")], LINK, "sent a link again"),
+    ([page(A, next="?n=1"), page(B, next="?n=2"), page(C, next="?n=1")], LINK, "sent a link again"),
+    (
+        [(page(A), {"next": "x"}), (page(B), {"next": "x"})],
+        {"type": "header_cursor"},
+        "sent a cursor again",
+    ),
+    (
+        [(page(A), {"Link": '<?n=1>; rel="next"'}), (page(B), {"Link": '<?n=1>; rel="next"'})],
+        {"type": "header_link"},
+        "sent a link again",
+    ),
+    ([page(A, next=True)], CURSOR, "is a bool"),
+    ([page(A, next={"after": "secret"})], CURSOR, "is a dict"),
+    ([page(A, next=["secret"])], LINK, "is a list"),
+    ([page(A, next="http://example.com/rows")], LINK, "leads to another host"),
+    ([page(A, more=1)], {**CURSOR, "has_more_path": "more"}, "`has_more_path: more` leads to no true or false"),
+    ([page(A)], {**OFFSET, "has_more_path": "more"}, "`has_more_path: more` leads to no true or false"),
+    ([page(A)], {**OFFSET, "total_path": "n"}, "`total_path: n` leads to no whole number"),
+    ([page(A, n=-1)], {**OFFSET, "total_path": "n"}, "`total_path: n` leads to no whole number"),
+    ([page(A, n=True)], {**NUMBER, "total_path": "n"}, "`total_path: n` leads to no whole number"),
+    ([page(A)], {**CURSOR, "total_rows_path": "n"}, "`total_rows_path: n` leads to no whole number"),
+    ([page(A)], {**CURSOR, "total_rows_header": "X-N"}, "`total_rows_header: X-N` leads to no whole number"),
+    ([page(A, n=3), page(n=3)], {**OFFSET, "total_path": "n"}, "an empty page came at offset 1"),
+    ([page(A, n=3), page(B, n=2)], {**OFFSET, "total_path": "n"}, "`n` says 3 rows, and 2 came"),  # one was removed
+    ([page(A, B, n=1)], {**OFFSET, "total_path": "n"}, "`n` says 1 rows, and 2 came"),
+    ([page(A, n=3), page(B, n=2)], {**OFFSET, "total_rows_path": "n"}, "promised 3 rows and sent 2"),
+    ([page(A, n=3), page(B, n=2)], {**NUMBER, "total_path": "n"}, "`n` says 3 pages, and fewer were to be had"),
+    ([page(A), page(), page(B)], {**OFFSET, "limit": 1}, "the page at 1 is empty, and yet rows come after it"),
+    ([page(A), page(), page(B)], {**NUMBER, "limit": 1}, "the page at 1 is empty, and yet rows come after it"),
+    ([page(A), page(B), page(), page(C)], NUMBER, "the page at 2 is empty, and yet rows come after it"),
+    ([page(A, more=True), page(more=True)], {**OFFSET, "has_more_path": "more"}, "an empty page came at offset 1"),
+    ([page(A, n=3), page(n=3)], {**NUMBER, "total_path": "n"}, "page 1 is empty"),
+    ([page(A, n=3), page(n=3)], {**OFFSET, "total_rows_path": "n"}, "promised 3 rows and sent 1"),
+    ([page(A, n=3), page(n=3)], {**NUMBER, "total_rows_path": "n"}, "promised 3 rows and sent 1"),
+    ([page(A, n=3, next=1), page(B, n=3)], {**CURSOR, "total_rows_path": "n"}, "promised 3 rows and sent 2"),
+    ([page(A, n=1, next=1), page(B, n=3)], LINK | {"total_rows_path": "m"}, "leads to no whole number"),
+    ([page(A, n=2)], {"type": "single_page", "total_rows_path": "n"}, "promised 2 rows and sent 1"),
+    ([(page(A), {"X-N": "2"})], {"type": "header_link", "total_rows_header": "X-N"}, "promised 2 rows and sent 1"),
+    ([(page(A), {"X-N": "2"})], {"type": "header_cursor", "total_rows_header": "X-N"}, "promised 2 rows and sent 1"),
+    ([page(A), page(A)], OFFSET, "the same page came twice"),
+    ([page(A), page(A)], NUMBER, "the same page came twice"),
+    ([page(A), page(B), page(A)], OFFSET, "the same page came twice"),
+    ([page(A, more=True)] * 2, {**NUMBER, "has_more_path": "more"}, "the same page came twice"),
+    ([page(A, more=True), page(more=True), page(more=True)], {**NUMBER, "has_more_path": "more"}, "page 2 is empty"),
+]
+
+
+@pytest.mark.parametrize(("answers", "paginator", "problem"), LOST)
+def test_what_would_lose_rows_or_never_end_is_an_error(
+    answers: Answers, paginator: dict[str, Any], problem: str
+) -> None:
+    with pytest.raises(ResponseError, match=problem) as caught:
+        scripted(answers, paginator)
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("value", "target"),
+    [
+        ('<https://a/?p=2>; rel="next"', "https://a/?p=2"),
+        ("<https://a/?p=2>;rel=next", "https://a/?p=2"),
+        ('<https://a/?p=1>; rel="prev", <https://a/?p=3>; rel="next"', "https://a/?p=3"),
+        ('<https://a/?ids=1,2;3&p=2>; rel="first", <https://a/?ids=1,2;3&p=3>; rel="next"', "https://a/?ids=1,2;3&p=3"),
+        ('<https://a/?p=3>; rel="prev next"', "https://a/?p=3"),
+        ('<https://a/?p=3>; REL="Next"', "https://a/?p=3"),
+        ('<https://a/?p=3>; title="a, b; rel=\\"x\\""; rel="next"', "https://a/?p=3"),
+        ('<https://a/?p=3>; rel="next"; title="a, b"', "https://a/?p=3"),
+        ('<https://a/?p=3>; title="rel=next"; rel="last"', None),
+        ('<https://a/?p=3>; rel="nextish"', None),
+        ("<https://a/?p=3>", None),
+        ("", None),
+    ],
+)
+def test_link_headers(value: str, target: str | None) -> None:
+    assert header_link(value, "next") == target
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "paginator", "fault", "problem"),
+    [
+        ({"data_selector": "rows"}, NUMBER, None, r"`data_selector: rows` leads to nothing in .*\{data: list\[10\]\}"),
+        ({}, NUMBER, faults.error_object(), r"`data_selector: data` leads to nothing in .*\{error: \{code: int"),
+        ({}, NUMBER, faults.html(), "answered HTML or XML"),
+        ({}, NUMBER, faults.truncated(), "is no valid JSON"),
+        ({}, NUMBER, faults.body(b""), "is empty where JSON was expected"),
+        ({}, {**NUMBER, "end_on_404": True}, faults.status(404), "answered 404. Check `base_url` and `endpoint.path`"),
+        ({}, NUMBER, faults.status(403), "answered 403. The credentials are not allowed"),
+        ({}, NUMBER, faults.status(304), "answered 304"),
+    ],
+)
+def test_a_first_page_that_is_none_is_an_error(
+    endpoint: dict[str, Any], paginator: dict[str, Any], fault: faults.Kind | None, problem: str
+) -> None:
+    with serving(Endpoint("/rows", ROWS, pagination=PageNumberPagination(default_limit=10))) as (sandbox, url):
+        if fault:
+            sandbox.faults.add(fault, times=None)
+        with pytest.raises(ResponseError, match=rf"^GET {url}, page 1: .*{problem}"):
+            ids(url, paginator, **endpoint)
+    assert len(sandbox.requests) == 1
+
+
+def test_a_404_ends_a_walk_only_where_the_configuration_says_so() -> None:
+    endpoint = Endpoint("/rows", ROWS, pagination=PageNumberPagination(default_limit=10, end_on_404=True))
+    with serving(endpoint) as (_, url), pytest.raises(ResponseError, match="page 4: the API answered 404"):
+        ids(url, NUMBER)
+
+
+def test_a_missing_selector_may_mean_no_rows() -> None:
+    answers = [page(A, next=1), {"next": 2}, {"data": None, "next": 3}, page(B)]
+    assert scripted(answers, CURSOR, allow_missing_selector=True)[0] == ["a", "b"]
+    with pytest.raises(ResponseError, match="page 2: `data_selector: data` leads to nothing"):
+        scripted(answers, CURSOR)
+
+
+@pytest.mark.parametrize(
+    ("page_number", "kind"),
+    [(1, faults.status(500)), (2, faults.error_object()), (-1, faults.cut()), (-1, faults.truncated())],
+)
+def test_a_walk_that_fails_loads_nothing(shop: Shop, page_number: int, kind: faults.Kind) -> None:
+    endpoint = {"paginator": {**OFFSET, "total_path": "n"}}
+    with serving(Endpoint("/rows", ROWS, pagination=OffsetPagination(total_path="n"))) as (sandbox, url):
+        shop.load(url, endpoint=endpoint)
+        sandbox.set_rows("shop", "/rows", [{"id": n} for n in range(100, 145)])
+        sandbox.faults.add(kind, page=page_number, times=None)
+        with pytest.raises(ResponseError, match=rf"GET {url}"):
+            shop.load(url, endpoint=endpoint)
+        assert shop.ids() == list(range(25))
+        sandbox.faults.clear()
+        assert shop.load(url, endpoint=endpoint).statistics.rows == 45
+    assert shop.ids() == [*range(25), *range(100, 145)]

@@ -1,0 +1,252 @@
+"""Pages: which records a selector finds, what is an error instead, how exact the reading is."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from analytics_assets.rest_api.errors import ConfigError, ResponseError
+from analytics_assets.rest_api.extract.envelope import MISSING, Envelope
+from analytics_assets.rest_api.extract.json_decoding import decode
+from analytics_assets.rest_api.extract.selector import Selector, summary
+
+A, B, C = {"id": 1}, {"id": 2}, {"id": 3}
+
+FOUND: list[tuple[str, Any, list[dict[str, Any]]]] = [
+    ("data", {"data": [A, B]}, [A, B]),
+    ("data", {"data": []}, []),
+    ("data", {"data": A}, [A]),
+    ("$.data", {"data": [A]}, [A]),
+    ("data.items", {"data": {"items": [A, B]}}, [A, B]),
+    ("['data']['items']", {"data": {"items": [A]}}, [A]),
+    ("['a.b'].c", {"a.b": {"c": [A]}}, [A]),
+    ("pages[0].rows", {"pages": [{"rows": [A]}, {"rows": [B]}]}, [A]),
+    ("pages[-1].rows", {"pages": [{"rows": [A]}, {"rows": [B]}]}, [B]),
+    ("$", [A, B], [A, B]),
+    ("$", [], []),
+    ("$[*]", [A, B], [A, B]),
+    ("items.*.data", {"items": [{"data": A}, {"data": B}]}, [A, B]),
+    ("items.*.data", {"items": [{"data": [A, B]}, {"data": []}, {"data": [C]}]}, [A, B, C]),
+    ("items.*.data", {"items": {"x": {"data": A}, "y": {"data": [B, C]}}}, [A, B, C]),
+    ("items[*].data", {"items": {"x": {"data": [A]}}}, [A]),
+    ("items[*].data", {"items": [{"data": [A]}]}, [A]),
+    ("items.*.data", {"items": []}, []),
+    ("items.*.data", {"items": {}}, []),
+    ("a.b.*", {"a": {"b": [A, B]}}, [A, B]),
+    ("a.b.*", {"a": {"b": {"x": A, "y": [B, C]}}}, [A, B, C]),
+    ("a.b.*", {"a": {"b": [[A, B], [C]]}}, [A, B, C]),
+    ("a.*.*", {"a": [{"x": [A]}, {"y": B}]}, [A, B]),
+]
+
+# An answer, and what the error has to show of its shape.
+NOT_FOUND: list[tuple[str, Any, str]] = [
+    ("data", {"error": "no such thing", "code": 7}, "{error: str, code: int}"),
+    ("data", {"data": None}, "{data: null}"),
+    ("data", {"data": "text"}, "{data: str}"),
+    ("data", {"data": 5}, "{data: int}"),
+    ("data", {"data": [A, None]}, "null among the records"),
+    ("data", {"data": [A, 5, "x", 1.5]}, "float, int, str among the records"),
+    ("data", {"data": [[A]]}, "list among the records"),
+    ("data", [A], "list[1]"),
+    ("data", None, "null"),
+    ("data", "text", "str"),
+    ("data.items", {"data": [{"items": [A]}]}, "{data: list[1]}"),
+    ("data.items", {"data": {"rows": [A], "n": 1}}, "{data: {rows: list[1], n: int}}"),
+    ("data[2]", {"data": [A]}, "{data: list[1]}"),
+    ("$", {"error": "no"}, "{error: str}"),
+    ("$", A, "{id: int}"),
+    ("$", [[A]], "list among the records"),
+    ("items.*.data", {"items": [{"data": A}, {"error": "x"}]}, "{items: list[2]}"),
+    ("items.*.data", {"items": [{"data": A}, {"data": None}]}, "{items: list[2]}"),
+    ("items.*.data", {"items": {"x": {"data": A}, "count": 3}}, "{items: {x: {…}, count: int}}"),
+    ("items.*.data", {"items": "none"}, "{items: str}"),
+    ("a.b.*", {"a": {"b": {"id": 1, "name": "x"}}}, "{a: {b: {…}}}"),
+]
+
+
+@pytest.mark.parametrize(("selector", "answer", "records"), FOUND)
+def test_records(selector: str, answer: Any, records: list[dict[str, Any]]) -> None:
+    body = json.dumps(answer).encode()
+    assert Selector(selector).page(body).records == records
+    assert Selector(selector, allow_missing=True).page(body).records == records
+
+
+@pytest.mark.parametrize(("selector", "answer", "shape"), NOT_FOUND)
+def test_no_records(selector: str, answer: Any, shape: str) -> None:
+    with pytest.raises(ResponseError) as error:
+        Selector(selector).page(json.dumps(answer).encode())
+    assert shape in str(error.value)
+    assert f"data_selector: {selector}" in str(error.value)
+    assert "no such thing" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("selector", "answer", "records"),
+    [
+        ("data", {"error": "x"}, []),
+        ("data", {"data": None}, []),
+        ("data", None, []),
+        ("items.*.data", {"items": None}, []),
+        ("items.*.data", {"items": {"x": {"data": A}, "count": 3}}, [A]),
+    ],
+)
+def test_missing_is_allowed(selector: str, answer: Any, records: list[dict[str, Any]]) -> None:
+    assert Selector(selector, allow_missing=True).page(json.dumps(answer).encode()).records == records
+
+
+@pytest.mark.parametrize("answer", [{"data": 5}, {"data": ""}, {"data": [1]}, {"data": False}])
+def test_wrong_is_not_missing(answer: Any) -> None:
+    with pytest.raises(ResponseError):
+        Selector("data", allow_missing=True).page(json.dumps(answer).encode())
+
+
+@pytest.mark.parametrize("path", ["", "a..b", "$..a", "a[", "a[x]", "a.", ".a", "a[1:2]", "a[?(@.b)]", "a['b", "a*"])
+def test_unreadable_path(path: str) -> None:
+    if path == "":
+        assert Selector("").page(b"[]").records == []
+        return
+    with pytest.raises(ConfigError, match="cannot be read"):
+        Selector(path)
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("next", "abc"),
+        ("$.next", "abc"),
+        ("meta.total", 12),
+        ("meta['odd.name']", 1),
+        ('meta["odd.name"]', 1),
+        ("['@odata.next']", "u"),
+        ("@odata.next", "u"),
+        ("data[0].id", 1),
+        ("data[-1].id", 2),
+        ("none", None),
+        ("absent", MISSING),
+        ("meta.absent.deeper", MISSING),
+        ("none.deeper", MISSING),
+        ("data.id", MISSING),
+        ("data[5].id", MISSING),
+        ("next[0]", MISSING),
+    ],
+)
+def test_find(path: str, value: Any) -> None:
+    body = {"next": "abc", "none": None, "meta": {"total": 12, "odd.name": 1}, "@odata.next": "u", "data": [A, B]}
+    assert (
+        Envelope(json.dumps(body).encode()).find(path) is value
+        or Envelope(json.dumps(body).encode()).find(path) == value
+    )
+
+
+def test_find_wants_one_value() -> None:
+    with pytest.raises(ConfigError, match="many values"):
+        Envelope(b'{"data": [1]}').find("data[*]")
+
+
+def test_a_page_keeps_its_envelope() -> None:
+    page = Selector("data").page(b'{"data": [{"id": 1}], "next": "n"}')
+    assert (page.records, page.envelope.find("next")) == ([A], "n")
+
+
+EXACT: list[tuple[bytes, Any]] = [
+    (b"123456789012345678901234567890", 123456789012345678901234567890),
+    (b"-18446744073709551617", -18446744073709551617),
+    (b"9" * 4300, int("9" * 4300)),
+    (b"12.34", 12.34),
+    (b"1e3", 1000.0),
+    (b"0.30000000000000004", 0.30000000000000004),
+    (b"12345678901234567.89", Decimal("12345678901234567.89")),
+    (b"0.123456789012345678", Decimal("0.123456789012345678")),
+    (b"0.10000000000000000", 0.1),
+    (b"0.10000000000000001", 0.1),
+    (b"0.1000000000000001", 0.1000000000000001),
+    (b"0.100000000000000006", Decimal("0.100000000000000006")),
+    (b'"\\ud83d\\ude00"', "\U0001f600"),
+    (b'"cut \\ud83d"', "cut \ud83d"),
+    (b'"\\u0000"', "\0"),
+    (b'\xef\xbb\xbf{"a": 1}', {"a": 1}),
+    (b' \r\n\t{"a": 1}\n', {"a": 1}),
+    (b'{"a": 1, "a": 2}', {"a": 2}),
+    (b"[" * 500 + b"]" * 500, json.loads("[" * 500 + "]" * 500)),
+]
+
+
+@pytest.mark.parametrize(("body", "value"), EXACT)
+def test_exact(body: bytes, value: Any) -> None:
+    decoded = decode(body)
+    assert decoded == value
+    assert type(decoded) is type(value)
+
+
+REFUSED: list[tuple[bytes, str]] = [
+    (b"", "empty"),
+    (b" \n", "empty"),
+    (b"<!DOCTYPE html><html>secret-name</html>", "HTML"),
+    (b"\xef\xbb\xbf  <html>secret-name", "HTML"),
+    (b'{"data": [{"name": "secret-name"', "no valid JSON"),
+    (b'{"data": "secret-name', "no valid JSON"),
+    (b'{"data": []} secret-name', "Extra data at character 13"),
+    (b'{"data": [1,]}', "no valid JSON"),
+    (b"NaN", "NaN"),
+    (b'{"a": [Infinity]}', "Infinity"),
+    (b'{"a": -Infinity}', "-Infinity"),
+    (b'{"a": 1e400}', "beyond the range"),
+    (b"-1e400", "beyond the range"),
+    (b"9" * 4301, "more than 4300 digits"),
+    (b'{"a": "\xff secret-name"}', "not valid UTF-8 at byte 7"),
+    (b'"\xed\xa0\x80"', "not valid UTF-8"),
+    ('{"a": 1}'.encode("utf-16"), "not valid UTF-8"),
+    (b"[" * 100_000 + b"]" * 100_000, "nested deeper"),
+    (b'{"a":' * 100_000 + b"1" + b"}" * 100_000, "nested deeper"),
+    (b"01", "no valid JSON"),
+    (b'"\x01"', "no valid JSON"),
+    (b"\x00", "no valid JSON"),
+    (b"null null", "no valid JSON"),
+]
+
+
+@pytest.mark.parametrize(("body", "words"), REFUSED)
+def test_refused(body: bytes, words: str) -> None:
+    with pytest.raises(ResponseError) as error:
+        decode(body)
+    assert words in str(error.value)
+    assert "secret-name" not in str(error.value)
+    assert error.value.__cause__ is None
+    assert error.value.__suppress_context__ or error.value.__context__ is None
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda children: st.lists(children, max_size=4) | st.dictionaries(st.text(), children, max_size=4),
+    max_leaves=15,
+)
+
+
+@settings(deadline=None)
+@given(json_values)
+def test_all_json_is_read_as_the_standard_library_does(value: Any) -> None:
+    assert decode(json.dumps(value).encode()) == value
+    assert decode(json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass")) == value
+
+
+@settings(deadline=None)
+@given(st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**30), max_value=10**30, places=20))
+def test_no_digit_of_a_fraction_is_lost(value: Decimal) -> None:
+    decoded = decode(f"{value:f}".encode())
+    assert (
+        value in (Decimal(repr(decoded)), Decimal(f"{decoded:.17g}"))
+        if isinstance(decoded, float)
+        else decoded == value
+    )
+
+
+def test_summary_is_bounded_and_holds_names_of_fields_only() -> None:
+    assert summary({f"f{i}": i for i in range(12)}).endswith("f9: int, … 2 more}")
+    assert summary({"ann@example.com": {"ann smith": 1}, "x" * 100: 1}) == "{?: {?: int}, ?: int}"
+    assert summary({"a": {"b": {"c": 1}, "d": {}}}) == "{a: {b: {…}, d: {}}}"
+    assert summary({"a": True, "b": None, "c": Decimal(1), "d": 1.5}) == "{a: bool, b: null, c: float, d: float}"

@@ -1,0 +1,329 @@
+"""The HTTP client: what it asks again and when it gives up, how long it waits, what it counts."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import socket
+import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
+from email.utils import formatdate
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from analytics_assets.rest_api.config import ErrorHandler
+from analytics_assets.rest_api.errors import CredentialsError, ResponseError, UnavailableError
+from analytics_assets.rest_api.http.client import HttpClient, RateLimiter
+from analytics_assets.sandbox import ApiKey, Bearer, OAuth2, faults
+from analytics_assets.sandbox.faults import Kind
+from analytics_assets_tests.rest_api.conftest import Clock
+from analytics_assets_tests.support.auth import BEARER, BODY, OAUTH, QUERY_KEY, ROWS, SECRET, signed_in
+from analytics_assets_tests.support.http_client import serving
+
+
+def unused_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+@pytest.mark.parametrize(
+    ("handler", "retried"),
+    [
+        (ErrorHandler(), {429, 500, 502, 503, 504}),
+        (ErrorHandler(retry_on_status_codes=frozenset({404, 520})), {404, 520}),
+        (ErrorHandler(retry_on_status_codes=frozenset()), set()),
+        (ErrorHandler(max_retries=0), set()),
+    ],
+)
+def test_the_statuses_of_error_handler_are_retried_and_no_others(
+    clock: Clock, handler: ErrorHandler, retried: set[int]
+) -> None:
+    statuses = [400, 402, 403, 404, 405, 408, 409, 410, 418, 422, 425, 429, 451, 500, 501, 502, 503, 504, 520, 599]
+    with serving(ROWS) as (sandbox, url):
+        client = HttpClient(url, error_handler=handler)
+        for status in statuses:
+            sandbox.requests.clear()
+            sandbox.faults.clear()
+            sandbox.faults.add(faults.status(status), times=None)
+            assert client.get(url, {}).status == status
+            assert len(sandbox.requests) == (4 if status in retried else 1), status
+
+
+def test_nothing_is_sent_once_it_is_closed(clock: Clock) -> None:
+    """A thread may wait for its turn, or to try again, while the load fails in another one."""
+    with serving(ROWS) as (sandbox, url):
+        client = HttpClient(url)
+        clock.during = client.close
+        sandbox.faults.add(faults.status(503), times=None)
+        with pytest.raises(UnavailableError, match="was not sent: the load is over"):
+            client.get(url, {})
+        assert len(sandbox.requests) == 1
+
+
+CORRUPT_BODY: list[tuple[Kind, str]] = [
+    (faults.close(), "the connection was cut"),
+    (faults.reset(), "the connection was cut"),
+    (faults.drop_response(), "the connection was cut"),
+    (faults.cut(), "the connection was cut"),
+    (faults.cut(0), "the connection was cut"),
+    (faults.raw(b"what?\r\n\r\n"), "what came is no HTTP"),
+    (faults.body(b"{}", headers={"Content-Encoding": "gzip"}), "the compressed body is broken"),
+    (faults.slow(3600), "no answer within the read timeout"),
+]
+
+
+@pytest.mark.parametrize(("kind", "problem"), CORRUPT_BODY)
+def test_a_broken_connection_is_retried_then_told_without_query_and_secret(
+    clock: Clock, kind: Kind, problem: str
+) -> None:
+    with serving(ROWS) as (sandbox, url):
+        client = HttpClient(url, read_timeout=0.2)
+        sandbox.faults.add(kind, times=2)
+        assert json.loads(client.get(url, {"q": SECRET}).body) == BODY
+        assert (client.counters.requests, client.counters.retries) == (3, 2)
+        sandbox.faults.clear()
+        sandbox.faults.add(kind, times=None)
+        with pytest.raises(ResponseError) as caught:
+            client.get(url, {"q": SECRET}, {"X-Secret": SECRET})
+    assert str(caught.value) == f"GET {url} failed after 4 attempts: {problem}"
+    assert caught.value.__cause__ is None
+    assert caught.value.__suppress_context__
+    assert len(clock.waits) == 5
+
+
+def test_a_refused_connection_is_retried(clock: Clock) -> None:
+    base = f"http://127.0.0.1:{unused_port()}"
+    with pytest.raises(ResponseError, match=f"^GET {base}/rows failed after 4 attempts: the connection was refused$"):
+        HttpClient(base).get(f"{base}/rows", {"q": SECRET})
+
+
+def test_a_server_that_takes_no_connection_is_given_up_after_the_connect_timeout(clock: Clock) -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as server:
+        address = server.getsockname()
+        with socket.create_connection(address):  # the backlog is full: the kernel answers nobody else
+            client = HttpClient(f"http://{address[0]}:{address[1]}", connect_timeout=0.1)
+            with pytest.raises(ResponseError, match="no connection within the connect timeout"):
+                client.get(client.url("rows"), {})
+
+
+@pytest.mark.parametrize(
+    ("handler", "ceilings"),
+    [
+        (ErrorHandler(), [2, 4, 8]),
+        (ErrorHandler(backoff_factor=0.5, max_retries=4), [0.5, 1, 2, 4]),
+        (ErrorHandler(backoff_factor=0), [0, 0, 0]),
+        (ErrorHandler(backoff_factor=30, max_retries=5), [30, 60, 120, 120, 120]),
+    ],
+)
+def test_waits_double_up_to_a_bound_and_are_left_to_chance_by_half(
+    clock: Clock, handler: ErrorHandler, ceilings: list[float]
+) -> None:
+    with serving(ROWS) as (sandbox, url):
+        sandbox.faults.add(faults.status(500), times=None)
+        client = HttpClient(url, error_handler=handler)
+        client.get(url, {})
+        client.get(url, {})
+    assert client.counters.waited_seconds == pytest.approx(sum(clock.waits))
+    first, second = clock.waits[: len(ceilings)], clock.waits[len(ceilings) :]
+    assert all(wait <= ceiling <= 2 * wait for wait, ceiling in zip(first, ceilings, strict=True))
+    assert first != second or not handler.backoff_factor
+
+
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize(
+    ("retry_after", "wait"),
+    [
+        ("7", 7),
+        (" 7 ", 7),
+        ("0", 0),
+        (60.0, 60),  # a date, in so many seconds
+        (-60.0, 0),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", 300),
+        ("3600", 300),
+        ("9" * 5000, 300),
+        ("nonsense", None),
+        ("-5", None),
+        ("1.5", None),
+        ("", None),
+        ("Mon, 01 Jan 99999999 00:00:00 GMT", None),
+    ],
+)
+def test_retry_after_is_honoured_up_to_the_cap(
+    clock: Clock, status: int, retry_after: str | float, wait: float | None
+) -> None:
+    with serving(ROWS) as (sandbox, url):
+        value = formatdate(clock.now + retry_after, usegmt=True) if isinstance(retry_after, float) else retry_after
+        sandbox.faults.add(faults.status(status, headers={"Retry-After": value}))
+        client = HttpClient(url)
+        assert client.get(url, {}).status == 200
+    [waited] = clock.waits
+    assert client.counters.waited_seconds == waited
+    if wait is None:
+        assert 1 <= waited <= 2
+    else:
+        assert waited == pytest.approx(wait, abs=1)  # dates are in whole seconds
+
+
+def test_retry_after_may_be_longer_where_the_configuration_says_so(clock: Clock) -> None:
+    with serving(ROWS) as (sandbox, url):
+        sandbox.faults.add(faults.status(429, headers={"Retry-After": "80000"}))
+        HttpClient(url, error_handler=ErrorHandler(max_retry_after=86_400)).get(url, {})
+    assert clock.waits == [80_000]
+
+
+def test_a_429_holds_back_the_other_threads_of_the_client(clock: Clock) -> None:
+    with serving(ROWS) as (sandbox, url):
+        sandbox.faults.add(faults.status(429, headers={"Retry-After": "30"}))
+        client = HttpClient(url)
+
+        def another() -> None:
+            clock.during = lambda: None
+            client.get(url, {})
+
+        clock.during = another
+        client.get(url, {})
+    assert clock.waits[:2] == [30, 30]
+
+
+def test_requests_are_spaced_out(clock: Clock) -> None:
+    with serving(ROWS) as (_, url):
+        client = HttpClient(url, max_requests_per_second=4)
+        for _ in range(5):
+            client.get(url, {})
+    assert clock.waits == [0.25] * 4
+    assert client.counters.waited_seconds == 1
+    assert RateLimiter(None).wait() == 0
+
+
+def test_a_token_that_expires_while_the_client_waits_is_renewed(clock: Clock, tmp_path: Path) -> None:
+    oauth = OAuth2("id", "secret", lifetime=60)
+    with signed_in(OAUTH, oauth, tmp_path, clock) as (sandbox, client, url):
+        sandbox.faults.add(faults.status(429, headers={"Retry-After": "120"}))
+        assert client.get(url, {}).status == 200
+        paths = [(record.request.path, record.status) for record in sandbox.requests]
+    token, rows = "/shop/oauth/token", "/shop/rows"
+    assert paths == [(token, 200), (rows, 429), (token, 200), (rows, 200)]
+
+
+def test_a_refused_token_is_renewed_once(clock: Clock, tmp_path: Path) -> None:
+    with signed_in(OAUTH, OAuth2("id", "secret", token_uses=1), tmp_path, clock) as (sandbox, client, url):
+        assert [client.get(url, {}).status for _ in range(2)] == [200, 200]
+        assert [record.status for record in sandbox.requests] == [200, 200, 401, 200, 200]
+        sandbox.faults.add(faults.status(401), times=None)
+        sandbox.requests.clear()
+        with pytest.raises(CredentialsError, match=r"/rows answered 401 .*SHOP_CLIENT_ID, SHOP_CLIENT_SECRET"):
+            client.get(url, {"q": SECRET})
+        asked = [record for record in sandbox.requests if record.request.path == "/shop/rows"]
+    assert len(asked) == 2
+    assert clock.waits == []
+
+
+@pytest.mark.parametrize(
+    ("auth", "api_auth", "name"),
+    [(BEARER, Bearer(SECRET), "SHOP_API_TOKEN"), (QUERY_KEY, ApiKey(SECRET, name="key"), "SHOP_API_KEY")],
+)
+def test_a_401_to_what_cannot_be_renewed_names_the_variable(
+    clock: Clock, tmp_path: Path, auth: dict[str, Any], api_auth: ApiKey | Bearer, name: str
+) -> None:
+    with signed_in(auth, api_auth, tmp_path, clock) as (sandbox, client, url):
+        assert client.get(url, {}).status == 200
+        sandbox.faults.add(faults.status(401), times=None)
+        with pytest.raises(CredentialsError, match=rf"answered 401 \(unauthorized\)\. Check {name}:") as caught:
+            client.get(url, {})
+    assert len(sandbox.requests) == 2
+    assert SECRET not in str(caught.value)
+
+
+def test_an_api_without_credentials_answers_401_as_it_is(clock: Clock) -> None:
+    with serving(ROWS) as (sandbox, url):
+        sandbox.faults.add(faults.status(401))
+        assert HttpClient(url).get(url, {}).status == 401
+
+
+def test_what_a_load_costs_is_counted_exactly(clock: Clock) -> None:
+    plain = json.dumps(BODY).encode()
+    packed = faults.body(gzip.compress(plain), headers={"Content-Encoding": "gzip"})
+    error = b'{"error":"fault 429"}'
+    with serving(ROWS) as (sandbox, url):
+        sandbox.faults.add(packed)
+        sandbox.faults.add(faults.status(429, headers={"Retry-After": "3"}))
+        client = HttpClient(url)
+        assert client.get(url, {}).body == plain
+        client.get(url, {})
+        assert sandbox.requests[0].request.headers["accept-encoding"] == "gzip"
+    counters = client.counters
+    assert (counters.requests, counters.retries, counters.waited_seconds) == (3, 1, 3)
+    assert counters.bytes_received == len(plain) + len(error) + len(
+        json.dumps(BODY, ensure_ascii=False, separators=(",", ":")).encode()
+    )
+
+
+def test_threads_share_a_client() -> None:
+    with serving(ROWS) as (sandbox, url):
+        client = HttpClient(url)
+        with ThreadPoolExecutor(4) as threads:
+            bodies = list(threads.map(lambda _: client.get(url, {}).body, range(40)))
+    assert len(set(bodies)) == 1
+    assert client.counters.requests == len(sandbox.requests) == 40
+
+
+@pytest.mark.parametrize(
+    ("kind", "requests", "status"),
+    [
+        (faults.status(503), 2, 200),
+        (faults.status(400), 1, 400),
+        (faults.status(302, headers={"Location": "/elsewhere"}), 1, 302),
+        (faults.drop_response(), 1, None),  # it may have arrived, and have used a refresh token up
+    ],
+)
+def test_a_form_is_posted_again_only_if_it_did_not_arrive(
+    clock: Clock, kind: Kind, requests: int, status: int | None
+) -> None:
+    fields = {"grant_type": "client_credentials", "client_id": "id", "client_secret": SECRET}
+    with serving(ROWS, auth=OAuth2("id", SECRET)) as (sandbox, url):
+        token_url = url.replace("/rows", "/oauth/token")
+        sandbox.faults.add(kind, path="/oauth/token")
+        client = HttpClient(url)
+        if status is None:
+            with pytest.raises(ResponseError, match=f"^POST {token_url} failed after 1 attempts"):
+                client.post_form(token_url, fields, {})
+        else:
+            assert client.post_form(token_url, fields, {}).status == status
+    assert len(sandbox.requests) == requests
+    with pytest.raises(ResponseError, match="failed after 4 attempts: the connection was refused"):
+        client.post_form(f"http://127.0.0.1:{unused_port()}/token", fields, {})
+
+
+@pytest.mark.parametrize("encoding", ["identity", "gzip"])
+@pytest.mark.parametrize("over", [0, 1])
+def test_an_answer_is_taken_up_to_the_bound(encoding: str, over: int) -> None:
+    """However little of it comes over the wire; the connection of one that is cut off is not used again."""
+    content = bytes(10_000 + over)
+    packed = gzip.compress(content) if encoding == "gzip" else content
+    headers = {"Content-Encoding": encoding, "Content-Length": str(len(packed))}
+    with serving(ROWS) as (sandbox, url):
+        sandbox.faults.add(faults.body(packed, headers=headers))
+        client = HttpClient(url, max_page_bytes=10_000)
+        if over:
+            with pytest.raises(ResponseError, match=r"more than 10000 bytes: .*`client\.max_page_bytes` higher"):
+                client.get(url, {})
+        else:
+            assert client.get(url, {}).body == content
+        assert json.loads(client.get(url, {}).body) == BODY
+        assert len(sandbox.requests) == 2
+
+
+def test_a_bomb_does_not_fill_the_memory() -> None:
+    """A gigabyte in a megabyte: no more of it is unpacked than the bound."""
+    bomb = 1_000 * gzip.compress(bytes(1_000_000))
+    headers = {"Content-Encoding": "gzip", "Content-Length": str(len(bomb))}
+    with serving(ROWS) as (sandbox, url):
+        sandbox.faults.add(faults.body(bomb, headers=headers))
+        tracemalloc.start()
+        with pytest.raises(ResponseError, match="more than 1000000 bytes"):
+            HttpClient(url, max_page_bytes=1_000_000).get(url, {})
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert most < 30_000_000

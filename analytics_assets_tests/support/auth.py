@@ -1,0 +1,48 @@
+"""How tests of the HTTP client ask: an API that wants credentials, and clients that have them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from analytics_assets.rest_api import config
+from analytics_assets.rest_api.auth.authenticator import build_authenticator
+from analytics_assets.rest_api.auth.credentials import Secrets
+from analytics_assets.rest_api.auth.file_token_store import FileTokenStore
+from analytics_assets.rest_api.http.client import HttpClient
+from analytics_assets.sandbox import Api, ApiKey, Bearer, Endpoint, OAuth2, Sandbox, serve
+from analytics_assets_tests.rest_api.conftest import Clock
+
+SECRET = "s3cret/k=y"
+ROWS = Endpoint("/rows", [{"id": n, "name": "Zoë"} for n in range(3)], params=frozenset({"q", "filter[at][_gte]"}))
+BODY = {"data": list(ROWS.rows)}
+QUERY_KEY = {"type": "api_key", "name": "key", "api_key": {"env": "SHOP_API_KEY"}, "location": "query"}
+BEARER = {"type": "bearer", "token": {"env": "SHOP_API_TOKEN"}}
+OAUTH = {
+    "type": "oauth2",
+    "client_id": {"env": "SHOP_CLIENT_ID"},
+    "client_secret": {"env": "SHOP_CLIENT_SECRET"},
+    "token_url": {"env": "SHOP_TOKEN_URL"},
+}
+
+
+@contextmanager
+def signed_in(
+    auth: dict[str, Any], api_auth: ApiKey | Bearer | OAuth2, folder: Path, clock: Clock
+) -> Iterator[tuple[Sandbox, HttpClient, str]]:
+    """A sandbox whose API asks for credentials, and a client that has them."""
+    sandbox = Sandbox([Api("shop", [ROWS], auth=api_auth)], clock=clock.time)
+    with serve(sandbox) as url:
+        client = HttpClient(f"{url}/shop")
+        client.auth = build_authenticator(
+            config.Client.model_validate({"base_url": url, "auth": auth}),
+            api="shop",
+            secrets=Secrets(sandbox.variables(url)),
+            store=FileTokenStore(folder),
+            post_form=client.post_form,
+            clock=clock.time,
+        )
+        yield sandbox, client, f"{url}/shop/rows"
+        client.close()

@@ -16,6 +16,7 @@ from analytics_assets.rest_api.config.paginators import PaginatorConfig, SingleP
 from analytics_assets.rest_api.config.values import (
     FieldPath,
     Flag,
+    HintName,
     Lookback,
     Matches,
     Name,
@@ -159,6 +160,8 @@ class EndpointDefaults(Model):
     """Where an answer holds the records: data, data.items, items[*].data, or $ if the answer is a bare list."""
     allow_missing_selector: Flag | None = None
     """Whether an answer without that place means no records; otherwise it is an error."""
+    ignore_hints: Annotated[tuple[HintName, ...], OneOrMany()] | None = None
+    """Paths or header names of totals, tokens and flags in responses that do not mean "more rows"."""
     paginator: PaginatorConfig | None = None
     error_handler: ErrorHandler | None = None
     incremental: Incremental | None = None
@@ -255,6 +258,7 @@ class Endpoint(Model):
     headers: dict[str, Value] = Field(default_factory=dict)
     data_selector: str = "$"
     allow_missing_selector: bool = False
+    ignore_hints: tuple[str, ...] = ()
     paginator: PaginatorConfig = SinglePageConfig()
     error_handler: ErrorHandler = ErrorHandler()
     incremental: Incremental | None = None

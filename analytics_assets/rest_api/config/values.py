@@ -40,7 +40,8 @@ class Matches:
         return core_schema.no_info_after_validator_function(self.check, handler(source))
 
 
-Name = Annotated[str, Matches(r"[\s\S]*\S[\s\S]*", "text that is not blank")]
+NOT_BLANK = r"[\s\S]*\S[\s\S]*"
+Name = Annotated[str, Matches(NOT_BLANK, "text that is not blank")]
 HEADER_NAME = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 HeaderName = Annotated[str, Matches(HEADER_NAME, "the name of an HTTP header")]
 Count = Annotated[int, Field(strict=True, ge=1)]
@@ -64,6 +65,11 @@ FieldPath = Annotated[
     str,
     AfterValidator(lambda path: path.removeprefix("$.")),
     Matches(rf"{_KEY}(?:\.{_KEY})*", "a field of the records, or a path to one such as attributes.updatedAt"),
+]
+HintName = Annotated[
+    str,
+    AfterValidator(lambda path: path.removeprefix("$.")),
+    Matches(NOT_BLANK, "a path in the response such as meta.count, or the name of a header"),
 ]
 
 

@@ -112,6 +112,8 @@ def test_every_key_is_read() -> None:
     assert [auth.type for auth in config.client.auth] == ["oauth2", "api_key", "bearer", "http_basic"]
     assert offsets.endpoint.params == {"a": "1", "b": "true", "c": "text", "filter[x][_gte]": "{start}"}
     assert offsets.endpoint.headers == {"X-A": "b"}
+    assert offsets.endpoint.ignore_hints == ("meta.count", "X-Total-Count")
+    assert header_links.endpoint.ignore_hints == ("@odata.nextLink",)
     assert offsets.endpoint.incremental == Incremental(
         cursor_path="meta.updatedAt",
         start_param="s",
@@ -204,6 +206,17 @@ def test_a_resource_wins_over_the_defaults() -> None:
     )
     assert (plain.endpoint.incremental, plain.write_disposition) == (None, "replace"), "null takes a default away"
     assert linked.endpoint.paginator == HeaderLinkConfig()
+
+
+def test_ignored_hints_of_a_resource_replace_those_of_the_defaults() -> None:
+    def ignored(default: object, own: object) -> tuple[str, ...]:
+        config = parse(endpoint={"ignore_hints": own} if own is not MISSING else {}, defaults={"ignore_hints": default})
+        return config.resolved_resources()[0].endpoint.ignore_hints
+
+    assert ignored("count", MISSING) == ("count",)
+    assert ignored(["count"], ["next", "X-Total"]) == ("next", "X-Total")
+    assert ignored(["count"], []) == ()
+    assert ignored(["count"], None) == ()
 
 
 SYNONYMS = [
@@ -325,12 +338,19 @@ def test_braces_and_templates_are_text(tmp_path: Path) -> None:
     assert users.endpoint.incremental == Incremental(cursor_path="at")
 
 
-def parse(*, auth: object = None, endpoint: dict[str, Any] | None = None, **resource: Any) -> RestApiConfig:
+def parse(
+    *,
+    auth: object = None,
+    endpoint: dict[str, Any] | None = None,
+    defaults: dict[str, Any] | None = None,
+    **resource: Any,
+) -> RestApiConfig:
     client = {"base_url": "https://api.example.com", **({"auth": auth} if auth else {})}
     endpoint = {"data_selector": "data", "paginator": "single_page", **(endpoint or {})}
     return parse_config(
         {
             "client": client,
+            "resource_defaults": {"endpoint": defaults or {}},
             "resources": [{"name": "users", "primary_key": "id", "endpoint": endpoint, **resource}],
             "partitions": {"cadence": "daily", "start": "2026-10-01"},
         }

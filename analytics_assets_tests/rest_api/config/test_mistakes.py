@@ -62,6 +62,7 @@ WRONG = [
     (PATH, f"{PATH}\n        params: {{since: {{type: incremental, cursor_path: at}}}}", f"13 {USERS}.endpoint.params.since: dlt's incremental parameter is not carried here: write `start_param` in endpoint.incremental"),
     (PATH, "path: /v1/{resources.posts.id}/x", f"12 {USERS}.endpoint.path: dlt's placeholder {{resources...}} is not carried here: each resource is read on its own, not from the rows of another"),
     (PATH, f"{PATH}\n        method: POST", f"13 {USERS}.endpoint.method: must be 'GET'"),
+    (PATH, f"{PATH}\n        ignore_hints: [count, ' ']", f"13 {USERS}.endpoint.ignore_hints[1]: must be a path in the response such as meta.count, or the name of a header"),
     # Types and values
     (CLIENT, "base_url: 5", "4 attributes.client.base_url: must be text (in quotes, if it looks like a number) or {env: NAME}"),
     (CLIENT, "base_url: ftp://x", "4 attributes.client.base_url: must be a URL such as https://api.example.com/v1, or {env: NAME}"),

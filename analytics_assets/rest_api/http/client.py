@@ -14,9 +14,10 @@ from urllib.parse import urlencode
 from analytics_assets.rest_api.auth.authenticator import Authenticator
 from analytics_assets.rest_api.config import ErrorHandler
 from analytics_assets.rest_api.errors import CredentialsError, ResponseError, UnavailableError
+from analytics_assets.rest_api.http.error_reason import error_reason
 from analytics_assets.rest_api.http.transport import Response, Transport, TransportError
 from analytics_assets.rest_api.http.urls import BASE_URL, origin, resolve_reference, validate_url, with_query
-from analytics_assets.rest_api.redaction import redacted_request
+from analytics_assets.rest_api.redaction import redacted_request, redactor
 
 MAX_REDIRECTS = 5
 MAX_BACKOFF_SECONDS = 120.0
@@ -137,6 +138,10 @@ class HttpClient:
         validate_url(url, purpose="token_url", allow_insecure_http=self._allow_insecure_http)
         sent = {"Accept": "application/json", "Content-Type": "application/x-www-form-urlencoded", **headers}
         return self._retry("POST", url, {}, sent, urlencode(fields).encode())[1]
+
+    def error_reason(self, response: Response) -> str | None:
+        """The API's own reason for an error status: one line of at most 200 characters, secrets masked; or None."""
+        return error_reason(response.body, redactor(self.auth.secret_values() if self.auth else ()))
 
     def _retry(
         self, method: str, url: str, params: Mapping[str, str], headers: Mapping[str, str], body: bytes | None

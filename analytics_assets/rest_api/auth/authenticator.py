@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
-from analytics_assets.rest_api.auth.credentials import COPY_PASTE_HINT, Secrets, names_of, select_auth
+from analytics_assets.rest_api.auth.credentials import COPY_PASTE_HINT, FORBIDDEN_HINT, Secrets, names_of, select_auth
 from analytics_assets.rest_api.auth.file_token_store import FileTokenStore
 from analytics_assets.rest_api.auth.oauth2 import Grant, OAuth2Authenticator, PostForm, base64_text, set_header
 from analytics_assets.rest_api.auth.postgres_token_store import PostgresTokenStore
@@ -30,8 +30,8 @@ class Authenticator(Protocol):
     def refresh(self, credential_id: str) -> bool:
         """After a 401 to the credential `used`: whether there is another one now, to try again with."""
 
-    def rejection_hint(self) -> str:
-        """What a person is to do when the API answers 401 all the same."""
+    def rejection_hint(self, status: int) -> str:
+        """What to do when the API answers `status` (401 or 403) to a signed request; names the variables to check."""
 
     def secret_values(self) -> frozenset[str]:
         """All that must be masked in texts; grows as tokens are renewed, so ask when there is a text to mask."""
@@ -118,8 +118,8 @@ class StaticAuthenticator:
     def refresh(self, credential_id: str) -> bool:  # noqa: ARG002
         return False
 
-    def rejection_hint(self) -> str:
-        return f"Check {self.names}: the API does not accept what is set there, or it may not read this."
+    def rejection_hint(self, status: int) -> str:
+        return f"Check {self.names}: {FORBIDDEN_HINT if status == 403 else 'the API does not accept the value.'}"
 
     def secret_values(self) -> frozenset[str]:
         return self.secrets

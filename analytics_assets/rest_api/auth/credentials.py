@@ -11,6 +11,10 @@ from analytics_assets.rest_api.config import Auth, Client, SecretRef, Value
 from analytics_assets.rest_api.errors import CredentialsError
 
 COPY_PASTE_HINT = "Set it again: often a quotation mark, a space or an accent came along when it was pasted."
+FORBIDDEN_HINT = (
+    "the credentials may lack a permission. "
+    "APIs also answer 403 to a wrong token, or to a request for a field that may not be read."
+)
 
 
 class Secrets:

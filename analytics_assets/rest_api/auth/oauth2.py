@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 from urllib.parse import quote_plus, urlsplit
 
-from analytics_assets.rest_api.auth.credentials import Secrets, label, names_of, references
+from analytics_assets.rest_api.auth.credentials import FORBIDDEN_HINT, Secrets, label, names_of, references
 from analytics_assets.rest_api.auth.token_store import Token, TokenStore, TokenStoreError, digest, fingerprint
 from analytics_assets.rest_api.config import OAuth2Config, SecretRef
 from analytics_assets.rest_api.errors import CredentialsError, ResponseError, RestApiError, UnavailableError
@@ -144,7 +144,10 @@ class Grant:
         """What to do when a request was sent and no token came back: one that rotates may be used up by it."""
         if refresh_token is None:
             return "Try again later."
-        return f"This may have used up the refresh token. Try again; if that is answered invalid_grant, {self.reauthorize_hint}"
+        return (
+            "This may have used up the refresh token. Run again. "
+            f"If the endpoint then answers invalid_grant, {self.reauthorize_hint}"
+        )
 
 
 class OAuth2Authenticator:
@@ -173,8 +176,9 @@ class OAuth2Authenticator:
                 self._token = self._get_or_refresh(rejection_hint=credential_id)
             return self._token.id != credential_id
 
-    def rejection_hint(self) -> str:
-        return f"Check {self._grant.names}: the access token is not accepted, nor a renewed one, or may not read this."
+    def rejection_hint(self, status: int) -> str:
+        unauthorized = "the API does not accept the access token, nor a new one."
+        return f"Check {self._grant.names}: {FORBIDDEN_HINT if status == 403 else unauthorized}"
 
     def secret_values(self) -> frozenset[str]:
         return self._grant.secret_values.union(self._seen)

@@ -129,7 +129,7 @@ class HttpClient:
                 return response
             if renewed or not self.auth.refresh(credential_id):
                 raise CredentialsError(
-                    f"{redacted_request(url)} answered 401 (unauthorized). {self.auth.rejection_hint()}"
+                    f"{redacted_request(url)} answered 401 (unauthorized). {self.auth.rejection_hint(401)}"
                 )
             renewed = True
 

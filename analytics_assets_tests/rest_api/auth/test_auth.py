@@ -247,7 +247,9 @@ def test_static_credentials(
     assert signed == (params, headers)
     assert signer.secret_values() == hidden
     assert signer.refresh(used) is False
-    assert [name for name in environ if name in signer.rejection_hint()]
+    for status in (401, 403):
+        assert [name for name in environ if name in signer.rejection_hint(status)]
+    assert "APIs also answer 403 to a wrong token" in signer.rejection_hint(403)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -420,7 +422,8 @@ def test_an_endpoint_that_issues_the_same_token_again_has_nothing_to_try(server:
     signer = authenticator(tmp_path, server.environ)
     server.answers.extend([(200, {"access_token": "acc3ss-same"})] * 2)
     assert refresh(signer) is False
-    assert "API_CLIENT_ID, API_CLIENT_SECRET, API_TOKEN_URL" in signer.rejection_hint()
+    assert "API_CLIENT_ID, API_CLIENT_SECRET, API_TOKEN_URL" in signer.rejection_hint(401)
+    assert "API_CLIENT_ID, API_CLIENT_SECRET, API_TOKEN_URL: the credentials may lack" in signer.rejection_hint(403)
 
 
 @EVERY_STORE

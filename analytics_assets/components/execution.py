@@ -10,8 +10,6 @@ from datetime import datetime, timezone
 from typing import Any
 
 import dagster as dg
-from dagster_dlt import DagsterDltTranslator
-from dagster_dlt.translator import DltResourceTranslatorData
 
 from analytics_assets.components.checks import check_results, failed_checks
 from analytics_assets.components.failures import step_failure
@@ -23,17 +21,7 @@ from analytics_assets.components.retries import Retries
 from analytics_assets.rest_api.arrow.converter import Statistics
 from analytics_assets.rest_api.config import Client, ResolvedResource
 from analytics_assets.rest_api.errors import ConfigError, RestApiError, TypeChangeError
-from analytics_assets.rest_api.load import LOADER_FILE_FORMAT, Load, LoadRequest, load_table
-
-
-class Translator(DagsterDltTranslator):
-    """Says which asset a dlt resource is: the one with the spec."""
-
-    def __init__(self, spec: dg.AssetSpec) -> None:
-        self._spec = spec
-
-    def get_asset_spec(self, data: DltResourceTranslatorData) -> dg.AssetSpec:  # noqa: ARG002
-        return self._spec
+from analytics_assets.rest_api.load import LoadRequest, LoadResult, load_table
 
 
 def run_step(
@@ -59,10 +47,7 @@ def run_step(
         windowed = not request.full_refresh and resource.endpoint.incremental is not None
         for chunk in requested_chunks(context, spec.key, size=chunk_size) if windowed else [None]:
             began, clock = datetime.now(timezone.utc), time.monotonic()
-            load, events = load_table(
-                replace(request, window=chunk.window if chunk else None),
-                lambda load: run_load(context, load, spec, target),
-            )
+            load = load_table(replace(request, window=chunk.window if chunk else None))
             seconds = time.monotonic() - clock
             done.append(load.statistics)
             metadata = load_metadata(load, seconds=seconds, sandbox=sandbox)
@@ -70,7 +55,7 @@ def run_step(
             if request.full_refresh and isinstance(spec.partitions_def, dg.TimeWindowPartitionsDefinition):
                 mark_windows(context, spec.key, spec.partitions_def, began=began, metadata=metadata)
             elif chunk is None or chunk.partitions == context.partition_keys:
-                yield from (event._replace(metadata=metadata) for event in events)
+                yield dg.MaterializeResult(asset_key=spec.key, metadata=metadata)
             else:
                 mark_chunk(context, spec.key, chunk, metadata=metadata)
     except RestApiError as error:
@@ -81,18 +66,6 @@ def run_step(
         failure = step_failure(context, spec.key, error, Retries.from_environment(os.environ))
         raise failure from failure.__cause__
     yield from check_results(check_specs, done)
-
-
-def run_load(context: dg.AssetExecutionContext, load: Load, spec: dg.AssetSpec, target: WarehouseResource) -> list[Any]:
-    """The events of one load, as dagster-dlt gives them."""
-    events = target.run(
-        context=context,
-        dlt_source=load.source,
-        dlt_pipeline=load.pipeline,
-        dagster_dlt_translator=Translator(spec),
-        loader_file_format=LOADER_FILE_FORMAT,
-    )
-    return list(events)
 
 
 def build_request(
@@ -157,10 +130,10 @@ def mark_windows(
     context.log_event(dg.AssetMaterialization(key, partition=ended[-1] if ended else None, metadata=metadata))
 
 
-def summary(key: dg.AssetKey, load: Load, *, seconds: float) -> str:
+def summary(key: dg.AssetKey, load: LoadResult, *, seconds: float) -> str:
     """The one line that a load leaves in the console."""
-    statistics, report = load.statistics, load.pipeline.report
-    window = str(load.request.window) if load.request.window else "all history"
+    statistics, report = load.statistics, load.table
+    window = str(load.window) if load.window else "all history"
     left_out = "".join(
         f", {count} {what} left out"
         for count, what in (

@@ -12,7 +12,7 @@ from analytics_assets.rest_api.arrow.column_names import column_name
 from analytics_assets.rest_api.config import ResolvedResource
 
 if TYPE_CHECKING:
-    from analytics_assets.rest_api.load import Load
+    from analytics_assets.rest_api.load import LoadResult
 
 
 def declared_schema(resource: ResolvedResource) -> dg.TableSchema | None:
@@ -35,9 +35,9 @@ def column_schema(resource: ResolvedResource, kinds: Mapping[str, str]) -> dg.Ta
     return dg.TableSchema(columns=columns)
 
 
-def load_metadata(load: Load, *, seconds: float, sandbox: bool) -> dict[str, Any]:
+def load_metadata(load: LoadResult, *, seconds: float, sandbox: bool) -> dict[str, Any]:
     """A materialization's metadata. Seconds of the API are summed over the requests, which may run at once."""
-    statistics, counters, report, request = load.statistics, load.counters, load.pipeline.report, load.request
+    statistics, counters, report, request = load.statistics, load.metrics, load.table, load.request
     metadata: dict[str, Any] = {
         "dagster/table_name": report.name,
         "dagster/row_count": report.total_rows,
@@ -47,7 +47,7 @@ def load_metadata(load: Load, *, seconds: float, sandbox: bool) -> dict[str, Any
         "rows_loaded": statistics.rows,
         "rows_outside_window": statistics.rows_outside_window,
         "rows_without_key": statistics.rows_without_key,
-        "mode": load.pipeline.plan.mode,
+        "mode": load.mode,
         "window": str(request.window) if request.window else "all history",
         "pages": statistics.pages,
         "requests": counters.requests,
@@ -57,7 +57,7 @@ def load_metadata(load: Load, *, seconds: float, sandbox: bool) -> dict[str, Any
         "api_seconds": round(counters.api_seconds, 3),
         "seconds": round(seconds, 3),
         "rows_per_second": round(statistics.rows / seconds, 1) if seconds else 0.0,
-        "new_columns": ", ".join(name for name in statistics.new_columns if name not in load.stored) or "none",
+        "new_columns": ", ".join(load.new_columns) or "none",
         "changed_columns": ", ".join(f"{old} -> {', '.join(new)}" for old, new in statistics.changed_columns.items())
         or "none",
         "source": "sandbox: invented data" if sandbox else "API",

@@ -1,17 +1,16 @@
-"""One resource, one window, one table: everything a load needs, put together when it runs."""
+"""One load: one resource, one window, one table."""
 
 from __future__ import annotations
 
 import gc
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal
 
 from dlt.common.exceptions import DltException
-from dlt.common.pipeline import LoadInfo
 from dlt.extract import DltSource
 
 from analytics_assets.rest_api.arrow.column_names import column_name
@@ -27,6 +26,7 @@ from analytics_assets.rest_api.destination.merge_sql import Mode, Plan
 from analytics_assets.rest_api.destination.pipeline import (
     PREVIEW_ROWS,
     ResourcePipeline,
+    TableReport,
     resource_pipeline,
     translate_error,
 )
@@ -38,16 +38,26 @@ from analytics_assets.rest_api.redaction import redactor
 from analytics_assets.rest_api.windows import FORMAT_UNITS, Window
 
 gc.freeze()  # what is imported stays: each search for garbage in it, and the one at exit, takes a tenth of a second
-T = TypeVar("T")
 MAX_READ_ATTEMPTS = 3
 LOADER_FILE_FORMAT: Literal["parquet"] = "parquet"
 
 
 @dataclass(frozen=True)
 class LoadRequest:
-    """What is asked of a load. Without a window the whole resource is walked; a full refresh replaces its table.
+    """What to load, from where and into which table.
 
-    `sliced` says that a window may be walked in slices.
+    Attributes:
+        api: Name of the API; its credentials' variables begin with it.
+        client: Base URL, authentication and rate limits.
+        resource: The endpoint and its table, with defaults applied.
+        warehouse: The destination.
+        dataset: The schema that the table is in.
+        environ: Where variables and secrets are read from, such as `os.environ`.
+        window: Time range to load; None reads the whole resource.
+        full_refresh: Whether to read all history and create the table anew.
+        use_slices: Whether the window may be split into time slices that are read in parallel.
+        token_dir: Folder of the token store; by default the warehouse's state folder.
+        log: Receives progress, retries and warnings.
     """
 
     api: str
@@ -58,17 +68,18 @@ class LoadRequest:
     environ: Mapping[str, str]
     window: Window | None = None
     full_refresh: bool = False
-    sliced: bool = True
+    use_slices: bool = True
     token_dir: Path | None = None
     log: logging.Logger = field(default_factory=lambda: logging.getLogger("analytics_assets"))
 
     @property
     def mode(self) -> Mode:
+        """How rows are written: a full refresh always replaces the table."""
         return "replace" if self.full_refresh else self.resource.write_disposition
 
     @property
     def read_window(self) -> Window | None:
-        """The window as it is read: with the lookback."""
+        """The window with the lookback: the time range that is requested from the API."""
         incremental = self.resource.endpoint.incremental
         if self.window is None or incremental is None:
             return None
@@ -76,47 +87,103 @@ class LoadRequest:
 
 
 @dataclass(frozen=True)
-class Load:
-    """A load that is ready to run: `pipeline.run(source, loader_file_format=LOADER_FILE_FORMAT)` runs it."""
+class LoadResult:
+    """What a load did.
+
+    Attributes:
+        request: The request; `use_slices` is False if the slices were given up.
+        table: The table after the load: name, columns, number of rows, preview.
+        statistics: Rows and pages read, rows discarded, columns that changed.
+        metrics: Requests, retries, bytes and seconds of the API.
+        new_columns: Columns that the table did not have before, sorted.
+        load_id: The `_dlt_load_id` of the rows; None if nothing was written.
+    """
+
+    request: LoadRequest
+    table: TableReport
+    statistics: Statistics
+    metrics: RequestMetrics
+    new_columns: tuple[str, ...]
+    load_id: str | None
+
+    @property
+    def rows(self) -> int:
+        """Number of rows written to the table."""
+        return self.statistics.rows
+
+    @property
+    def mode(self) -> Mode:
+        return self.request.mode
+
+    @property
+    def window(self) -> Window | None:
+        return self.request.window
+
+
+@dataclass(frozen=True)
+class PreparedLoad:
+    """A load that is ready to run, with its temporary folder and connections open."""
 
     request: LoadRequest
     pipeline: ResourcePipeline
     source: DltSource
     statistics: Statistics
-    counters: RequestMetrics
-    stored: Mapping[str, ColumnType]
+    metrics: RequestMetrics
+    stored_columns: Mapping[str, ColumnType]
+
+    def run(self) -> LoadResult:
+        """Extract, normalize and load.
+
+        Raises:
+            dlt.common.exceptions.DltException: The load failed; `prepare` translates it.
+        """
+        info = self.pipeline.run(self.source, loader_file_format=LOADER_FILE_FORMAT)
+        return LoadResult(
+            request=self.request,
+            table=self.pipeline.report,
+            statistics=self.statistics,
+            metrics=self.metrics,
+            new_columns=tuple(name for name in self.statistics.new_columns if name not in self.stored_columns),
+            load_id=next(iter(info.loads_ids), None),
+        )
 
 
-def load_table(request: LoadRequest, execute: Callable[[Load], T]) -> tuple[Load, T]:
-    """Prepares a load and executes it; from the start again, a few times, where rows moved while they were read.
+def load_table(request: LoadRequest) -> LoadResult:
+    """Read an endpoint and load its rows into their table, in one transaction.
+
+    Reads again, up to MAX_READ_ATTEMPTS times, if rows moved between pages while they were read.
 
     Raises:
-        RestApiError: whatever went wrong in it, told for people. The table's rows are as they were.
+        RestApiError: The load failed; the table was not changed. The message says what to do, and holds no secret.
     """
-    overlap = DuplicateKeyCheck(request.resource.name, request.log)
-    for walk in range(1, MAX_READ_ATTEMPTS + 1):
+    duplicate_keys = DuplicateKeyCheck(request.resource.name, request.log)
+    for attempt in range(1, MAX_READ_ATTEMPTS + 1):
         try:
-            with prepare(request, overlap) as load:
-                return load, execute(load)
+            with prepare(request, duplicate_keys) as load:
+                return load.run()
         except DriftError as error:
-            if walk == MAX_READ_ATTEMPTS:
+            if attempt == MAX_READ_ATTEMPTS:
                 raise DriftError(
-                    f"{error}. So it went in {walk} walks: read when less changes, in smaller windows, or by a cursor "
-                    "if the API has one"
+                    f"{error}. This happened in each of {attempt} attempts. Read when less data changes, in smaller "
+                    "windows, or with a cursor paginator if the API has one"
                 ) from None
             if isinstance(error, SliceError):
-                request = replace(request, sliced=False)
-            how = "" if request.sliced else ", by the window as a whole. `max_concurrency: 1` does so at once"
-            request.log.warning(f"{request.resource.name}: {error}. Nothing was loaded; all is read again{how}")
-    raise AssertionError("unreachable: the last walk returns or raises")
+                request = replace(request, use_slices=False)
+            how = "" if request.use_slices else ", without slices. `max_concurrency: 1` does this from the start"
+            request.log.warning(f"{request.resource.name}: {error}. Nothing was loaded; reading again{how}")
+    raise AssertionError("unreachable: the last attempt returns or raises")
 
 
 @contextmanager
-def prepare(request: LoadRequest, overlap: DuplicateKeyCheck | None = None) -> Iterator[Load]:
-    """A load, ready to run; its working folder and connections live as long as the context.
+def prepare(request: LoadRequest, duplicate_keys: DuplicateKeyCheck | None = None) -> Iterator[PreparedLoad]:
+    """A load that is ready to run; its temporary folder and connections are closed with the context.
+
+    Args:
+        request: What to load.
+        duplicate_keys: Compares the keys of several attempts; by default a new check.
 
     Raises:
-        RestApiError: whatever went wrong in it, told for people.
+        RestApiError: The load cannot be prepared, or failed inside the context.
     """
     resource, secrets = request.resource, Secrets(request.environ)
     client = build_client(request, secrets)
@@ -130,7 +197,7 @@ def prepare(request: LoadRequest, overlap: DuplicateKeyCheck | None = None) -> I
             schema = table_schema(request, {} if pipeline.plan.recreate_table else stored, pipeline.max_name_length)
             if not pipeline.plan.recreate_table:
                 pipeline.check_types(schema.dlt_columns(), stored)
-            walk = EndpointReader(
+            reader = EndpointReader(
                 resource.endpoint,
                 client,
                 {
@@ -143,30 +210,26 @@ def prepare(request: LoadRequest, overlap: DuplicateKeyCheck | None = None) -> I
                 read=schema.read,
             )
             if isinstance(resource.endpoint.paginator, (OffsetConfig, PageNumberConfig)) and pipeline.plan.primary_key:
-                seen = overlap or DuplicateKeyCheck(resource.name, request.log)
-                pipeline.before_load = lambda: seen.check(count_fetched_keys(pipeline))
-            conversion = ArrowConverter(
-                walk,
+                check = duplicate_keys or DuplicateKeyCheck(resource.name, request.log)
+                pipeline.before_load = lambda: check.check(count_fetched_keys(pipeline))
+            converter = ArrowConverter(
+                reader,
                 resource,
                 schema=schema,
                 schema_if_empty=table_schema(request, stored, pipeline.max_name_length),
-                sliced=request.sliced,
+                sliced=request.use_slices,
                 statistics=statistics,
                 log=request.log,
             )
-            needed = [*pipeline.plan.primary_key, *([pipeline.plan.cursor] if pipeline.plan.cursor else [])]
-            dlt_source = build_dlt_source(conversion, name=resource.name, needed=needed)
-            yield Load(request, pipeline, dlt_source, statistics, client.counters, stored)
+            required = [*pipeline.plan.primary_key, *([pipeline.plan.cursor] if pipeline.plan.cursor else [])]
+            source = build_dlt_source(converter, name=resource.name, needed=required)
+            yield PreparedLoad(request, pipeline, source, statistics, client.counters, stored)
     except (RestApiError, DltException, OSError) as error:
-        told = translate_error(error, dataset=request.dataset, table=resource.name)
-        known = client.auth.secret_values() if client.auth else ()
-        raise type(told)(redactor(known)(str(told))) from None
+        translated = translate_error(error, dataset=request.dataset, table=resource.name)
+        redact = redactor(client.auth.secret_values() if client.auth else ())
+        raise type(translated)(redact(str(translated))) from None
     finally:
         client.close()
-
-
-def run(load: Load) -> LoadInfo:
-    return load.pipeline.run(load.source, loader_file_format=LOADER_FILE_FORMAT)
 
 
 def plan(request: LoadRequest) -> Plan:

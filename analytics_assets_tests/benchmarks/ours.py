@@ -13,7 +13,7 @@ from typing import Any
 
 from analytics_assets.rest_api.config import parse_config
 from analytics_assets.rest_api.destination.warehouse import Warehouse
-from analytics_assets.rest_api.load import LoadRequest, prepare, run
+from analytics_assets.rest_api.load import LoadRequest, prepare
 from analytics_assets.rest_api.windows import Window
 from analytics_assets_tests.benchmarks.records import DAYS, START_MS
 
@@ -66,7 +66,7 @@ def load(url: str, database: Path, *, paginator: str = "offset", limit: int = 10
         window=Window(START, START + timedelta(days=DAYS)) if paginator == "cursor" else None,
     )
     with prepare(request) as prepared:
-        run(prepared)
+        prepared.run()
         return prepared.statistics.rows
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from analytics_assets.rest_api.destination.warehouse import Warehouse
 from analytics_assets.rest_api.errors import RestApiError
-from analytics_assets.rest_api.load import load_table, run
+from analytics_assets.rest_api.load import load_table
 from analytics_assets.sandbox import (
     Api,
     Bearer,
@@ -147,7 +147,7 @@ class FaultyApi:
             endpoint={"paginator": PAGINATIONS[pagination][1], **case.endpoint},
             **resource,
         )
-        load_table(replace(request, environ={"SHOP_API_TOKEN": TOKEN}), run)
+        load_table(replace(request, environ={"SHOP_API_TOKEN": TOKEN}))
 
     def attempt(self, trial: Trial, concurrency: int = 4) -> Attempt:
         """Loads while the fault is there, and compares the whole table.

@@ -23,7 +23,7 @@ import duckdb
 
 from analytics_assets.rest_api.destination.merge_sql import SqlTransactionJob
 from analytics_assets.rest_api.destination.pipeline import ResourcePipeline
-from analytics_assets.rest_api.load import LoadRequest, prepare, run
+from analytics_assets.rest_api.load import LoadRequest, prepare
 
 FORKED = multiprocessing.get_context("forkserver")
 FORKED.set_forkserver_preload(["analytics_assets_tests.harness.killed_loads"])
@@ -103,7 +103,7 @@ def _load(request: LoadRequest, environ: Mapping[str, str], notes: Path, phase: 
     error = ""
     try:
         with prepare(request) as load:
-            run(load)
+            load.run()
     except Exception as problem:
         error = f"{type(problem).__name__}: {problem}"
     ends = [*list(began.values())[1:], time.monotonic()]

@@ -14,7 +14,7 @@ import pytest
 
 from analytics_assets.components.resources import WarehouseResource
 from analytics_assets.rest_api.errors import BusyError
-from analytics_assets.rest_api.load import LoadRequest, prepare, run
+from analytics_assets.rest_api.load import LoadRequest, prepare
 from analytics_assets.sandbox import CursorPagination, Endpoint, TimeFilter
 from analytics_assets_tests.harness.killed_loads import FORKED
 from analytics_assets_tests.rest_api.conftest import Shop, load_at_once
@@ -126,7 +126,7 @@ def test_who_is_waited_for_is_said_and_in_the_error(
             process.join()
         # What the dead process said of itself is still there; its lock is not.
         with prepare(impatient.request(url, endpoint=WHOLE)) as load:
-            run(load)
+            load.run()
     assert not [line for line in caplog.messages if "waiting" in line]
     assert any_shop.ids() == [row["id"] for row in ROWS]
 

@@ -29,7 +29,6 @@ from cryptography.x509.oid import NameOID
 
 from analytics_assets.rest_api.config import Client, RestApiConfig
 from analytics_assets.rest_api.load import prepare
-from analytics_assets.rest_api.load import run as execute
 from analytics_assets.sandbox import Api, ApiKey, Endpoint, Sandbox, faults, serve
 from analytics_assets_tests.cases.secret_leaks import PERSON, Case, cases, secret
 from analytics_assets_tests.conftest import Project
@@ -275,7 +274,7 @@ def test_no_secret_is_in_the_folder_that_dlt_works_in(any_shop: Shop, monkeypatc
         serve(Sandbox([api])) as url,
         prepare(any_shop.request(f"{url}/shop/rows", client={"auth": key})) as load,
     ):
-        execute(load)
+        load.run()
         folder = Path(load.pipeline.working_dir)
         assert (folder / "trace.pickle").exists()
         scan.folder(folder.parent)

@@ -23,7 +23,7 @@ import pytest
 from analytics_assets.rest_api.config import Client, ResolvedResource
 from analytics_assets.rest_api.destination.warehouse import Warehouse
 from analytics_assets.rest_api.http import client
-from analytics_assets.rest_api.load import Load, LoadRequest, load_table, run
+from analytics_assets.rest_api.load import LoadRequest, LoadResult, load_table
 from analytics_assets_tests.conftest import require_or_skip
 
 PASSWORD = "p4ssw0rd-of-us"
@@ -58,7 +58,7 @@ def load_at_once(requests: Sequence[LoadRequest], environ: Mapping[str, str] | N
 def _load(request: LoadRequest, environ: Mapping[str, str]) -> str:
     os.environ.update(environ)
     try:
-        load_table(request, run)
+        load_table(request)
     except Exception as error:
         return f"{type(error).__name__}: {error}"
     return ""
@@ -133,8 +133,8 @@ class Shop:
             **(load or {}),
         )
 
-    def load(self, url: str, **keys: Any) -> Load:
-        return load_table(self.request(url, **keys), run)[0]
+    def load(self, url: str, **keys: Any) -> LoadResult:
+        return load_table(self.request(url, **keys))
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         if self.postgres:

@@ -121,8 +121,8 @@ def test_full_refresh_replaces_with_fresh_types(tmp_path: Path) -> None:
         load = api.load(rows, full_refresh=True)
         assert api.types() == {"id": "VARCHAR", "amount": "DOUBLE"}
         assert api.rows() == rows
-        assert load.pipeline.report.total_rows == 2
-        assert set(load.pipeline.report.columns) == {"id", "amount", "_dlt_load_id"}
+        assert load.table.total_rows == 2
+        assert set(load.table.columns) == {"id", "amount", "_dlt_load_id"}
         api.load([{"id": "b", "amount": 3.5}])
         assert api.rows() == [rows[0], {"id": "b", "amount": 3.5}]
 
@@ -152,7 +152,7 @@ def test_declaration_that_changed(tmp_path: Path) -> None:
 
 def test_first_load_of_no_rows(tmp_path: Path) -> None:
     with orders(tmp_path) as api:
-        assert api.load([]).pipeline.report.total_rows == 0
+        assert api.load([]).table.total_rows == 0
         assert api.types() == {}
         api.load([], columns={"id": {"type": "integer"}, "paid": {"type": ["null", "boolean"]}})
         assert api.types() == {"id": "BIGINT", "paid": "BOOLEAN"}

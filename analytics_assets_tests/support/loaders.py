@@ -14,7 +14,7 @@ import duckdb
 
 from analytics_assets.rest_api.config import RestApiConfig, parse_config
 from analytics_assets.rest_api.destination.warehouse import Warehouse
-from analytics_assets.rest_api.load import Load, LoadRequest, load_table, run
+from analytics_assets.rest_api.load import LoadRequest, LoadResult, load_table
 from analytics_assets.rest_api.windows import Window
 from analytics_assets.sandbox import Api, Endpoint, OffsetPagination, Sandbox, TimeFilter, serve
 from analytics_assets.sandbox.api import Row
@@ -34,7 +34,7 @@ class Loader:
 
     def load(
         self, config: RestApiConfig, resource: str, *, window: Window | None = None, full_refresh: bool = False
-    ) -> Load:
+    ) -> LoadResult:
         [resolved] = [each for each in config.resolved_resources() if each.name == resource]
         request = LoadRequest(
             api=self.api,
@@ -46,7 +46,7 @@ class Loader:
             window=window,
             full_refresh=full_refresh,
         )
-        return load_table(request, run)[0]
+        return load_table(request)
 
     def types(self, resource: str) -> dict[str, str]:
         """The table's columns and their types; none if there is no table."""
@@ -73,7 +73,7 @@ class Orders:
         window: Window | None = None,
         full_refresh: bool = False,
         **described: Any,
-    ) -> Load:
+    ) -> LoadResult:
         """Loads what the API holds now; `described` are keys of the resource that are now others."""
         if rows is not None:
             self.sandbox.set_rows("shop", "/orders", rows)

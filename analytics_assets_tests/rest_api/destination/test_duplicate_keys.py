@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from analytics_assets.rest_api.errors import DriftError
-from analytics_assets.rest_api.load import prepare, run
+from analytics_assets.rest_api.load import prepare
 from analytics_assets.sandbox import CursorPagination, Endpoint, OffsetPagination
 from analytics_assets_tests.rest_api.conftest import Shop
 from analytics_assets_tests.support.http_client import serving
@@ -22,12 +22,12 @@ def test_two_walks_tell_whether_rows_moved(any_shop: Shop, caplog: pytest.LogCap
     with serving(Endpoint("/rows", ROWS, pagination=OffsetPagination())) as (_, url):
         request = any_shop.request(url, endpoint={"paginator": OFFSET})
         with pytest.raises(DriftError, match="2 of 10 rows have the key of another row"), prepare(request) as load:
-            run(load)
+            load.run()
         assert any_shop.tables() == set()
         with caplog.at_level(logging.WARNING, "analytics_assets"):
             any_shop.load(url, endpoint={"paginator": OFFSET})
     assert any_shop.ids() == list(range(8))
-    assert ["all is read again" in message for message in caplog.messages] == [True, False]
+    assert ["reading again" in message for message in caplog.messages] == [True, False]
 
 
 @pytest.mark.parametrize(
@@ -44,5 +44,5 @@ def test_where_a_key_may_come_twice(
     pagination = CursorPagination(default_limit=4) if paginator is CURSOR else OffsetPagination()
     with serving(Endpoint("/rows", ROWS, pagination=pagination)) as (_, url):
         load = shop.load(url, endpoint={"paginator": paginator}, **resource)
-    assert load.pipeline.report.total_rows == loaded
+    assert load.table.total_rows == loaded
     assert not caplog.messages

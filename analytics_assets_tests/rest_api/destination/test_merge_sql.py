@@ -15,7 +15,7 @@ import pytest
 
 from analytics_assets.rest_api.destination.merge_sql import MergeSql, Mode, Plan
 from analytics_assets.rest_api.errors import WarehouseError
-from analytics_assets.rest_api.load import prepare, run
+from analytics_assets.rest_api.load import prepare
 from analytics_assets.rest_api.windows import Window
 from analytics_assets.sandbox import CursorPagination, Endpoint
 from analytics_assets_tests.rest_api.conftest import Postgres, Shop
@@ -229,8 +229,9 @@ def test_many_files_arrive_in_order(shop: Shop, small_files: None) -> None:
     rows = [{"id": n % 150, "value": n, **{f"column_{c}": n * c for c in range(20)}} for n in range(300)]
     with serving(Endpoint("/rows", rows, pagination=CursorPagination())) as (_, url):
         with prepare(shop.request(url, endpoint=WALK)) as load:
-            info = run(load)
-        assert len(info.load_packages[0].jobs["completed_jobs"]) >= 30
+            result = load.run()
+            package = load.pipeline.get_load_package_info(str(result.load_id))
+        assert len(package.jobs["completed_jobs"]) >= 30
     expected = [(n, n + 150, (n + 150) * 19) for n in range(150)]
     assert shop.query("SELECT id, value, column_19 FROM shop.rows ORDER BY id") == expected
 
@@ -264,7 +265,7 @@ def test_hostile_names_of_fields(any_shop: Shop) -> None:
     with serving(Endpoint("/rows", rows)) as (_, url):
         for full_refresh in (False, True, False):
             load = any_shop.load(url, primary_key=("id", "Group"), load={"full_refresh": full_refresh})
-    assert len(load.pipeline.report.columns) == len(HOSTILE) + 2
+    assert len(load.table.columns) == len(HOSTILE) + 2
     found = any_shop.query("SELECT * FROM shop.rows ORDER BY id")
     assert [{*row[:-1]} for row in found] == [{n, *(f"{name} {n}" for name in HOSTILE)} for n in range(3)]
 

@@ -21,7 +21,7 @@ from analytics_assets.rest_api.config import Column
 from analytics_assets.rest_api.destination.pipeline import translate_error
 from analytics_assets.rest_api.destination.warehouse import Warehouse
 from analytics_assets.rest_api.errors import DataError, ResponseError, RestApiError, WarehouseError
-from analytics_assets.rest_api.load import prepare, run
+from analytics_assets.rest_api.load import prepare
 from analytics_assets.sandbox import CursorPagination, Endpoint, faults
 from analytics_assets_tests.rest_api.conftest import Shop, load_at_once
 from analytics_assets_tests.support.http_client import serving
@@ -109,7 +109,7 @@ def test_a_file_that_stays_open_is_an_error_and_nothing_is_lost(shop: Shop) -> N
             prepare(impatient.request(url)) as load,
             opened_elsewhere(shop.warehouse.duckdb_path),  # when it is clear already what is to be done
         ):
-            run(load)
+            load.run()
     assert shop.query("SELECT id, value FROM shop.rows WHERE id = 0") == [(0, "text 0")]
     assert shop.tables() == {"shop.rows"}
 
@@ -187,7 +187,7 @@ def test_a_table_that_changes_while_rows_are_fetched(any_shop: Shop) -> None:
             any_shop.query("ALTER TABLE shop.rows DROP COLUMN value")
             any_shop.query("ALTER TABLE shop.rows ADD COLUMN value BIGINT")
             with pytest.raises(Exception, match="run again if another run changed the table") as caught:
-                run(load)
+                load.run()
     assert isinstance(translate_error(caught.value, dataset="shop", table="rows"), WarehouseError)
     assert any_shop.query("SELECT count(*), count(value) FROM shop.rows") == [(25, 0)]
 
@@ -346,7 +346,7 @@ def test_the_prefix_of_a_dataset_is_kept_as_it_is(any_shop: Shop) -> None:
     prefixed = replace(any_shop, dataset="Dev-1.x_shop")
     with serving(ROWS) as (_, url):
         for full_refresh in (False, True, False):
-            report = prefixed.load(url, endpoint=WALK, load={"full_refresh": full_refresh}).pipeline.report
+            report = prefixed.load(url, endpoint=WALK, load={"full_refresh": full_refresh}).table
             assert (report.name, report.total_rows) == ("Dev-1.x_shop.rows", 25)
     assert len(any_shop.tables()) == 1
 

@@ -71,8 +71,8 @@ def test_every_value_arrives_as_it_is(postgres_shop: Shop) -> None:
         for full_refresh in (False, False, True):
             load = postgres_shop.load(url, columns=ALL_KINDS, load={"full_refresh": full_refresh})
             assert postgres_shop.query(f"SELECT {names} FROM shop.rows ORDER BY id") == EXACT
-    assert load.pipeline.report.total_rows == 5
-    assert {name: load.pipeline.report.columns[name].data_type for name in NAMES} == {
+    assert load.table.total_rows == 5
+    assert {name: load.table.columns[name].data_type for name in NAMES} == {
         "id": "bigint",
         "text": "text",
         "at": "timestamp",
@@ -160,10 +160,10 @@ def test_names_longer_than_postgres_takes(postgres_shop: Shop) -> None:
             assert [set(row[:-1]) for row in found] == [{0, None}, {1, None}, {2, None, "changes its type"}]
         with pytest.raises(WarehouseError, match="has more than the 63 characters that postgres takes"):
             postgres_shop.load(url, primary_key=(long[1],))
-    assert load.pipeline.report.total_rows == 3
+    assert load.table.total_rows == 3
     assert postgres_shop.postgres is not None
     assert postgres_shop.postgres.schemas() == {"shop"}
-    assert max(map(len, load.pipeline.report.columns)) == 63
+    assert max(map(len, load.table.columns)) == 63
 
 
 def test_a_dataset_whose_name_is_too_long_is_refused(postgres_shop: Shop) -> None:

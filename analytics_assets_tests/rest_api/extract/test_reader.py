@@ -13,7 +13,7 @@ import pytest
 
 from analytics_assets.rest_api.config import parse_config
 from analytics_assets.rest_api.errors import ResponseError
-from analytics_assets.rest_api.load import Load
+from analytics_assets.rest_api.load import LoadResult
 from analytics_assets.rest_api.windows import Window
 from analytics_assets.sandbox import (
     Api,
@@ -68,7 +68,7 @@ def walked(
     with serve(sandbox) as url:
         loader = Loader("shop", sandbox.variables(url), folder)
 
-        def load(window: Window | None = None) -> tuple[Load, list[dict[str, Any]]]:
+        def load(window: Window | None = None) -> tuple[LoadResult, list[dict[str, Any]]]:
             return loader.load(config, "rows", window=window), loader.rows("rows")
 
         yield sandbox, load

@@ -33,7 +33,8 @@ from analytics_assets.rest_api.destination.pipeline import (
 from analytics_assets.rest_api.destination.warehouse import Warehouse
 from analytics_assets.rest_api.errors import DriftError, RestApiError, SliceError
 from analytics_assets.rest_api.extract.reader import EndpointReader
-from analytics_assets.rest_api.http.client import HttpClient, RequestMetrics
+from analytics_assets.rest_api.http.client import HttpClient
+from analytics_assets.rest_api.http.metrics import RequestMetrics
 from analytics_assets.rest_api.redaction import redactor
 from analytics_assets.rest_api.windows import FORMAT_UNITS, Window
 
@@ -223,7 +224,7 @@ def prepare(request: LoadRequest, duplicate_keys: DuplicateKeyCheck | None = Non
             )
             required = [*pipeline.plan.primary_key, *([pipeline.plan.cursor] if pipeline.plan.cursor else [])]
             source = build_dlt_source(converter, name=resource.name, needed=required)
-            yield PreparedLoad(request, pipeline, source, statistics, client.counters, stored)
+            yield PreparedLoad(request, pipeline, source, statistics, client.metrics, stored)
     except (RestApiError, DltException, OSError) as error:
         translated = translate_error(error, dataset=request.dataset, table=resource.name)
         redact = redactor(client.auth.secret_values() if client.auth else ())
@@ -287,6 +288,8 @@ def build_client(request: LoadRequest, secrets: Secrets) -> HttpClient:
         max_requests_per_second=config.max_requests_per_second,
         max_page_bytes=config.max_page_bytes,
         allow_insecure_http=config.allow_insecure_http,
+        log=request.log,
+        log_prefix=f"{request.resource.name}: ",
     )
     client.auth = build_authenticator(
         config,

@@ -151,11 +151,11 @@ def cases(elsewhere: str, closed: str, self_signed: str) -> dict[str, Case]:
             case, said=said, environ={variable: secret(f"wrong-{name.removeprefix('good_')}")}
         )
         for name, variable, said in (
-            ("good_query", "API_KEY", "answered 401"),
-            ("good_header", "API_KEY", "answered 401"),
-            ("good_cookie", "API_KEY", "answered 401"),
-            ("good_bearer", "API_TOKEN", "answered 401"),
-            ("good_basic", "PASSWORD", "answered 401"),
+            ("good_query", "API_KEY", "returned 401"),
+            ("good_header", "API_KEY", "returned 401"),
+            ("good_cookie", "API_KEY", "returned 401"),
+            ("good_bearer", "API_TOKEN", "returned 401"),
+            ("good_basic", "PASSWORD", "returned 401"),
             ("good_rotating", "REFRESH_TOKEN", "A new authorization is needed"),
             ("good_client", "CLIENT_SECRET", "(invalid_client)"),
         )
@@ -164,7 +164,7 @@ def cases(elsewhere: str, closed: str, self_signed: str) -> dict[str, Case]:
     return {
         **loaded,
         **wrong,
-        "for_ever_401": Case(rotating("for-ever-401"), "answered 401", echo(401)),
+        "for_ever_401": Case(rotating("for-ever-401"), "returned 401", echo(401)),
         "error_500": Case(key("500"), "500", echo(500)),
         "error_400": Case(key("400", "cookie"), "400", echo(400)),
         "cut_off": Case(key("cut"), "attempts", faults.reset()),
@@ -208,7 +208,7 @@ def cases(elsewhere: str, closed: str, self_signed: str) -> dict[str, Case]:
         ),
         "proxy": Case(
             Bearer(secret("behind-proxy")),
-            "the proxy that the environment names",
+            "the proxy from the environment",
             client={"allow_insecure_http": True},
             environ={"BASE_URL": "http://api.example.com/v1"},
         ),

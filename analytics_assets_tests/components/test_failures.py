@@ -110,7 +110,7 @@ def test_no_secret_in_any_output_or_file(done: Done) -> None:
     ("fault", "said"),
     [
         (FOR_GOOD, "the API answered 500"),
-        (faults.status(401), "answered 401"),
+        (faults.status(401), "returned 401"),
         (faults.status(403), "the API answered 403"),
         (faults.status(404), "the API answered 404"),
         (faults.status(302, headers={"Location": f"http://other.test/?api_key={CANARY_SECRET}"}), "redirects to another host"),
@@ -141,7 +141,7 @@ def test_a_refused_connection_is_told_without_secrets(
     bench = build_bench(secretive(), {"recruiting": text.replace("max_retries: 3", "max_retries: 0")})
     monkeypatch.setenv("RECRUITING_BASE_URL", "http://127.0.0.1:1/recruiting")
     result = bench.run("recruiting_full_refresh", ok=False)
-    assert "failed after 1 attempts: the connection was refused" in failure(result, "recruiting__users")
+    assert "failed after 1 attempt: the connection was refused" in failure(result, "recruiting__users")
     assert CANARY_SECRET not in str(bench.instance.all_logs(result.run_id))
 
 

@@ -8,11 +8,9 @@ import traceback
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
-from types import SimpleNamespace
 
 import pytest
 
-from analytics_assets.rest_api.http import client
 from analytics_assets.sandbox import Api, Bearer, Endpoint, Response, Sandbox, serve
 from analytics_assets.sandbox.faults import Exchange
 from analytics_assets_tests.cases import response_faults
@@ -38,7 +36,7 @@ SAMPLE = sorted(random.Random(4).sample(sorted(TRIALS), 75))
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultyApi]:
     clock = Clock()  # waits between tries take no time
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(client, "time", SimpleNamespace(sleep=clock.sleep, time=clock.time, monotonic=clock.time))
+        clock.install(patch)
         with misbehaving(tmp_path_factory.mktemp("misbehaving")) as served:
             yield served
 
@@ -53,7 +51,7 @@ def test_a_server_that_goes_away(world: FaultyApi, page: str, monkeypatch: pytes
     """The connection is cut, and from then on each is refused."""
     gone = threading.Event()
     clock = Clock(during=lambda: gone.wait(30))
-    monkeypatch.setattr(client, "time", SimpleNamespace(sleep=clock.sleep, time=clock.time, monotonic=clock.time))
+    clock.install(monkeypatch)
     sandbox = Sandbox([Api("shop", [Endpoint("/offset", ROWS, pagination=PAGINATIONS["offset"][0])], Bearer(TOKEN))])
     with ExitStack() as server:
         url = server.enter_context(serve(sandbox))

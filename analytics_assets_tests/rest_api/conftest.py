@@ -22,7 +22,7 @@ import pytest
 
 from analytics_assets.rest_api.config import Client, ResolvedResource
 from analytics_assets.rest_api.destination.warehouse import Warehouse
-from analytics_assets.rest_api.http import client
+from analytics_assets.rest_api.http import client, rate_limiter
 from analytics_assets.rest_api.load import LoadRequest, LoadResult, load_table
 from analytics_assets_tests.conftest import require_or_skip
 
@@ -44,6 +44,10 @@ class Clock:
         self.waits.append(seconds)
         self.during()
         self.now += seconds
+
+    def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        for module in (client, rate_limiter):
+            monkeypatch.setattr(module, "time", SimpleNamespace(sleep=self.sleep, time=self.time, monotonic=self.time))
 
 
 def load_at_once(requests: Sequence[LoadRequest], environ: Mapping[str, str] | None = None) -> list[str]:
@@ -67,7 +71,7 @@ def _load(request: LoadRequest, environ: Mapping[str, str]) -> str:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(client, "time", SimpleNamespace(sleep=clock.sleep, time=clock.time, monotonic=clock.time))
+    clock.install(monkeypatch)
     return clock
 
 

@@ -20,7 +20,7 @@ from analytics_assets.rest_api.extract.paginators import build_paginator
 from analytics_assets.rest_api.extract.records import PageRecords, concat_records, read_dicts
 from analytics_assets.rest_api.extract.selector import Page, Selector
 from analytics_assets.rest_api.http.client import HttpClient
-from analytics_assets.rest_api.http.transport import Response
+from analytics_assets.rest_api.http.response import Response
 from analytics_assets.rest_api.redaction import redacted_request
 from analytics_assets.rest_api.windows import Window, filters_both_ends, slices, window_params
 

@@ -1,1 +1,1 @@
-"""HTTP: client (retries, rate limit, redirects), transport (libcurl), URLs."""
+"""HTTP: the client (retries, rate limit, redirects), the transport (libcurl), URLs and error reasons."""

@@ -1,13 +1,12 @@
-"""The HTTP client of one API: timeouts, retries, Retry-After, rate limit, redirects, redaction, counters."""
+"""The HTTP client of one API: signed requests, retries, rate limit, redirects, request metrics."""
 
 from __future__ import annotations
 
+import logging
 import random
 import re
-import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from urllib.parse import urlencode
 
@@ -15,61 +14,26 @@ from analytics_assets.rest_api.auth.authenticator import Authenticator
 from analytics_assets.rest_api.config import ErrorHandler
 from analytics_assets.rest_api.errors import CredentialsError, ResponseError, UnavailableError
 from analytics_assets.rest_api.http.error_reason import error_reason
-from analytics_assets.rest_api.http.transport import Response, Transport, TransportError
+from analytics_assets.rest_api.http.metrics import RequestMetrics
+from analytics_assets.rest_api.http.rate_limiter import RateLimiter
+from analytics_assets.rest_api.http.response import Response
+from analytics_assets.rest_api.http.transport import Transport, TransportError
 from analytics_assets.rest_api.http.urls import BASE_URL, origin, resolve_reference, validate_url, with_query
 from analytics_assets.rest_api.redaction import redacted_request, redactor
 
 MAX_REDIRECTS = 5
+REDIRECT_STATUSES = (301, 302, 303, 307, 308)
 MAX_BACKOFF_SECONDS = 120.0
 
 
-@dataclass
-class RequestMetrics:
-    """What the API cost: numbers for the materialization's metadata. Seconds are summed over threads."""
-
-    requests: int = 0
-    retries: int = 0
-    bytes_received: int = 0
-    api_seconds: float = 0.0
-    waited_seconds: float = 0.0
-    lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
-
-    def add(
-        self, *, requests: int = 0, retries: int = 0, received: int = 0, api: float = 0.0, waited: float = 0.0
-    ) -> None:
-        with self.lock:
-            self.requests += requests
-            self.retries += retries
-            self.bytes_received += received
-            self.api_seconds += api
-            self.waited_seconds += waited
-
-
-class RateLimiter:
-    """Spaces requests out, and holds all threads of a client back together when the API asks for it."""
-
-    def __init__(self, requests_per_second: float | None) -> None:
-        self._interval = 1.0 / requests_per_second if requests_per_second else 0.0
-        self._lock = threading.Lock()
-        self._next = 0.0
-
-    def wait(self) -> float:
-        """Block until a request may be sent; returns the seconds waited."""
-        with self._lock:
-            now = time.monotonic()
-            turn = max(now, self._next)
-            self._next = turn + self._interval
-        if turn > now:
-            time.sleep(turn - now)
-        return turn - now
-
-    def pause(self, seconds: float) -> None:
-        with self._lock:
-            self._next = max(self._next, time.monotonic() + seconds)
-
-
 class HttpClient:
-    """Sends requests to one API; safe to share between threads. `auth` signs them, once it is set."""
+    """Sends requests to one API; safe to share between threads.
+
+    Attributes:
+        auth: Signs the requests; None for an API without credentials. It is set after construction, because OAuth2
+            requests its tokens through this client.
+        metrics: Counts of the requests sent so far.
+    """
 
     def __init__(
         self,
@@ -82,22 +46,43 @@ class HttpClient:
         max_requests_per_second: float | None = None,
         max_page_bytes: int = 100_000_000,
         allow_insecure_http: bool = False,
+        log: logging.Logger | None = None,
+        log_prefix: str = "",
     ) -> None:
+        """Open no connection yet.
+
+        Args:
+            base_url: Paths are appended to it; links and redirects must not leave its scheme, host and port.
+            headers: Sent with every GET request.
+            error_handler: Which statuses are retried, how often, and the waits between.
+            connect_timeout: Seconds.
+            read_timeout: Seconds without a byte received.
+            max_requests_per_second: Over all threads; None for no limit.
+            max_page_bytes: Maximum length of a response body, decompressed.
+            allow_insecure_http: Send credentials over plain http to other machines.
+            log: Where retries are logged; by default this module's logger.
+            log_prefix: Starts each logged line, for example with the resource's name.
+
+        Raises:
+            ConfigError: The base URL or the environment's proxy is not usable.
+        """
         self._base = validate_url(base_url, purpose=BASE_URL, allow_insecure_http=allow_insecure_http).rstrip("/")
         self._origin = origin(base_url)
         self.auth: Authenticator | None = None
         self._headers = {"Accept": "application/json", "User-Agent": "analytics_assets", **(headers or {})}
-        self._errors = error_handler or ErrorHandler()
-        self._pace = RateLimiter(max_requests_per_second)
+        self._error_handler = error_handler or ErrorHandler()
+        self._rate_limiter = RateLimiter(max_requests_per_second)
         self._transport = Transport(
             self._origin, connect_timeout=connect_timeout, read_timeout=read_timeout, max_page_bytes=max_page_bytes
         )
         self._allow_insecure_http = allow_insecure_http
-        self.counters = RequestMetrics()
+        self._log = log or logging.getLogger(__name__)
+        self._log_prefix = log_prefix
+        self.metrics = RequestMetrics()
         self._closed = False
 
     def close(self) -> None:
-        """Nothing is sent from now on, by threads that still wait for their turn either."""
+        """Close all connections. Later requests, including waiting ones, raise UnavailableError."""
         self._closed = True
         self._transport.close()
 
@@ -106,110 +91,143 @@ class HttpClient:
         return f"{self._base}/{path.lstrip('/')}"
 
     def next_page_url(self, url: str, *, found_at: str) -> str:
-        """The absolute URL of a link found in an answer to `found_at`; refused if it leads to another host."""
-        target, leads_to = resolve_reference(url, found_at)
-        if leads_to != self._origin:
+        """The absolute URL of a link in the response to `found_at`.
+
+        Raises:
+            ResponseError: The link leads to another host, or is not a URL.
+        """
+        target, target_origin = resolve_reference(url, found_at)
+        if target_origin != self._origin:
             raise ResponseError(
-                f"the API's link leads to another host ({leads_to[1]!r}): credentials are not sent there. "
+                f"the API's link leads to another host ({target_origin[1]!r}): credentials are not sent there. "
                 "If that is the API's own name, put it into `client.base_url`."
             )
         return target
 
     def get(self, url: str, params: Mapping[str, str], headers: Mapping[str, str] | None = None) -> Response:
-        """GET with credentials. A 401 renews them once; a status that stays an error is returned as it is.
+        """GET with credentials, refreshed once after a 401. Other error statuses are returned, after the retries.
 
         Raises:
-            ResponseError: the API could not be reached, or redirected elsewhere.
-            CredentialsError: it answered 401 to renewed credentials too.
+            UnavailableError: There was no response, or the client is closed.
+            ResponseError: The response is too large, or redirects to another host.
+            CredentialsError: The API returned 401 to refreshed credentials too.
         """
-        renewed = False
+        refreshed = False
         while True:
             credential_id, response = self._retry("GET", url, params, {**self._headers, **(headers or {})}, None)
             if response.status != 401 or self.auth is None:
                 return response
-            if renewed or not self.auth.refresh(credential_id):
+            if refreshed or not self.auth.refresh(credential_id):
                 raise CredentialsError(
-                    f"{redacted_request(url)} answered 401 (unauthorized). {self.auth.rejection_hint(401)}"
+                    f"{redacted_request(url)} returned 401 (unauthorized). {self.auth.rejection_hint(401)}"
                 )
-            renewed = True
+            refreshed = True
 
     def post_form(self, url: str, fields: Mapping[str, str], headers: Mapping[str, str]) -> Response:
-        """POST a form without the API's credentials: for token endpoints, on whatever host they are."""
+        """POST a form without the API's credentials, to a token endpoint on any host.
+
+        Raises:
+            ConfigError: Credentials must not be sent to this URL.
+            UnavailableError: There was no response, or the client is closed.
+            ResponseError: The response is too large.
+        """
         validate_url(url, purpose="token_url", allow_insecure_http=self._allow_insecure_http)
-        sent = {"Accept": "application/json", "Content-Type": "application/x-www-form-urlencoded", **headers}
-        return self._retry("POST", url, {}, sent, urlencode(fields).encode())[1]
+        form_headers = {"Accept": "application/json", "Content-Type": "application/x-www-form-urlencoded", **headers}
+        return self._retry("POST", url, {}, form_headers, urlencode(fields).encode())[1]
 
     def error_reason(self, response: Response) -> str | None:
         """The API's own reason for an error status: one line of at most 200 characters, secrets masked; or None."""
-        return error_reason(response.body, redactor(self.auth.secret_values() if self.auth else ()))
+        return error_reason(response.body, self._redact)
 
     def _retry(
         self, method: str, url: str, params: Mapping[str, str], headers: Mapping[str, str], body: bytes | None
     ) -> tuple[str, Response]:
-        """Send until an answer needs no retry, or no retry is left. A POST goes out again only if it never arrived."""
-        errors = self._errors
-        for attempt in range(errors.max_retries + 1):
-            last = attempt == errors.max_retries
-            credential_id, query, signed = "", dict(params), dict(headers)
+        """Send until a response needs no retry or no retry is left.
+
+        A POST is retried only if the server cannot have received it: it may use up a refresh token.
+
+        Returns:
+            The id of the credential that was used, and the response.
+        """
+        handler = self._error_handler
+        for attempt in range(handler.max_retries + 1):
+            is_last = attempt == handler.max_retries
+            credential_id, query, signed_headers = "", dict(params), dict(headers)
             if method == "GET" and self.auth is not None:
-                credential_id = self.auth.sign(query, signed)
+                credential_id = self.auth.sign(query, signed_headers)
             try:
-                response = self._follow(method, with_query(url, query), signed, body)
+                response = self._follow_redirects(method, with_query(url, query), signed_headers, body)
             except TransportError as error:
-                if last or (method == "POST" and error.may_have_been_received):
+                if is_last or (method == "POST" and error.may_have_been_received):
+                    attempts = "1 attempt" if attempt == 0 else f"{attempt + 1} attempts"
                     raise UnavailableError(
-                        f"{redacted_request(url, method)} failed after {attempt + 1} attempts: {error}"
+                        f"{redacted_request(url, method)} failed after {attempts}: {error}"
                     ) from None
-                delay = self._backoff(attempt)
+                delay, cause = self._backoff(attempt), str(error)
             else:
-                if last or response.status not in errors.retry_on_status_codes:
+                if is_last or response.status not in handler.retry_on_status_codes:
                     return credential_id, response
-                asked = self._retry_after(response)
-                delay = self._backoff(attempt) if asked is None else asked
+                retry_after = self._retry_after(response)
+                delay = self._backoff(attempt) if retry_after is None else retry_after
+                cause = f"HTTP {response.status}" + ("" if retry_after is None else " with Retry-After")
                 if response.status == 429:
-                    self._pace.pause(delay)
-            self.counters.add(retries=1, waited=delay)
+                    self._rate_limiter.pause(delay)
+            self._warn(
+                f"{redacted_request(url, method)}: {cause}. "
+                f"Retry {attempt + 1} of {handler.max_retries} in {delay:.1f} s"
+            )
+            self.metrics.add(retries=1, waited=delay)
             time.sleep(delay)
         raise AssertionError("unreachable: the last attempt returns or raises")
 
-    def _follow(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> Response:
-        """Send once, and follow redirects that stay on the host that was asked."""
-        asked = url
+    def _follow_redirects(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> Response:
+        """Send once, and follow redirects that stay on the same host."""
+        first_origin = origin(url)
         for _ in range(MAX_REDIRECTS + 1):
-            waited = self._pace.wait()
-            if self._closed:
-                raise UnavailableError(f"{redacted_request(url, method)} was not sent: the load is over")
-            self.counters.add(requests=1, waited=waited)
-            began = time.monotonic()
-            try:
-                response = self._transport.send(method, url, headers, body)
-            finally:
-                self.counters.add(api=time.monotonic() - began)
-            self.counters.add(received=len(response.body))
-            redirected = method == "GET" and response.status in (301, 302, 303, 307, 308)
-            location = response.headers.get("Location") if redirected else None
+            response = self._send(method, url, headers, body)
+            is_redirect = method == "GET" and response.status in REDIRECT_STATUSES
+            location = response.headers.get("Location") if is_redirect else None
             if not location:
                 return response
-            target, leads_to = resolve_reference(location, url)
-            if leads_to != origin(asked):
+            target, target_origin = resolve_reference(location, url)
+            if target_origin != first_origin:
                 raise ResponseError(
-                    f"{redacted_request(url)}: the API redirects to another host ({leads_to[1]!r}), where no credentials "
-                    "are sent. Put the final address into `client.base_url`."
+                    f"{redacted_request(url)}: the API redirects to another host ({target_origin[1]!r}): credentials "
+                    "are not sent there. Put the final URL into `client.base_url`."
                 )
             url = target
         raise ResponseError(f"{redacted_request(url)}: more than {MAX_REDIRECTS} redirects")
 
+    def _send(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> Response:
+        waited = self._rate_limiter.wait()
+        if self._closed:
+            raise UnavailableError(f"{redacted_request(url, method)} was not sent: the load is over")
+        self.metrics.add(requests=1, waited=waited)
+        started = time.monotonic()
+        try:
+            response = self._transport.send(method, url, headers, body)
+        finally:
+            self.metrics.add(api=time.monotonic() - started)
+        self.metrics.add(received=len(response.body))
+        return response
+
     def _backoff(self, attempt: int) -> float:
-        """Exponential, with half of it left to chance so that clients do not come back in step."""
-        ceiling = min(self._errors.backoff_factor * 2.0**attempt, MAX_BACKOFF_SECONDS)
+        """Seconds to wait: exponential up to a cap, with jitter of half, so that clients do not retry in step."""
+        ceiling = min(self._error_handler.backoff_factor * 2.0**attempt, MAX_BACKOFF_SECONDS)
         return ceiling * random.uniform(0.5, 1.0)  # noqa: S311
 
     def _retry_after(self, response: Response) -> float | None:
-        """Seconds the API asked to wait (a number or a date), up to the cap; None if it named none that can be read."""
+        """Seconds from Retry-After (a number or a date), up to `max_retry_after`; None if it is absent or invalid."""
         value = response.headers.get("Retry-After", "").strip()
         try:
-            until = None if re.fullmatch(r"[0-9]+", value) else parsedate_to_datetime(value)
+            date = None if re.fullmatch(r"[0-9]+", value) else parsedate_to_datetime(value)
         except ValueError:
             return None
-        seconds = float(value) if until is None else until.timestamp() - time.time()
-        return min(max(seconds, 0.0), self._errors.max_retry_after)
+        seconds = float(value) if date is None else date.timestamp() - time.time()
+        return min(max(seconds, 0.0), self._error_handler.max_retry_after)
+
+    def _warn(self, message: str) -> None:
+        self._log.warning(self._redact(f"{self._log_prefix}{message}"))
+
+    def _redact(self, text: str) -> str:
+        return redactor(self.auth.secret_values() if self.auth else ())(text)

@@ -1,6 +1,6 @@
-"""HTTP below the client, by libcurl: connections that stay open, timeouts, TLS, proxies, compressed bodies.
+"""The HTTP transport, by libcurl: persistent connections, timeouts, TLS, proxies, compressed bodies.
 
-libcurl because a request costs a sixth of what it costs in Python, and other threads run meanwhile.
+libcurl uses about a sixth of the CPU time per request of urllib3 and releases the GIL.
 """
 
 from __future__ import annotations
@@ -8,10 +8,8 @@ from __future__ import annotations
 import math
 import re
 import ssl
-import zlib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
-from functools import cached_property
+from collections.abc import Mapping
+from dataclasses import replace
 from urllib.parse import quote
 from urllib.request import getproxies, proxy_bypass
 
@@ -19,90 +17,67 @@ import certifi
 import pycurl
 
 from analytics_assets.rest_api.errors import ConfigError, ResponseError
+from analytics_assets.rest_api.http.compression import COMPRESSED_ENCODINGS, decompress
+from analytics_assets.rest_api.http.response import Headers, Response
 from analytics_assets.rest_api.http.urls import LOOPBACK, UNSAFE_URL_CHARS, URL_USERINFO
 from analytics_assets.rest_api.redaction import redacted_request
 
-BUFFER_BYTES = 512 * 1024  # libcurl's largest: few calls for a page
+BUFFER_BYTES = 512 * 1024  # libcurl's maximum: fewer calls into Python per response
 PROXY = re.compile(r"(https?)://(?:[^/@]*@)?(?:\[[0-9a-fA-F:]+\]|[^/@:\[\]]+)(?::\d+)?/?")
-PROXY_PROBLEM = "the proxy that the environment names cannot be reached or refuses"
-TLS_PROBLEM = "TLS failed: the certificate is not trusted or the protocol is not spoken"
-WEIRD_REPLY, TOO_LARGE = 8, 100  # CURLE_WEIRD_SERVER_REPLY and CURLE_TOO_LARGE, which pycurl has no names for
-ENCODED = re.compile(rb"content-encoding", re.IGNORECASE)
-COMPRESSED_ENCODINGS = ("gzip", "x-gzip", "deflate")
-CORRUPT_BODY = "the compressed body is broken"
+CONTENT_ENCODING = re.compile(rb"content-encoding", re.IGNORECASE)
+
+CURLE_WEIRD_SERVER_REPLY, CURLE_TOO_LARGE = 8, 100  # pycurl has no names for them
+NOT_HTTP = "the response is not valid HTTP"
+PROXY_FAILED = "the proxy from the environment cannot be reached or refused the request"
+CONNECTION_CLOSED = "the connection was closed before the response was complete"
+TLS_FAILED = "TLS failed: the certificate is not trusted, or the server does not support TLS"
 PROBLEMS = {
-    pycurl.E_UNSUPPORTED_PROTOCOL: "what came is no HTTP",
-    WEIRD_REPLY: "what came is no HTTP",
-    TOO_LARGE: "the headers of the answer are too many or too long",
-    pycurl.E_COULDNT_RESOLVE_PROXY: PROXY_PROBLEM,
-    pycurl.E_COULDNT_RESOLVE_HOST: "the host name is unknown",
+    pycurl.E_UNSUPPORTED_PROTOCOL: NOT_HTTP,
+    CURLE_WEIRD_SERVER_REPLY: NOT_HTTP,
+    CURLE_TOO_LARGE: "the response headers are too large",
+    pycurl.E_COULDNT_RESOLVE_PROXY: PROXY_FAILED,
+    pycurl.E_COULDNT_RESOLVE_HOST: "the host name cannot be resolved",
     pycurl.E_COULDNT_CONNECT: "the connection was refused",
-    pycurl.E_OPERATION_TIMEDOUT: "no answer within the read timeout",
-    pycurl.E_PARTIAL_FILE: "the connection was cut",
-    pycurl.E_GOT_NOTHING: "the connection was cut",
-    pycurl.E_SEND_ERROR: "the connection was cut",
-    pycurl.E_RECV_ERROR: "the connection was cut",
-    pycurl.E_SSL_CONNECT_ERROR: TLS_PROBLEM,
-    pycurl.E_PEER_FAILED_VERIFICATION: TLS_PROBLEM,
-    pycurl.E_SSL_CACERT_BADFILE: TLS_PROBLEM,
+    pycurl.E_OPERATION_TIMEDOUT: "no data within the read timeout",
+    pycurl.E_PARTIAL_FILE: CONNECTION_CLOSED,
+    pycurl.E_GOT_NOTHING: CONNECTION_CLOSED,
+    pycurl.E_SEND_ERROR: CONNECTION_CLOSED,
+    pycurl.E_RECV_ERROR: CONNECTION_CLOSED,
+    pycurl.E_SSL_CONNECT_ERROR: TLS_FAILED,
+    pycurl.E_PEER_FAILED_VERIFICATION: TLS_FAILED,
+    pycurl.E_SSL_CACERT_BADFILE: TLS_FAILED,
 }
+NEVER_SENT = (pycurl.E_COULDNT_RESOLVE_HOST, pycurl.E_COULDNT_RESOLVE_PROXY, pycurl.E_COULDNT_CONNECT)
 
 
 class TransportError(Exception):
-    """No answer. The text holds no URL; `arrived` is False if the request cannot have reached the server."""
+    """There is no complete response. The message holds no URL.
+
+    Attributes:
+        may_have_been_received: False if the request cannot have reached the server.
+    """
 
     def __init__(self, problem: str, *, may_have_been_received: bool = True) -> None:
         super().__init__(problem)
         self.may_have_been_received = may_have_been_received
 
 
-class Headers(Mapping[str, str]):
-    """An answer's headers, by names in any case; one that came more than once has commas between. Read when needed."""
-
-    def __init__(self, lines: list[bytes]) -> None:
-        self._lines = lines
-
-    @cached_property
-    def _values(self) -> dict[str, str]:
-        values: dict[str, str] = {}
-        for line in self._lines:
-            if line.startswith(b"HTTP/"):  # after an answer that was not the last: 100, 103
-                values.clear()
-            name, colon, value = line.decode("latin-1").partition(":")
-            key, text = name.strip().lower(), value.strip()
-            if colon:
-                values[key] = f"{values[key]}, {text}" if key in values else text
-        return values
-
-    def __getitem__(self, name: str) -> str:
-        return self._values[name.lower()]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._values)
-
-    def __len__(self) -> int:
-        return len(self._values)
-
-
-@dataclass(frozen=True)
-class Response:
-    """An answer, whole: its body decompressed."""
-
-    status: int
-    headers: Headers
-    body: bytes
-
-
 class Transport:
-    """Sends requests to one host; safe to share between threads."""
+    """Sends single requests to one host over persistent connections; safe to share between threads."""
 
     def __init__(
         self, target: tuple[str, str, int], *, connect_timeout: float, read_timeout: float, max_page_bytes: int
     ) -> None:
-        """`target` is an origin: its scheme and host tell the proxy that the environment names for it.
+        """Read the proxy from the environment; open no connection yet.
+
+        Args:
+            target: Scheme, host and port; they select the proxy.
+            connect_timeout: Seconds.
+            read_timeout: Seconds without a byte received.
+            max_page_bytes: Maximum length of a response body, before and after decompression.
 
         Raises:
-            ConfigError: the proxy is none.
+            ConfigError: The environment's proxy is not a valid URL.
         """
         trusted = ssl.get_default_verify_paths()
         self._options = {
@@ -110,10 +85,10 @@ class Transport:
             pycurl.PROTOCOLS: pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS,
             pycurl.HTTP_VERSION: pycurl.CURL_HTTP_VERSION_1_1,
             pycurl.PATH_AS_IS: 1,
-            pycurl.PROXY: proxy_for(target),  # empty: none, whatever the environment says
+            pycurl.PROXY: proxy_for(target),  # an empty text also stops libcurl from reading the environment itself
             pycurl.CAINFO: trusted.cafile or certifi.where(),
             pycurl.CONNECTTIMEOUT_MS: max(1, int(connect_timeout * 1000)),
-            pycurl.LOW_SPEED_LIMIT: 1,  # a byte a second, or it counts as silence
+            pycurl.LOW_SPEED_LIMIT: 1,  # slower than one byte a second for LOW_SPEED_TIME is a timeout
             pycurl.LOW_SPEED_TIME: math.ceil(read_timeout),
             pycurl.BUFFERSIZE: BUFFER_BYTES,
         }
@@ -123,47 +98,48 @@ class Transport:
         self._idle: list[pycurl.Curl] = []
 
     def close(self) -> None:
+        """Close the idle connections."""
         while self._idle:
             self._idle.pop().close()
 
     def send(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> Response:
-        """The answer to one request, whatever its status; redirects are answers.
+        """Send one request. Responses of every status are returned; redirects are not followed.
 
         Raises:
-            TransportError: there is none.
-            ResponseError: it is larger than may be; no more of it is read than that.
+            TransportError: There is no complete response.
+            ResponseError: The body is longer than `max_page_bytes`; the rest of it is not read.
         """
         try:
             curl = self._idle.pop()
-        except IndexError:
+        except IndexError:  # no check before: another thread could take the last one
             curl = self._open()
         lines: list[bytes] = []
         chunks: list[bytes] = []
-        left = self._max_page_bytes
+        remaining = self._max_page_bytes
 
-        def take(chunk: bytes) -> int | None:
-            nonlocal left
-            left -= len(chunk)
+        def write(chunk: bytes) -> int | None:
+            nonlocal remaining
+            remaining -= len(chunk)
             chunks.append(chunk)
-            return None if left >= 0 else 0  # libcurl stops where less is taken than came
+            return None if remaining >= 0 else 0  # 0 makes libcurl abort the transfer
 
         curl.setopt(pycurl.URL, UNSAFE_URL_CHARS.sub(lambda found: quote(found[0]), URL_USERINFO.sub("", url, 1)))
-        curl.setopt(pycurl.HTTPHEADER, [*map(_header, headers.items()), b"Accept-Encoding: gzip", b"Expect:"])
-        curl.setopt(pycurl.WRITEFUNCTION, take)
+        curl.setopt(pycurl.HTTPHEADER, [*map(_header_line, headers.items()), b"Accept-Encoding: gzip", b"Expect:"])
+        curl.setopt(pycurl.WRITEFUNCTION, write)
         curl.setopt(pycurl.HEADERFUNCTION, lines.append)
         if method == "POST":
             curl.setopt(pycurl.POSTFIELDS, body or b"")
-            curl.setopt(pycurl.FRESH_CONNECT, 1)  # on a connection found dead libcurl would post again by itself
+            curl.setopt(pycurl.FRESH_CONNECT, 1)  # on a stale connection libcurl would repeat the POST by itself
             curl.setopt(pycurl.FORBID_REUSE, 1)
         try:
             curl.perform()
         except pycurl.error as error:
-            problem = _problem(curl, int(error.args[0]), proxied=bool(self._options[pycurl.PROXY]))
+            problem = _transport_error(curl, int(error.args[0]), uses_proxy=bool(self._options[pycurl.PROXY]))
             curl.close()
-            if left < 0:
+            if remaining < 0:
                 raise self._too_large(url, method) from None
             raise problem from None
-        except BaseException:  # a signal's
+        except BaseException:  # raised by a signal handler
             curl.close()
             raise
         status = curl.getinfo(pycurl.RESPONSE_CODE)
@@ -171,21 +147,27 @@ class Transport:
             curl.close()
         else:
             self._idle.append(curl)
-        answer = Response(status, Headers(lines), b"".join(chunks))
-        if not any(map(ENCODED.match, lines)):
-            return answer
-        for encoding in reversed(answer.headers.get("Content-Encoding", "").lower().split(",")):
+        response = Response(status, Headers(lines), b"".join(chunks))
+        if any(map(CONTENT_ENCODING.match, lines)):
+            return self._decompressed(response, url, method)
+        return response
+
+    def _decompressed(self, response: Response, url: str, method: str) -> Response:
+        for encoding in reversed(response.headers.get("Content-Encoding", "").lower().split(",")):
             if encoding.strip() in COMPRESSED_ENCODINGS:
-                unpacked = decompress(answer.body, self._max_page_bytes)
-                if unpacked is None:
+                try:
+                    body = decompress(response.body, self._max_page_bytes)
+                except ValueError:
+                    raise TransportError("the compressed body is corrupt") from None
+                if body is None:
                     raise self._too_large(url, method)
-                answer = replace(answer, body=unpacked)
-        return answer
+                response = replace(response, body=body)
+        return response
 
     def _too_large(self, url: str, method: str) -> ResponseError:
         return ResponseError(
-            f"{redacted_request(url, method)}: the answer has more than {self._max_page_bytes} bytes: ask for smaller pages "
-            "(the paginator's `limit`), or set `client.max_page_bytes` higher"
+            f"{redacted_request(url, method)}: the response is longer than {self._max_page_bytes} bytes. "
+            "Request smaller pages (the paginator's `limit`), or increase `client.max_page_bytes`."
         )
 
     def _open(self) -> pycurl.Curl:
@@ -196,48 +178,32 @@ class Transport:
 
 
 def proxy_for(target: tuple[str, str, int]) -> str:
-    """The proxy that the environment names for an origin (HTTPS_PROXY, NO_PROXY); empty if there is none."""
+    """The proxy for an origin from the environment (HTTPS_PROXY, NO_PROXY); empty if there is none.
+
+    Raises:
+        ConfigError: It is not the URL of an HTTP proxy.
+    """
     scheme, host, _ = target
     proxy = "" if host in LOOPBACK or proxy_bypass(host) else getproxies().get(scheme, "")
     url = proxy if not proxy or "://" in proxy else f"http://{proxy}"
     if url and not PROXY.fullmatch(url):
-        raise ConfigError(f"{scheme.upper()}_PROXY must name a proxy such as http://proxy.example.com:3128")
+        raise ConfigError(f"{scheme.upper()}_PROXY must be the URL of a proxy, such as http://proxy.example.com:3128")
     return url
 
 
-def decompress(packed: bytes, most: int) -> bytes | None:
-    """A gzip or deflate body unpacked, of however many members (libcurl reads one); None if it has over `most` bytes.
-
-    Raises:
-        TransportError: it is broken, or cut.
-    """
-    unpacked = b""
-    while packed:
-        member = zlib.decompressobj(wbits=32 + zlib.MAX_WBITS)
-        try:
-            unpacked += member.decompress(packed, most + 1 - len(unpacked))
-        except zlib.error:
-            raise TransportError(CORRUPT_BODY) from None
-        if len(unpacked) > most:
-            return None
-        if not member.eof:
-            raise TransportError(CORRUPT_BODY)
-        packed = member.unused_data
-    return unpacked
-
-
-def _header(header: tuple[str, str]) -> bytes:
+def _header_line(header: tuple[str, str]) -> bytes:
     name, value = header
     if re.search(r"[\r\n\0]", name + value):
-        raise ConfigError(f"the header {name!r} would hold a line break: its value, or its variable's, must not")
-    return f"{name}: {value}".encode() if value else f"{name};".encode()  # libcurl's way to write an empty one
+        raise ConfigError(
+            f"the header {name!r} contains a line break: remove it from the value, or from the variable that holds it"
+        )
+    return f"{name}: {value}".encode() if value else f"{name};".encode()  # libcurl's syntax for an empty value
 
 
-def _problem(curl: pycurl.Curl, code: int, *, proxied: bool) -> TransportError:
+def _transport_error(curl: pycurl.Curl, code: int, *, uses_proxy: bool) -> TransportError:
     sent = curl.getinfo(pycurl.REQUEST_SIZE) > 0
-    if proxied and (code == pycurl.E_COULDNT_CONNECT or curl.getinfo(pycurl.HTTP_CONNECTCODE) >= 300):
-        return TransportError(PROXY_PROBLEM, may_have_been_received=False)
+    if uses_proxy and (code == pycurl.E_COULDNT_CONNECT or curl.getinfo(pycurl.HTTP_CONNECTCODE) >= 300):
+        return TransportError(PROXY_FAILED, may_have_been_received=False)
     if code == pycurl.E_OPERATION_TIMEDOUT and not sent:
         return TransportError("no connection within the connect timeout", may_have_been_received=False)
-    unsent = (pycurl.E_COULDNT_RESOLVE_HOST, pycurl.E_COULDNT_RESOLVE_PROXY, pycurl.E_COULDNT_CONNECT)
-    return TransportError(PROBLEMS.get(code, f"libcurl's error {code}"), may_have_been_received=code not in unsent)
+    return TransportError(PROBLEMS.get(code, f"libcurl error {code}"), may_have_been_received=code not in NEVER_SENT)

@@ -15,7 +15,8 @@ import pytest
 
 from analytics_assets.rest_api.config import ErrorHandler
 from analytics_assets.rest_api.errors import CredentialsError, ResponseError, UnavailableError
-from analytics_assets.rest_api.http.client import HttpClient, RateLimiter
+from analytics_assets.rest_api.http.client import HttpClient
+from analytics_assets.rest_api.http.rate_limiter import RateLimiter
 from analytics_assets.sandbox import ApiKey, Bearer, OAuth2, faults
 from analytics_assets.sandbox.faults import Kind
 from analytics_assets_tests.rest_api.conftest import Clock
@@ -63,14 +64,14 @@ def test_nothing_is_sent_once_it_is_closed(clock: Clock) -> None:
 
 
 CORRUPT_BODY: list[tuple[Kind, str]] = [
-    (faults.close(), "the connection was cut"),
-    (faults.reset(), "the connection was cut"),
-    (faults.drop_response(), "the connection was cut"),
-    (faults.cut(), "the connection was cut"),
-    (faults.cut(0), "the connection was cut"),
-    (faults.raw(b"what?\r\n\r\n"), "what came is no HTTP"),
-    (faults.body(b"{}", headers={"Content-Encoding": "gzip"}), "the compressed body is broken"),
-    (faults.slow(3600), "no answer within the read timeout"),
+    (faults.close(), "the connection was closed before the response was complete"),
+    (faults.reset(), "the connection was closed before the response was complete"),
+    (faults.drop_response(), "the connection was closed before the response was complete"),
+    (faults.cut(), "the connection was closed before the response was complete"),
+    (faults.cut(0), "the connection was closed before the response was complete"),
+    (faults.raw(b"what?\r\n\r\n"), "the response is not valid HTTP"),
+    (faults.body(b"{}", headers={"Content-Encoding": "gzip"}), "the compressed body is corrupt"),
+    (faults.slow(3600), "no data within the read timeout"),
 ]
 
 
@@ -82,7 +83,7 @@ def test_a_broken_connection_is_retried_then_told_without_query_and_secret(
         client = HttpClient(url, read_timeout=0.2)
         sandbox.faults.add(kind, times=2)
         assert json.loads(client.get(url, {"q": SECRET}).body) == BODY
-        assert (client.counters.requests, client.counters.retries) == (3, 2)
+        assert (client.metrics.requests, client.metrics.retries) == (3, 2)
         sandbox.faults.clear()
         sandbox.faults.add(kind, times=None)
         with pytest.raises(ResponseError) as caught:
@@ -125,7 +126,7 @@ def test_waits_double_up_to_a_bound_and_are_left_to_chance_by_half(
         client = HttpClient(url, error_handler=handler)
         client.get(url, {})
         client.get(url, {})
-    assert client.counters.waited_seconds == pytest.approx(sum(clock.waits))
+    assert client.metrics.waited_seconds == pytest.approx(sum(clock.waits))
     first, second = clock.waits[: len(ceilings)], clock.waits[len(ceilings) :]
     assert all(wait <= ceiling <= 2 * wait for wait, ceiling in zip(first, ceilings, strict=True))
     assert first != second or not handler.backoff_factor
@@ -159,7 +160,7 @@ def test_retry_after_is_honoured_up_to_the_cap(
         client = HttpClient(url)
         assert client.get(url, {}).status == 200
     [waited] = clock.waits
-    assert client.counters.waited_seconds == waited
+    assert client.metrics.waited_seconds == waited
     if wait is None:
         assert 1 <= waited <= 2
     else:
@@ -193,7 +194,7 @@ def test_requests_are_spaced_out(clock: Clock) -> None:
         for _ in range(5):
             client.get(url, {})
     assert clock.waits == [0.25] * 4
-    assert client.counters.waited_seconds == 1
+    assert client.metrics.waited_seconds == 1
     assert RateLimiter(None).wait() == 0
 
 
@@ -213,7 +214,7 @@ def test_a_refused_token_is_renewed_once(clock: Clock, tmp_path: Path) -> None:
         assert [record.status for record in sandbox.requests] == [200, 200, 401, 200, 200]
         sandbox.faults.add(faults.status(401), times=None)
         sandbox.requests.clear()
-        with pytest.raises(CredentialsError, match=r"/rows answered 401 .*SHOP_CLIENT_ID, SHOP_CLIENT_SECRET"):
+        with pytest.raises(CredentialsError, match=r"/rows returned 401 .*SHOP_CLIENT_ID, SHOP_CLIENT_SECRET"):
             client.get(url, {"q": SECRET})
         asked = [record for record in sandbox.requests if record.request.path == "/shop/rows"]
     assert len(asked) == 2
@@ -230,7 +231,7 @@ def test_a_401_to_what_cannot_be_renewed_names_the_variable(
     with signed_in(auth, api_auth, tmp_path, clock) as (sandbox, client, url):
         assert client.get(url, {}).status == 200
         sandbox.faults.add(faults.status(401), times=None)
-        with pytest.raises(CredentialsError, match=rf"answered 401 \(unauthorized\)\. Check {name}:") as caught:
+        with pytest.raises(CredentialsError, match=rf"returned 401 \(unauthorized\)\. Check {name}:") as caught:
             client.get(url, {})
     assert len(sandbox.requests) == 2
     assert SECRET not in str(caught.value)
@@ -253,7 +254,7 @@ def test_what_a_load_costs_is_counted_exactly(clock: Clock) -> None:
         assert client.get(url, {}).body == plain
         client.get(url, {})
         assert sandbox.requests[0].request.headers["accept-encoding"] == "gzip"
-    counters = client.counters
+    counters = client.metrics
     assert (counters.requests, counters.retries, counters.waited_seconds) == (3, 1, 3)
     assert counters.bytes_received == len(plain) + len(error) + len(
         json.dumps(BODY, ensure_ascii=False, separators=(",", ":")).encode()
@@ -266,7 +267,7 @@ def test_threads_share_a_client() -> None:
         with ThreadPoolExecutor(4) as threads:
             bodies = list(threads.map(lambda _: client.get(url, {}).body, range(40)))
     assert len(set(bodies)) == 1
-    assert client.counters.requests == len(sandbox.requests) == 40
+    assert client.metrics.requests == len(sandbox.requests) == 40
 
 
 @pytest.mark.parametrize(
@@ -287,7 +288,7 @@ def test_a_form_is_posted_again_only_if_it_did_not_arrive(
         sandbox.faults.add(kind, path="/oauth/token")
         client = HttpClient(url)
         if status is None:
-            with pytest.raises(ResponseError, match=f"^POST {token_url} failed after 1 attempts"):
+            with pytest.raises(ResponseError, match=f"^POST {token_url} failed after 1 attempt:"):
                 client.post_form(token_url, fields, {})
         else:
             assert client.post_form(token_url, fields, {}).status == status
@@ -307,7 +308,7 @@ def test_an_answer_is_taken_up_to_the_bound(encoding: str, over: int) -> None:
         sandbox.faults.add(faults.body(packed, headers=headers))
         client = HttpClient(url, max_page_bytes=10_000)
         if over:
-            with pytest.raises(ResponseError, match=r"more than 10000 bytes: .*`client\.max_page_bytes` higher"):
+            with pytest.raises(ResponseError, match=r"longer than 10000 bytes\. .*increase `client\.max_page_bytes`"):
                 client.get(url, {})
         else:
             assert client.get(url, {}).body == content
@@ -322,7 +323,7 @@ def test_a_bomb_does_not_fill_the_memory() -> None:
     with serving(ROWS) as (sandbox, url):
         sandbox.faults.add(faults.body(bomb, headers=headers))
         tracemalloc.start()
-        with pytest.raises(ResponseError, match="more than 1000000 bytes"):
+        with pytest.raises(ResponseError, match="longer than 1000000 bytes"):
             HttpClient(url, max_page_bytes=1_000_000).get(url, {})
         most = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from analytics_assets.rest_api.http.error_reason import MAX_REASON_CHARS, error_reason
-from analytics_assets.rest_api.http.transport import Headers, Response
+from analytics_assets.rest_api.http.response import Headers, Response
 from analytics_assets.rest_api.redaction import redactor
 from analytics_assets.sandbox import ApiKey, faults
 from analytics_assets_tests.rest_api.conftest import Clock

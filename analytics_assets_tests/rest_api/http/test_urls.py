@@ -52,11 +52,11 @@ def test_redirects_are_followed_on_the_same_host(clock: Clock, tmp_path: Path) -
             for location in ("/shop/rows?q=1", "rows?q=2", f"{url}?q=3"):
                 sandbox.faults.add(faults.status(status, headers={"Location": location}))
                 assert json.loads(client.get(url, {}).body) == BODY
-        assert client.counters.requests == 30
+        assert client.metrics.requests == 30
         sandbox.faults.add(faults.status(302, headers={"Location": "/shop/rows"}), times=None)
         with pytest.raises(ResponseError, match="more than 5 redirects"):
             client.get(url, {"q": SECRET})
-    assert client.counters.requests == 36
+    assert client.metrics.requests == 36
 
 
 @pytest.mark.parametrize(("auth", "api_auth"), [(BEARER, Bearer(SECRET)), (QUERY_KEY, ApiKey(SECRET, name="key"))])
@@ -188,7 +188,7 @@ def test_proxies_of_the_environment_are_used_for_other_hosts(monkeypatch: pytest
         plain = HttpClient("http://api.example.com", allow_insecure_http=True, error_handler=once)
         assert plain.get(plain.url("rows"), {}).status == 503
         secure = HttpClient("https://api.example.com", error_handler=once)
-        with pytest.raises(ResponseError, match="the proxy that the environment names"):
+        with pytest.raises(ResponseError, match="the proxy from the environment"):
             secure.get(secure.url("rows"), {})
         with serving(ROWS) as (_, url):
             assert HttpClient(url).get(url, {}).status == 200
@@ -207,5 +207,5 @@ def test_proxies_of_the_environment_are_used_for_other_hosts(monkeypatch: pytest
 def test_a_proxy_that_is_none_is_named(monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
     monkeypatch.setenv("https_proxy", proxy)
     monkeypatch.delenv("no_proxy", raising=False)
-    with pytest.raises(ConfigError, match="HTTPS_PROXY must name a proxy"):
+    with pytest.raises(ConfigError, match="HTTPS_PROXY must be the URL of a proxy"):
         HttpClient("https://api.example.com")

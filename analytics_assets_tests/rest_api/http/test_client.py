@@ -1,4 +1,4 @@
-"""The HTTP client: what it asks again and when it gives up, how long it waits, what it counts."""
+"""The HTTP client: retries, backoff, Retry-After, rate limit, token refresh, metrics, response size."""
 
 from __future__ import annotations
 
@@ -38,9 +38,7 @@ def unused_port() -> int:
         (ErrorHandler(max_retries=0), set()),
     ],
 )
-def test_the_statuses_of_error_handler_are_retried_and_no_others(
-    clock: Clock, handler: ErrorHandler, retried: set[int]
-) -> None:
+def test_only_the_statuses_of_error_handler_are_retried(clock: Clock, handler: ErrorHandler, retried: set[int]) -> None:
     statuses = [400, 402, 403, 404, 405, 408, 409, 410, 418, 422, 425, 429, 451, 500, 501, 502, 503, 504, 520, 599]
     with serving(ROWS) as (sandbox, url):
         client = HttpClient(url, error_handler=handler)
@@ -52,8 +50,8 @@ def test_the_statuses_of_error_handler_are_retried_and_no_others(
             assert len(sandbox.requests) == (4 if status in retried else 1), status
 
 
-def test_nothing_is_sent_once_it_is_closed(clock: Clock) -> None:
-    """A thread may wait for its turn, or to try again, while the load fails in another one."""
+def test_closed_client_sends_nothing(clock: Clock) -> None:
+    """A thread may be waiting for a retry while the load fails in another thread."""
     with serving(ROWS) as (sandbox, url):
         client = HttpClient(url)
         clock.during = client.close
@@ -63,7 +61,7 @@ def test_nothing_is_sent_once_it_is_closed(clock: Clock) -> None:
         assert len(sandbox.requests) == 1
 
 
-CORRUPT_BODY: list[tuple[Kind, str]] = [
+BROKEN_RESPONSES: list[tuple[Kind, str]] = [
     (faults.close(), "the connection was closed before the response was complete"),
     (faults.reset(), "the connection was closed before the response was complete"),
     (faults.drop_response(), "the connection was closed before the response was complete"),
@@ -75,8 +73,8 @@ CORRUPT_BODY: list[tuple[Kind, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("kind", "problem"), CORRUPT_BODY)
-def test_a_broken_connection_is_retried_then_told_without_query_and_secret(
+@pytest.mark.parametrize(("kind", "problem"), BROKEN_RESPONSES)
+def test_broken_connection_is_retried_then_an_error_without_query_or_secret(
     clock: Clock, kind: Kind, problem: str
 ) -> None:
     with serving(ROWS) as (sandbox, url):
@@ -94,16 +92,16 @@ def test_a_broken_connection_is_retried_then_told_without_query_and_secret(
     assert len(clock.waits) == 5
 
 
-def test_a_refused_connection_is_retried(clock: Clock) -> None:
+def test_refused_connection_is_retried(clock: Clock) -> None:
     base = f"http://127.0.0.1:{unused_port()}"
     with pytest.raises(ResponseError, match=f"^GET {base}/rows failed after 4 attempts: the connection was refused$"):
         HttpClient(base).get(f"{base}/rows", {"q": SECRET})
 
 
-def test_a_server_that_takes_no_connection_is_given_up_after_the_connect_timeout(clock: Clock) -> None:
+def test_connect_timeout_ends_the_wait_for_a_server_that_accepts_no_connection(clock: Clock) -> None:
     with socket.create_server(("127.0.0.1", 0), backlog=0) as server:
         address = server.getsockname()
-        with socket.create_connection(address):  # the backlog is full: the kernel answers nobody else
+        with socket.create_connection(address):  # fills the backlog: the kernel accepts no other connection
             client = HttpClient(f"http://{address[0]}:{address[1]}", connect_timeout=0.1)
             with pytest.raises(ResponseError, match="no connection within the connect timeout"):
                 client.get(client.url("rows"), {})
@@ -118,9 +116,7 @@ def test_a_server_that_takes_no_connection_is_given_up_after_the_connect_timeout
         (ErrorHandler(backoff_factor=30, max_retries=5), [30, 60, 120, 120, 120]),
     ],
 )
-def test_waits_double_up_to_a_bound_and_are_left_to_chance_by_half(
-    clock: Clock, handler: ErrorHandler, ceilings: list[float]
-) -> None:
+def test_backoff_is_exponential_capped_and_jittered(clock: Clock, handler: ErrorHandler, ceilings: list[float]) -> None:
     with serving(ROWS) as (sandbox, url):
         sandbox.faults.add(faults.status(500), times=None)
         client = HttpClient(url, error_handler=handler)
@@ -139,7 +135,7 @@ def test_waits_double_up_to_a_bound_and_are_left_to_chance_by_half(
         ("7", 7),
         (" 7 ", 7),
         ("0", 0),
-        (60.0, 60),  # a date, in so many seconds
+        (60.0, 60),  # sent as a date
         (-60.0, 0),
         ("Fri, 31 Dec 9999 23:59:59 GMT", 300),
         ("3600", 300),
@@ -167,14 +163,14 @@ def test_retry_after_is_honoured_up_to_the_cap(
         assert waited == pytest.approx(wait, abs=1)  # dates are in whole seconds
 
 
-def test_retry_after_may_be_longer_where_the_configuration_says_so(clock: Clock) -> None:
+def test_max_retry_after_raises_the_cap(clock: Clock) -> None:
     with serving(ROWS) as (sandbox, url):
         sandbox.faults.add(faults.status(429, headers={"Retry-After": "80000"}))
         HttpClient(url, error_handler=ErrorHandler(max_retry_after=86_400)).get(url, {})
     assert clock.waits == [80_000]
 
 
-def test_a_429_holds_back_the_other_threads_of_the_client(clock: Clock) -> None:
+def test_429_pauses_all_threads_of_the_client(clock: Clock) -> None:
     with serving(ROWS) as (sandbox, url):
         sandbox.faults.add(faults.status(429, headers={"Retry-After": "30"}))
         client = HttpClient(url)
@@ -188,7 +184,7 @@ def test_a_429_holds_back_the_other_threads_of_the_client(clock: Clock) -> None:
     assert clock.waits[:2] == [30, 30]
 
 
-def test_requests_are_spaced_out(clock: Clock) -> None:
+def test_rate_limit_spaces_requests_evenly(clock: Clock) -> None:
     with serving(ROWS) as (_, url):
         client = HttpClient(url, max_requests_per_second=4)
         for _ in range(5):
@@ -198,7 +194,7 @@ def test_requests_are_spaced_out(clock: Clock) -> None:
     assert RateLimiter(None).wait() == 0
 
 
-def test_a_token_that_expires_while_the_client_waits_is_renewed(clock: Clock, tmp_path: Path) -> None:
+def test_token_that_expires_during_a_wait_is_refreshed(clock: Clock, tmp_path: Path) -> None:
     oauth = OAuth2("id", "secret", lifetime=60)
     with signed_in(OAUTH, oauth, tmp_path, clock) as (sandbox, client, url):
         sandbox.faults.add(faults.status(429, headers={"Retry-After": "120"}))
@@ -208,7 +204,7 @@ def test_a_token_that_expires_while_the_client_waits_is_renewed(clock: Clock, tm
     assert paths == [(token, 200), (rows, 429), (token, 200), (rows, 200)]
 
 
-def test_a_refused_token_is_renewed_once(clock: Clock, tmp_path: Path) -> None:
+def test_rejected_token_is_refreshed_once(clock: Clock, tmp_path: Path) -> None:
     with signed_in(OAUTH, OAuth2("id", "secret", token_uses=1), tmp_path, clock) as (sandbox, client, url):
         assert [client.get(url, {}).status for _ in range(2)] == [200, 200]
         assert [record.status for record in sandbox.requests] == [200, 200, 401, 200, 200]
@@ -216,8 +212,8 @@ def test_a_refused_token_is_renewed_once(clock: Clock, tmp_path: Path) -> None:
         sandbox.requests.clear()
         with pytest.raises(CredentialsError, match=r"/rows returned 401 .*SHOP_CLIENT_ID, SHOP_CLIENT_SECRET"):
             client.get(url, {"q": SECRET})
-        asked = [record for record in sandbox.requests if record.request.path == "/shop/rows"]
-    assert len(asked) == 2
+        requests = [record for record in sandbox.requests if record.request.path == "/shop/rows"]
+    assert len(requests) == 2
     assert clock.waits == []
 
 
@@ -225,7 +221,7 @@ def test_a_refused_token_is_renewed_once(clock: Clock, tmp_path: Path) -> None:
     ("auth", "api_auth", "name"),
     [(BEARER, Bearer(SECRET), "SHOP_API_TOKEN"), (QUERY_KEY, ApiKey(SECRET, name="key"), "SHOP_API_KEY")],
 )
-def test_a_401_to_what_cannot_be_renewed_names_the_variable(
+def test_401_to_a_static_credential_names_its_variable(
     clock: Clock, tmp_path: Path, auth: dict[str, Any], api_auth: ApiKey | Bearer, name: str
 ) -> None:
     with signed_in(auth, api_auth, tmp_path, clock) as (sandbox, client, url):
@@ -237,31 +233,31 @@ def test_a_401_to_what_cannot_be_renewed_names_the_variable(
     assert SECRET not in str(caught.value)
 
 
-def test_an_api_without_credentials_answers_401_as_it_is(clock: Clock) -> None:
+def test_401_is_returned_for_an_api_without_credentials(clock: Clock) -> None:
     with serving(ROWS) as (sandbox, url):
         sandbox.faults.add(faults.status(401))
         assert HttpClient(url).get(url, {}).status == 401
 
 
-def test_what_a_load_costs_is_counted_exactly(clock: Clock) -> None:
+def test_metrics_count_requests_retries_waits_and_bytes(clock: Clock) -> None:
     plain = json.dumps(BODY).encode()
-    packed = faults.body(gzip.compress(plain), headers={"Content-Encoding": "gzip"})
+    compressed = faults.body(gzip.compress(plain), headers={"Content-Encoding": "gzip"})
     error = b'{"error":"fault 429"}'
     with serving(ROWS) as (sandbox, url):
-        sandbox.faults.add(packed)
+        sandbox.faults.add(compressed)
         sandbox.faults.add(faults.status(429, headers={"Retry-After": "3"}))
         client = HttpClient(url)
         assert client.get(url, {}).body == plain
         client.get(url, {})
         assert sandbox.requests[0].request.headers["accept-encoding"] == "gzip"
-    counters = client.metrics
-    assert (counters.requests, counters.retries, counters.waited_seconds) == (3, 1, 3)
-    assert counters.bytes_received == len(plain) + len(error) + len(
+    metrics = client.metrics
+    assert (metrics.requests, metrics.retries, metrics.waited_seconds) == (3, 1, 3)
+    assert metrics.bytes_received == len(plain) + len(error) + len(
         json.dumps(BODY, ensure_ascii=False, separators=(",", ":")).encode()
     )
 
 
-def test_threads_share_a_client() -> None:
+def test_client_is_safe_to_share_between_threads() -> None:
     with serving(ROWS) as (sandbox, url):
         client = HttpClient(url)
         with ThreadPoolExecutor(4) as threads:
@@ -276,10 +272,10 @@ def test_threads_share_a_client() -> None:
         (faults.status(503), 2, 200),
         (faults.status(400), 1, 400),
         (faults.status(302, headers={"Location": "/elsewhere"}), 1, 302),
-        (faults.drop_response(), 1, None),  # it may have arrived, and have used a refresh token up
+        (faults.drop_response(), 1, None),  # the server may have received it and used up a refresh token
     ],
 )
-def test_a_form_is_posted_again_only_if_it_did_not_arrive(
+def test_post_is_retried_only_if_the_server_cannot_have_received_it(
     clock: Clock, kind: Kind, requests: int, status: int | None
 ) -> None:
     fields = {"grant_type": "client_credentials", "client_id": "id", "client_secret": SECRET}
@@ -299,13 +295,13 @@ def test_a_form_is_posted_again_only_if_it_did_not_arrive(
 
 @pytest.mark.parametrize("encoding", ["identity", "gzip"])
 @pytest.mark.parametrize("over", [0, 1])
-def test_an_answer_is_taken_up_to_the_bound(encoding: str, over: int) -> None:
-    """However little of it comes over the wire; the connection of one that is cut off is not used again."""
+def test_response_is_limited_to_max_page_bytes(encoding: str, over: int) -> None:
+    """Before and after decompression; the connection of an aborted response is not reused."""
     content = bytes(10_000 + over)
-    packed = gzip.compress(content) if encoding == "gzip" else content
-    headers = {"Content-Encoding": encoding, "Content-Length": str(len(packed))}
+    compressed = gzip.compress(content) if encoding == "gzip" else content
+    headers = {"Content-Encoding": encoding, "Content-Length": str(len(compressed))}
     with serving(ROWS) as (sandbox, url):
-        sandbox.faults.add(faults.body(packed, headers=headers))
+        sandbox.faults.add(faults.body(compressed, headers=headers))
         client = HttpClient(url, max_page_bytes=10_000)
         if over:
             with pytest.raises(ResponseError, match=r"longer than 10000 bytes\. .*increase `client\.max_page_bytes`"):
@@ -316,8 +312,8 @@ def test_an_answer_is_taken_up_to_the_bound(encoding: str, over: int) -> None:
         assert len(sandbox.requests) == 2
 
 
-def test_a_bomb_does_not_fill_the_memory() -> None:
-    """A gigabyte in a megabyte: no more of it is unpacked than the bound."""
+def test_gzip_bomb_does_not_fill_the_memory() -> None:
+    """A gigabyte in a megabyte is decompressed up to `max_page_bytes` only."""
     bomb = 1_000 * gzip.compress(bytes(1_000_000))
     headers = {"Content-Encoding": "gzip", "Content-Length": str(len(bomb))}
     with serving(ROWS) as (sandbox, url):
@@ -325,6 +321,6 @@ def test_a_bomb_does_not_fill_the_memory() -> None:
         tracemalloc.start()
         with pytest.raises(ResponseError, match="longer than 1000000 bytes"):
             HttpClient(url, max_page_bytes=1_000_000).get(url, {})
-        most = tracemalloc.get_traced_memory()[1]
+        peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
-    assert most < 30_000_000
+    assert peak < 30_000_000

@@ -1,4 +1,4 @@
-"""The HTTP client: where requests go, by which proxy, with which query; and where credentials never go."""
+"""The HTTP client: URLs, queries, proxies, redirects and links, and where credentials are never sent."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from analytics_assets_tests.support.http_client import serving
 
 
 @contextmanager
-def listening(answer: bytes) -> Iterator[tuple[str, list[bytes]]]:
-    """A server that sends the same bytes to everyone; gives its address, and what it was sent."""
-    seen: list[bytes] = []
+def raw_server(response: bytes) -> Iterator[tuple[str, list[bytes]]]:
+    """A server that sends the same bytes to every client; yields its address and the requests received."""
+    received: list[bytes] = []
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def serve_all() -> None:
@@ -34,19 +34,19 @@ def listening(answer: bytes) -> Iterator[tuple[str, list[bytes]]]:
                 except OSError:
                     return
                 with connection:
-                    seen.append(connection.recv(65536))
-                    connection.sendall(answer)
+                    received.append(connection.recv(65536))
+                    connection.sendall(response)
 
         thread = threading.Thread(target=serve_all)
         thread.start()
         try:
-            yield f"127.0.0.1:{server.getsockname()[1]}", seen
+            yield f"127.0.0.1:{server.getsockname()[1]}", received
         finally:
             server.shutdown(socket.SHUT_RDWR)
             thread.join()
 
 
-def test_redirects_are_followed_on_the_same_host(clock: Clock, tmp_path: Path) -> None:
+def test_redirects_on_the_same_host_are_followed(clock: Clock, tmp_path: Path) -> None:
     with signed_in(BEARER, Bearer(SECRET), tmp_path, clock) as (sandbox, client, url):
         for status in (301, 302, 303, 307, 308):
             for location in ("/shop/rows?q=1", "rows?q=2", f"{url}?q=3"):
@@ -90,7 +90,7 @@ def test_credentials_do_not_follow_a_redirect_or_a_link_to_another_host(
     assert other.requests == []
 
 
-def test_the_key_in_the_query_is_sent_once_and_a_link_otherwise_as_it_came(clock: Clock, tmp_path: Path) -> None:
+def test_key_in_the_query_is_sent_once_and_the_rest_of_a_link_is_not_changed(clock: Clock, tmp_path: Path) -> None:
     with signed_in(QUERY_KEY, ApiKey(SECRET, name="key"), tmp_path, clock) as (sandbox, client, url):
         assert client.get(f"{url}?key=old&q=a%20b", {}).status == 200
         assert client.get(f"{url}?q=a+b%2Fc#part", {}).status == 200
@@ -99,20 +99,20 @@ def test_the_key_in_the_query_is_sent_once_and_a_link_otherwise_as_it_came(clock
     assert queries == [{"q": q, "key": SECRET} for q in ("a b", "a b/c", "2")]
 
 
-def test_a_query_is_carried_byte_by_byte() -> None:
-    with listening(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}") as (address, seen):
+def test_query_and_path_are_sent_byte_by_byte() -> None:
+    with raw_server(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}") as (address, received):
         client = HttpClient(f"http://{address}/v2/")
         client.get(client.url("/v1/a%2Fb%20c;d=1/~e"), {})
         client.get(client.url("v1/rows?x=a+b&flag&y=%C3%A9&filter[a]=1"), {"cursor": "a b&c=/+é"})
         client.get(client.url("rows"), {"filter[at][_gte]": "2026-10-01T00:00:00Z", "on": "><{a|b}"})
-    assert [request.split(b" HTTP")[0].decode() for request in seen] == [
+    assert [request.split(b" HTTP")[0].decode() for request in received] == [
         "GET /v2/v1/a%2Fb%20c;d=1/~e",
         "GET /v2/v1/rows?x=a+b&flag&y=%C3%A9&filter%5Ba%5D=1&cursor=a%20b%26c%3D%2F%2B%C3%A9",
         "GET /v2/rows?filter%5Bat%5D%5B_gte%5D=2026-10-01T00%3A00%3A00Z&on=%3E%3C%7Ba%7Cb%7D",
     ]
 
 
-def test_parameters_arrive_as_they_are() -> None:
+def test_parameters_are_received_as_given() -> None:
     sent = {"q": "a b&c=/+é", "filter[at][_gte]": "%25{}"}
     with serving(ROWS) as (sandbox, url):
         assert HttpClient(url).get(url, sent).status == 200
@@ -130,7 +130,7 @@ def test_parameters_arrive_as_they_are() -> None:
         ("http://localhost:80", "users", "http://localhost:80/users"),
     ],
 )
-def test_a_path_stands_below_the_base_url(base: str, path: str, url: str) -> None:
+def test_path_is_appended_to_the_base_url(base: str, path: str, url: str) -> None:
     assert HttpClient(base).url(path) == url
 
 
@@ -148,7 +148,7 @@ def test_a_path_stands_below_the_base_url(base: str, path: str, url: str) -> Non
         ("https://user:password@api.example.com", "without user"),
     ],
 )
-def test_credentials_are_not_sent_in_the_clear(url: str, problem: str) -> None:
+def test_credentials_are_not_sent_unencrypted(url: str, problem: str) -> None:
     with pytest.raises(ConfigError, match=f"^base_url .*{problem}"):
         HttpClient(url)
     client = HttpClient("https://api.example.com")
@@ -161,8 +161,8 @@ def test_credentials_are_not_sent_in_the_clear(url: str, problem: str) -> None:
 @pytest.mark.parametrize(
     "url", [f"https://{SECRET[:6]}@host", "https://me:pw@host", "https://host?k=1", "https://host#k"]
 )
-def test_a_base_url_from_the_environment_holds_no_credentials(url: str) -> None:
-    """A path would go into its query, and its user to nobody."""
+def test_base_url_from_the_environment_must_not_contain_credentials(url: str) -> None:
+    """A path would be appended to its query, and its user would be ignored."""
     with pytest.raises(ConfigError, match=r"^base_url must be a URL without user, query and fragment: ") as caught:
         HttpClient(url)
     assert url.partition("//")[2] not in str(caught.value)
@@ -173,16 +173,16 @@ def test_a_base_url_from_the_environment_holds_no_credentials(url: str) -> None:
 
 
 @pytest.mark.parametrize("base", ["http://localhost:8000", "http://127.0.0.1", "http://[::1]:8000"])
-def test_plain_http_stays_on_this_machine(base: str) -> None:
+def test_plain_http_is_allowed_on_loopback(base: str) -> None:
     assert HttpClient(base).url("x") == f"{base}/x"
 
 
 @pytest.mark.parametrize("scheme", ["", "http://", "http://us%40er:p%3Aw@"])
-def test_proxies_of_the_environment_are_used_for_other_hosts(monkeypatch: pytest.MonkeyPatch, scheme: str) -> None:
+def test_proxy_from_the_environment_is_used_except_on_loopback(monkeypatch: pytest.MonkeyPatch, scheme: str) -> None:
     for name in ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
     once = ErrorHandler(max_retries=0)
-    with listening(b"HTTP/1.1 503 No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n") as (proxy, seen):
+    with raw_server(b"HTTP/1.1 503 No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n") as (proxy, received):
         monkeypatch.setenv("HTTP_PROXY", f"{scheme}{proxy}")
         monkeypatch.setenv("HTTPS_PROXY", f"{scheme}{proxy}")
         plain = HttpClient("http://api.example.com", allow_insecure_http=True, error_handler=once)
@@ -196,15 +196,15 @@ def test_proxies_of_the_environment_are_used_for_other_hosts(monkeypatch: pytest
         bypassed = HttpClient("http://api.invalid", allow_insecure_http=True, error_handler=once)
         with pytest.raises(ResponseError):
             bypassed.get(bypassed.url("rows"), {})
-    assert [request.partition(b" HTTP")[0] for request in seen] == [
+    assert [request.partition(b" HTTP")[0] for request in received] == [
         b"GET http://api.example.com/rows",
         b"CONNECT api.example.com:443",
     ]
-    assert all((b"Basic dXNAZXI6cDp3" in request) is ("@" in scheme) for request in seen)  # us@er:p:w
+    assert all((b"Basic dXNAZXI6cDp3" in request) is ("@" in scheme) for request in received)  # us@er:p:w
 
 
 @pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:1080", "http://[", "ftp://p"])
-def test_a_proxy_that_is_none_is_named(monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
+def test_invalid_proxy_is_an_error_that_names_the_variable(monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
     monkeypatch.setenv("https_proxy", proxy)
     monkeypatch.delenv("no_proxy", raising=False)
     with pytest.raises(ConfigError, match="HTTPS_PROXY must be the URL of a proxy"):

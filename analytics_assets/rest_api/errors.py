@@ -5,9 +5,19 @@ No message holds a secret or a record's value: what an API sent is described by 
 
 from __future__ import annotations
 
+import copy
+
+from typing_extensions import Self
+
 
 class RestApiError(Exception):
     """Base of all errors that this package raises on purpose."""
+
+    def with_message(self, message: str) -> Self:
+        """The same error with another message: one that names the place, or one without secrets."""
+        changed = copy.copy(self)
+        changed.args = (message,)
+        return changed
 
 
 class ConfigError(RestApiError):
@@ -28,6 +38,24 @@ class UnavailableError(ResponseError):
 
 class DriftError(ResponseError):
     """Rows came, went or moved while they were read: pages may overlap, or leave rows out."""
+
+
+class TotalMismatchError(DriftError):
+    """The API's total differs from the rows, or pages, that were read.
+
+    Attributes:
+        promised: The total.
+        received: The rows, or pages, that were read.
+    """
+
+    def __init__(self, message: str, *, promised: int = 0, received: int = 0) -> None:
+        super().__init__(message)
+        self.promised = promised
+        self.received = received
+
+
+class IncompleteReadError(ResponseError):
+    """The read ended, and the API says that more pages follow: the configuration does not lead to them."""
 
 
 class SliceError(DriftError):

@@ -31,7 +31,7 @@ from analytics_assets.rest_api.destination.pipeline import (
     translate_error,
 )
 from analytics_assets.rest_api.destination.warehouse import Warehouse
-from analytics_assets.rest_api.errors import DriftError, RestApiError, SliceError
+from analytics_assets.rest_api.errors import DriftError, RestApiError, SliceError, TotalMismatchError
 from analytics_assets.rest_api.extract.reader import EndpointReader
 from analytics_assets.rest_api.http.client import HttpClient
 from analytics_assets.rest_api.http.metrics import RequestMetrics
@@ -158,11 +158,19 @@ def load_table(request: LoadRequest) -> LoadResult:
         RestApiError: The load failed; the table was not changed. The message says what to do, and holds no secret.
     """
     duplicate_keys = DuplicateKeyCheck(request.resource.name, request.log)
+    mismatch: tuple[int, int] | None = None
     for attempt in range(1, MAX_READ_ATTEMPTS + 1):
         try:
             with prepare(request, duplicate_keys) as load:
                 return load.run()
         except DriftError as error:
+            if isinstance(error, TotalMismatchError):
+                before, mismatch = mismatch, (error.promised, error.received)
+                if before == mismatch:  # moving rows do not end in the same numbers twice
+                    raise error.with_message(
+                        f"{error}. Two reads gave the same numbers, so no rows moved: the paginator, the total and "
+                        "the filter do not belong together"
+                    ) from None
             if attempt == MAX_READ_ATTEMPTS:
                 raise DriftError(
                     f"{error}. This happened in each of {attempt} attempts. Read when less data changes, in smaller "
@@ -209,6 +217,7 @@ def prepare(request: LoadRequest, duplicate_keys: DuplicateKeyCheck | None = Non
                 threads=request.client.max_concurrency,
                 has_primary_key=bool(pipeline.plan.primary_key),
                 read=schema.read,
+                warn=lambda sentence: request.log.warning(f"{resource.name}: {sentence}"),
             )
             if isinstance(resource.endpoint.paginator, (OffsetConfig, PageNumberConfig)) and pipeline.plan.primary_key:
                 check = duplicate_keys or DuplicateKeyCheck(resource.name, request.log)

@@ -61,7 +61,7 @@ class Envelope:
         self.root: Any = Raw(body.removeprefix(BOM).lstrip())
         self._opened: dict[int, Any] = {}
         try:
-            self._open(self.root)
+            self.open(self.root)
         except (msgspec.DecodeError, ValueError, RecursionError):
             self.root = decode(body)
 
@@ -74,7 +74,7 @@ class Envelope:
                 if step is None:
                     raise ConfigError(f"the path {path!r} leads to many values where one is wanted: name an index")
                 value = self._child(value, step)
-        return decode(value) if isinstance(value, Raw) else value
+        return self.decoded(value)
 
     def matches(self, steps: Iterable[Step]) -> Iterable[Any]:
         """What the steps lead to, as it is written (Raw) or decoded; MISSING for each that leads nowhere."""
@@ -88,21 +88,26 @@ class Envelope:
             if step is not None:
                 yield self._child(value, step)
                 continue
-            opened = self._open(value)
+            opened = self.open(value)
             if isinstance(opened, (dict, list)):
                 yield from opened.values() if isinstance(opened, dict) else opened
             else:
                 yield None if opened is None else MISSING
 
     def _child(self, value: Any, step: str | int) -> Any:
-        opened = self._open(value)
+        opened = self.open(value)
         if isinstance(opened, dict) and isinstance(step, str):
             return opened.get(step, MISSING)
         if isinstance(opened, list) and isinstance(step, int) and -len(opened) <= step < len(opened):
             return opened[step]
         return MISSING
 
-    def _open(self, value: Any) -> Any:
+    @staticmethod
+    def decoded(value: Any) -> Any:
+        """A value that `open` or `matches` gave, decoded."""
+        return decode(value) if isinstance(value, Raw) else value
+
+    def open(self, value: Any) -> Any:
         """The value, its children as they are written. A body that only Python's reader takes is decoded already."""
         if not isinstance(value, Raw):
             return value

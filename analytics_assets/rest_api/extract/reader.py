@@ -1,58 +1,63 @@
-"""The walk through a resource's pages, as many at once as the API and its configuration allow.
+"""Reads the pages of an endpoint, as many at once as the API and its configuration allow.
 
-A walk goes from page to page until the paginator can tell the rest apart (`split`), or until it is long enough to be
-worth cutting its window into slices. From there on several threads walk parts of it, each from page to page.
+A read goes from page to page until the paginator can tell the rest apart (`split`), or until it is long enough to be
+worth cutting its window into slices. From there on several threads read parts of it, each from page to page.
 """
 
 from __future__ import annotations
 
 import itertools
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from analytics_assets.rest_api.config import Endpoint
-from analytics_assets.rest_api.errors import ResponseError, SliceError, UnavailableError
+from analytics_assets.rest_api.config import Endpoint, SinglePageConfig
+from analytics_assets.rest_api.errors import ResponseError, SliceError
+from analytics_assets.rest_api.extract.completeness import CompletenessCheck
 from analytics_assets.rest_api.extract.concurrency import parallel_map
-from analytics_assets.rest_api.extract.pagination import PageRequest, PageResponse, Paginator, RowCountCheck
+from analytics_assets.rest_api.extract.pagination import PageRequest, PageResponse, Paginator
 from analytics_assets.rest_api.extract.paginators import build_paginator
 from analytics_assets.rest_api.extract.records import PageRecords, concat_records, read_dicts
 from analytics_assets.rest_api.extract.selector import Page, Selector
+from analytics_assets.rest_api.extract.status_errors import status_error
 from analytics_assets.rest_api.http.client import HttpClient
 from analytics_assets.rest_api.http.response import Response
 from analytics_assets.rest_api.redaction import redacted_request
 from analytics_assets.rest_api.windows import Window, filters_both_ends, slices, window_params
 
-PAGES_BEFORE_SLICING = 2
-SLICES_PER_THREAD = 2
+log = logging.getLogger(__name__)
+
+PAGES_BEFORE_SLICING = 2  # a window of two pages is read faster as a whole
+SLICES_PER_THREAD = 2  # slices differ in size: a thread that is done takes another one
+# Handing a batch to the next thread costs as much as decoding some hundred rows.
 MIN_BATCH_ROWS = 1_000
 MIN_BATCH_BYTES = 1_000_000
 MAX_BATCH_SECONDS = 1.0
-TRANSIENT_STATUSES = (408, 425, 429)
 
 
 @dataclass
 class TimeRangeRead:
-    """What is walked as one by the API's own account: all of a window, or a slice; with its promised rows."""
+    """A time range that the API is asked for as one: a window or a slice of it; everything without a window."""
 
     window: Window | None
-    expected: RowCountCheck
+    completeness: CompletenessCheck
     first_body: bytes = b""
 
 
 @dataclass
 class PageSequence:
-    """What one thread walks from page to page. Without a request it is over."""
+    """Pages that one thread reads one after the other. Without a request the sequence is over."""
 
-    stretch: TimeRangeRead
-    pages: Paginator
+    time_range: TimeRangeRead
+    paginator: Paginator
     request: PageRequest | None
 
 
 @dataclass(frozen=True)
 class PageBatch:
-    """Records, and the slice that they were asked for: those outside of it are another's, or nobody's."""
+    """Records of one or more pages, and the window or slice that was requested: rows outside of it are discarded."""
 
     records: PageRecords
     window: Window | None
@@ -61,10 +66,23 @@ class PageBatch:
 
 @dataclass
 class EndpointReader:
-    """One walk through an endpoint: all of its pages, or those of a window.
+    """One read of an endpoint: all of its pages, or those of a window.
 
-    `keyed` says that no two pages can be equal. `may_slice` is asked of the first pages' records whether the
-    window may be cut; without it, it is not. `read` reads the JSON of a page's records.
+    Attributes:
+        endpoint: The endpoint.
+        client: Sends the requests.
+        headers: Headers of the endpoint.
+        window: The time range to request; everything without one.
+        threads: Requests at once.
+        has_primary_key: Whether rows have a key: then no two pages can be equal.
+        window_is_honoured: Whether all of a page's records are of the window. The window is cut into slices only if
+            its first pages say so; without this function it is not cut.
+        read: Reads the JSON list of a page's records.
+        warn: Takes a sentence about a response that contradicts another without putting rows in doubt.
+        pages: Pages that were read.
+        rows: Rows that were read.
+        total: Rows of the read, if the API names a total.
+        is_bounded: Whether the configuration ended the read before the API's own end.
     """
 
     endpoint: Endpoint
@@ -75,52 +93,53 @@ class EndpointReader:
     has_primary_key: bool = True
     window_is_honoured: Callable[[PageRecords], bool] | None = None
     read: Callable[[bytes], PageRecords] = read_dicts
+    warn: Callable[[str], None] = log.warning
     pages: int = field(default=0, init=False)
     rows: int = field(default=0, init=False)
     total: int | None = field(default=None, init=False)
+    is_bounded: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
         self._selector = Selector(
             self.endpoint.data_selector,
             allow_missing=self.endpoint.allow_missing_selector,
+            object_is_record=isinstance(self.endpoint.paginator, SinglePageConfig),
+            ignore_hints=self.endpoint.ignore_hints,
             read=self.read,
         )
         self._url = self.client.url(self.endpoint.path)
         self._lock = threading.Lock()
 
     def read_pages(self) -> Iterator[PageBatch]:
-        """The pages, in any order, small ones together.
+        """The records of all pages, in any order, in batches.
 
         Raises:
-            ResponseError: the API answered something else than the configuration describes.
+            ResponseError: A response is not as the configuration describes it, or rows are missing.
+            DriftError: Rows were added, removed or moved during the read.
         """
         return coalesce_pages(self._read_all())
 
     def _read_all(self) -> Iterator[PageBatch]:
         whole = self._sequence(self.window)
-        walked = self._read_sequence(whole)
+        pages = self._read_sequence(whole)
         cuts = self._slices()
         if cuts:
-            probe = list(itertools.islice(walked, PAGES_BEFORE_SLICING))
-            if (
-                whole.request
-                and self.window_is_honoured
-                and all(self.window_is_honoured(page.records) for page in probe)
-            ):
-                probed, self.pages, self.rows = self.rows, 0, 0  # what was read so far is read again, slice by slice
+            probe = list(itertools.islice(pages, PAGES_BEFORE_SLICING))
+            honoured = self.window_is_honoured
+            if whole.request and honoured and all(honoured(page.records) for page in probe):
+                probed, self.pages, self.rows = self.rows, 0, 0  # the slices read these pages again
                 yield from parallel_map(self._read_slices, (self._sequence(cut) for cut in cuts), self.threads)
                 if self.rows < probed:
                     raise slice_error("the slices of the window have fewer rows than its first pages")
                 return
             yield from probe
-        for page in walked:
+        for page in pages:
             yield page
-            if whole.request and self.threads > 1 and (split := whole.pages.split()):
-                parts = (PageSequence(whole.stretch, pages, pages.first()) for pages in split)
+            if whole.request and self.threads > 1 and (split := whole.paginator.split()):
+                parts = (PageSequence(whole.time_range, part, part.first()) for part in split)
                 yield from parallel_map(self._read_sequences, parts, self.threads)
-                break
-        whole.pages.check(whole.stretch.expected.seen)
-        whole.stretch.expected.check()
+                whole.request = None if whole.time_range.completeness.is_complete else whole.paginator.resume()
+        self._check(whole)
 
     def _slices(self) -> list[Window]:
         """The slices that the window may be cut into; none where the API cannot be asked for one."""
@@ -131,71 +150,81 @@ class EndpointReader:
         return cuts if len(cuts) > 1 and filters_both_ends(params, incremental) else []
 
     def _sequence(self, window: Window | None) -> PageSequence:
-        pages = build_paginator(self.endpoint.paginator)
-        return PageSequence(TimeRangeRead(window, RowCountCheck(self.endpoint.paginator)), pages, pages.first())
+        completeness = CompletenessCheck(self.endpoint, self._selector.steps, windowed=window is not None)
+        paginator = build_paginator(self.endpoint.paginator)
+        return PageSequence(TimeRangeRead(window, completeness), paginator, paginator.first())
 
-    def _read_slices(self, parts: Iterable[PageSequence]) -> Iterator[PageBatch]:
+    def _check(self, sequence: PageSequence) -> None:
+        sequence.paginator.check()
+        sequence.time_range.completeness.check(sequence.paginator, self.warn)
+        self.is_bounded = self.is_bounded or sequence.paginator.is_bounded
+
+    def _read_slices(self, sequences: Iterable[PageSequence]) -> Iterator[PageBatch]:
         def pages() -> Iterator[PageBatch]:
-            for part in parts:
-                yield from self._read_sequence(part)
-                part.pages.check(part.stretch.expected.seen)
-                part.stretch.expected.check()
+            for sequence in sequences:
+                yield from self._read_sequence(sequence)
+                self._check(sequence)
 
         return coalesce_pages(pages())
 
-    def _read_sequences(self, parts: Iterable[PageSequence]) -> Iterator[PageBatch]:
-        return coalesce_pages(page for part in parts for page in self._read_sequence(part))
+    def _read_sequences(self, sequences: Iterable[PageSequence]) -> Iterator[PageBatch]:
+        return coalesce_pages(page for sequence in sequences for page in self._read_sequence(sequence))
 
-    def _read_sequence(self, part: PageSequence) -> Iterator[PageBatch]:
-        """The pages of a part, one after the other."""
-        window = part.stretch.window
-        params = window_params(self.endpoint.params, self.endpoint.incremental, window)
+    def _read_sequence(self, sequence: PageSequence) -> Iterator[PageBatch]:
+        """The pages of a sequence, one after the other."""
+        time_range = sequence.time_range
+        params = window_params(self.endpoint.params, self.endpoint.incremental, time_range.window)
         url, previous = self._url, b""
-        while part.request is not None:
-            link = part.request.link
+        while sequence.request is not None:
+            link = sequence.request.link
             url = self.client.next_page_url(link, found_at=url) if link else url
-            response = self.client.get(url, {} if link else {**params, **part.request.params}, self.headers)
-            if self.pages and part.pages.ends_on(response.status):
-                part.pages.end()
-                part.request = None
+            response = self.client.get(url, {} if link else {**params, **sequence.request.params}, self.headers)
+            if self.pages and sequence.paginator.ends_on(response.status):
+                sequence.paginator.end()
+                sequence.request = None
                 return
-            page = self._read(response, part, url)
-            if page.records and self.has_primary_key and response.body in (previous, part.stretch.first_body):
+            page = self._read_page(response, sequence, url)
+            if page.records and self.has_primary_key and response.body in (previous, time_range.first_body):
                 raise ResponseError(
-                    f"{redacted_request(url)}: the same page came twice: the API does not page as `paginator` says"
+                    f"{redacted_request(url)}: the API sent the same page twice: it ignores the paginator's "
+                    f"parameters. {sequence.paginator.correction}"
                 )
             previous = response.body
-            part.stretch.first_body = part.stretch.first_body or response.body
-            yield PageBatch(page.records, window, len(response.body))
+            time_range.first_body = time_range.first_body or response.body
+            yield PageBatch(page.records, time_range.window, len(response.body))
 
-    def _read(self, response: Response, part: PageSequence, url: str) -> Page:
-        """The page of an answer; the part's next request follows from it."""
+    def _read_page(self, response: Response, sequence: PageSequence, url: str) -> Page:
+        """The page of a response; sets the sequence's next request."""
         with self._lock:
             self.pages += 1
             where = f"{redacted_request(url)}, page {self.pages}"
         if not 200 <= response.status < 300:
-            kind = (
-                UnavailableError if response.status in TRANSIENT_STATUSES or response.status >= 500 else ResponseError
+            raise status_error(
+                response,
+                where=where,
+                paginator=self.endpoint.paginator,
+                pages_read=self.pages - 1,
+                auth=self.client.auth,
             )
-            raise kind(f"{where}: the API answered {response.status}. {status_hint(response.status)}")
+        assert sequence.request is not None
         try:
             page = self._selector.page(response.body)
-            answer = PageResponse(len(page.records), page.envelope, response.headers)
+            read = PageResponse(len(page.records), page.envelope, response.headers, sequence.request.position)
             with self._lock:
-                expected = part.stretch.expected
-                expected.add(answer)
-                part.pages.total_rows = part.pages.total_rows if expected.total is None else expected.total
-                following = part.pages.next(answer)
-                part.request = None if expected.is_complete else following
-                self.rows += answer.rows
-                self.total = part.pages.total_rows or self.total
+                completeness, paginator = sequence.time_range.completeness, sequence.paginator
+                completeness.record(read)
+                paginator.totals = completeness.totals
+                following = paginator.next(read)
+                sequence.request = None if completeness.is_complete else following
+                self.rows += read.rows
+                self.total = completeness.totals.rows or self.total
         except ResponseError as error:
-            raise type(error)(f"{where}: {error}") from None
+            raise error.with_message(f"{where}: {error}") from None
         return page
 
 
 def coalesce_pages(pages: Iterable[PageBatch]) -> Iterator[PageBatch]:
-    """The records of small pages together, by their windows: handing a page on costs more than reading it."""
+    """The records of small pages together, by window: handing a page to another thread costs more than reading it."""
     waiting: dict[Window | None, PageBatch] = {}
     began = time.monotonic()
     for page in pages:
@@ -216,16 +245,3 @@ def coalesce_pages(pages: Iterable[PageBatch]) -> Iterator[PageBatch]:
 
 def slice_error(problem: str) -> SliceError:
     return SliceError(f"{problem}: the API does not compare times as `incremental` says (days only? another zone?)")
-
-
-def status_hint(status: int) -> str:
-    """What to look at for a status that stayed."""
-    if status == 404:
-        return "Check `base_url` and `endpoint.path`."
-    if status in (401, 403):
-        return "The credentials are not allowed to read this: check their scope."
-    if status == 429:
-        return "Its rate limit held on: set `client.max_requests_per_second` lower, or `max_retries` higher."
-    if status >= 500:
-        return "The API itself failed: run again later."
-    return "Check `endpoint.params` and the paginator's parameters."

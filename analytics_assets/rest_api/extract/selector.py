@@ -1,112 +1,136 @@
-"""Pages: the body of an answer, which part of it is the records, and what stands around them.
+"""Finds the records in the body of a response.
 
-A wrong `data_selector` and an error sent with status 200 look alike from afar: neither leads to records, and both are
-errors here, never an empty table.
+A wrong `data_selector` and an error sent with status 200 look alike: neither leads to records. Both are errors here,
+never an empty table.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from msgspec import Raw
 
 from analytics_assets.rest_api.errors import ResponseError
+from analytics_assets.rest_api.extract.body_shape import record_lists, summary, type_name
 from analytics_assets.rest_api.extract.envelope import MISSING, Envelope, compile_path
+from analytics_assets.rest_api.extract.hints import find_hints, normalize_path
 from analytics_assets.rest_api.extract.json_decoding import decode
 from analytics_assets.rest_api.extract.records import PageRecords, read_dicts
 
-FIRST: dict[bytes, type] = {b"{": dict, b"[": list, b"n": type(None)}
-SHOWN_NAMES = 10
-FIELD_NAME = re.compile(r"[@$]?[A-Za-z_][\w.-]{0,39}")
-TYPE_NAMES = {"NoneType": "null", "Decimal": "float"}
+TYPE_BY_FIRST_BYTE: dict[bytes, type] = {b"{": dict, b"[": list, b"n": type(None)}
 
 
 @dataclass(frozen=True)
 class Page:
+    """The records of a response, and the body around them."""
+
     records: PageRecords
     envelope: Envelope
 
 
 class Selector:
-    """Finds the records of a page.
+    """Finds the records of a page by a JSONPath.
 
-    Everything that the selector leads to has to be records: a list of objects, or an object, which is one record. The
+    Everything that the path leads to has to be records: a list of objects, or an object, which is one record. The
     body as a whole (`$`) has to be a list, as an object there may be an error. With a wildcard each branch has to lead
-    somewhere. `allow_missing` takes what is absent or null for no records. `read` reads a JSON list of records.
+    somewhere.
+
+    Attributes:
+        steps: The steps of the path.
     """
 
     def __init__(
-        self, data_selector: str, *, allow_missing: bool = False, read: Callable[[bytes], PageRecords] = read_dicts
+        self,
+        data_selector: str,
+        *,
+        allow_missing: bool = False,
+        object_is_record: bool = True,
+        ignore_hints: Iterable[str] = (),
+        read: Callable[[bytes], PageRecords] = read_dicts,
     ) -> None:
+        """Compiles the path.
+
+        Args:
+            data_selector: The path, as the YAML writes it.
+            allow_missing: Whether a body without the path, or with null there, has no records.
+            object_is_record: Whether an object that holds lists of objects may be one record. A page of many records
+                cannot be: there the selector stops one level too high.
+            ignore_hints: Paths of hints that do not mean more rows. Any other hint of more rows says that a body
+                without the path is not an empty page.
+            read: Reads a JSON list of records.
+        """
+        self.steps = compile_path(data_selector)
         self._selector = data_selector
-        self._steps = compile_path(data_selector)
         self._allow_missing = allow_missing
+        self._object_is_record = object_is_record or None in self.steps
+        self._ignore_hints = {normalize_path(path) for path in ignore_hints}
         self._read = read
 
     def page(self, body: bytes) -> Page:
-        """Raises ResponseError if the body is no JSON, or the selector does not lead to records."""
+        """The page of a body.
+
+        Raises:
+            ResponseError: The body is not JSON, or the selector does not lead to records.
+        """
         envelope = Envelope(body)
         try:
             return Page(self._select(envelope, body), envelope)
         except ResponseError:
-            decode(body)  # what is no JSON is told by its place in the body
+            decode(body)  # a body that is not JSON is described by the place of its first error
             raise
 
     def _select(self, envelope: Envelope, body: bytes) -> PageRecords:
-        written: list[bytes] = []
+        encoded: list[bytes] = []
         decoded: list[Any] = []
-        for value in envelope.matches(self._steps):
-            kind = FIRST.get(bytes(memoryview(value)[:1])) if isinstance(value, Raw) else type(value)
-            if kind is list or (kind is dict and self._steps):
+        for value in envelope.matches(self.steps):
+            kind = TYPE_BY_FIRST_BYTE.get(bytes(memoryview(value)[:1])) if isinstance(value, Raw) else type(value)
+            if kind is list or (kind is dict and self.steps):
+                if kind is dict and not self._object_is_record:
+                    self._check_is_record(envelope.decoded(value), body)
                 if not isinstance(value, Raw):
                     decoded += value if kind is list else [value]
                 else:
-                    written.append(value if kind is list else b"[%b]" % bytes(value))
-            elif not (self._allow_missing and (kind is type(None) or value is MISSING)):
-                decode_raw = decode(value) if isinstance(value, Raw) else value
-                found = "nothing" if decode_raw is MISSING else f"a {_type(decode_raw)}, not a list of records,"
-                raise self._error(f"leads to {found}", body)
-        records = decoded or self._read(bytes(written[0]) if len(written) == 1 else joined(written))
-        if isinstance(records, list) and (bare := set(map(type, records)) - {dict}):
-            raise self._error(f"leads to {', '.join(sorted(map(_type_name, bare)))} among the records", body)
+                    encoded.append(value if kind is list else b"[%b]" % bytes(value))
+            elif self._allow_missing and value is MISSING:
+                self._check_is_empty(envelope, body)
+            elif not (self._allow_missing and kind is type(None)):
+                found = envelope.decoded(value)
+                problem = "nothing" if found is MISSING else f"a {type_name(type(found))}, not a list of records,"
+                raise self._error(f"leads to {problem}", body)
+        records = decoded or self._read(bytes(encoded[0]) if len(encoded) == 1 else concat_lists(encoded))
+        if isinstance(records, list) and (others := set(map(type, records)) - {dict}):
+            raise self._error(f"leads to {', '.join(sorted(map(type_name, others)))} among the records", body)
         return records
 
+    def _check_is_record(self, value: dict[str, Any], body: bytes) -> None:
+        """Raises ResponseError if the object holds the records of the page."""
+        if any(isinstance(child, list) and any(isinstance(item, dict) for item in child) for child in value.values()):
+            raise self._error("leads to an object that holds a list of objects, one level above the records,", body)
+
+    def _check_is_empty(self, envelope: Envelope, body: bytes) -> None:
+        """Raises ResponseError if a body without the selector's path is not an empty page."""
+        hints = (hint for hint in find_hints(envelope, self.steps) if hint.more or hint.total)
+        if more := [hint for hint in hints if normalize_path(hint.path) not in self._ignore_hints]:
+            raise self._error(f"leads to nothing, but the API says that there are rows ({more[0]}),", body)
+        if any(self._proposals(body)):
+            raise self._error("leads to nothing, but there is a list of objects", body)
+
+    def _proposals(self, body: bytes) -> Iterator[str]:
+        return record_lists(decode(body))
+
     def _error(self, problem: str, body: bytes) -> ResponseError:
-        remedy = (
-            "" if self._allow_missing else "; if it means that there are no rows, set `allow_missing_selector: true`"
-        )
+        proposals = [path for path in self._proposals(body) if path != self._selector]
+        remedy = f": did you mean `data_selector: {proposals[0]}`?" if proposals else ""
+        if not self._allow_missing and not proposals:
+            remedy = "; if a response without it has no rows, set `allow_missing_selector: true`"
         return ResponseError(
-            f"`data_selector: {self._selector}` {problem} in the answer {summary(decode(body))}. "
-            f"If the answer is an error, mend the request; if it is right, correct the selector{remedy}"
+            f"`data_selector: {self._selector}` {problem} in the response {summary(decode(body))}. "
+            f"If the response is an error, correct the request; if not, correct the selector{remedy}"
         )
 
 
-def joined(lists: Iterable[bytes]) -> bytes:
-    """JSON lists as one."""
+def concat_lists(lists: Iterable[bytes]) -> bytes:
+    """JSON lists as one JSON list."""
     return b"[%b]" % b",".join(filter(None, (bytes(each)[1:-1].strip() for each in lists)))
-
-
-def summary(value: Any, depth: int = 2) -> str:
-    """The shape of an answer, such as `{data: list[50], next: str}`: names and types, never values."""
-    if isinstance(value, list):
-        return f"list[{len(value)}]"
-    if not isinstance(value, dict):
-        return _type(value)
-    if not depth:
-        return "{…}" if value else "{}"
-    # A name that is no field's name may be data: objects keyed by people's addresses.
-    names = [name if FIELD_NAME.fullmatch(name) else "?" for name in list(value)[:SHOWN_NAMES]]
-    shown = [f"{name}: {summary(child, depth - 1)}" for name, child in zip(names, value.values(), strict=False)]
-    more = [f"… {len(value) - SHOWN_NAMES} more"] if len(value) > SHOWN_NAMES else []
-    return "{" + ", ".join(shown + more) + "}"
-
-
-def _type(value: Any) -> str:
-    return _type_name(type(value))
-
-
-def _type_name(kind: type) -> str:
-    return TYPE_NAMES.get(kind.__name__, kind.__name__)

@@ -1,0 +1,51 @@
+"""Errors for HTTP statuses: what the API said, and what to check in the configuration."""
+
+from __future__ import annotations
+
+from analytics_assets.rest_api import config
+from analytics_assets.rest_api.auth.authenticator import Authenticator
+from analytics_assets.rest_api.errors import ResponseError, UnavailableError
+from analytics_assets.rest_api.http.error_reason import error_reason
+from analytics_assets.rest_api.http.response import Response
+from analytics_assets.rest_api.redaction import redactor
+
+TRANSIENT_STATUSES = (408, 425, 429)  # besides 5xx: a later request may succeed
+
+
+def status_error(
+    response: Response, *, where: str, paginator: config.PaginatorConfig, pages_read: int, auth: Authenticator | None
+) -> ResponseError:
+    """The error for a status that is not 2xx, with the API's own reason.
+
+    Args:
+        response: The response.
+        where: The request and the page, without query and secret.
+        paginator: The paginator's configuration.
+        pages_read: Pages that were read before.
+        auth: Signs the requests; names the variables of its credentials.
+    """
+    status = response.status
+    reason = (
+        error_reason(response.body, redactor(auth.secret_values() if auth else ())) if 400 <= status < 500 else None
+    )
+    said = f" ({reason})" if reason else ""
+    kind = UnavailableError if status in TRANSIENT_STATUSES or status >= 500 else ResponseError
+    hint = status_hint(status, paginator=paginator, pages_read=pages_read, auth=auth)
+    return kind(f"{where}: the API answered {status}{said}. {hint}")
+
+
+def status_hint(status: int, *, paginator: config.PaginatorConfig, pages_read: int, auth: Authenticator | None) -> str:
+    """What to check for a status that remains after all retries."""
+    if status == 404 and pages_read and isinstance(paginator, config.PageNumberConfig):
+        return "If the API answers 404 past its last page, set `paginator.end_on_404: true`."
+    if status == 404:
+        return "Check `base_url` and `endpoint.path`."
+    if status in (401, 403):
+        return auth.rejection_hint(status) if auth else "The API needs credentials: describe them under `client.auth`."
+    if status == 405:
+        return "The request was a GET: if the API expects another method, set `endpoint.method`."
+    if status == 429:
+        return "The API's rate limit is still exceeded: lower `client.max_requests_per_second`, or raise `max_retries`."
+    if status >= 500:
+        return "The API itself failed: run again later."
+    return "Check `endpoint.params` and the paginator's parameters."

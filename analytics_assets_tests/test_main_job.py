@@ -13,12 +13,12 @@ from analytics_assets_tests.support.expected_rows import COLUMNS, TEXT, columns,
 
 SUMMARIES = {
     "recruiting__opportunities": "recruiting/opportunities: 1000 rows (all history) into "
-    "recruiting_sandbox.opportunities, which holds 1000;",
-    "recruiting__users": "recruiting/users: 240 rows (all history) into recruiting_sandbox.users, which holds 240;",
+    "recruiting_sandbox.opportunities, which has 1000 rows;",
+    "recruiting__users": "recruiting/users: 240 rows (all history) into recruiting_sandbox.users, which has 240 rows;",
     "treasury__bank_accounts": "treasury/bank_accounts: 420 rows (all history) into "
-    "treasury_sandbox.bank_accounts, which holds 420;",
+    "treasury_sandbox.bank_accounts, which has 420 rows;",
     "treasury__cash_drawers": "treasury/cash_drawers: 180 rows (all history) into "
-    "treasury_sandbox.cash_drawers, which holds 180;",
+    "treasury_sandbox.cash_drawers, which has 180 rows;",
 }
 
 

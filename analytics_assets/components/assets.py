@@ -1,95 +1,118 @@
-"""Assets: one for each resource, one op and one dlt pipeline each."""
+"""Assets: one endpoint, one op, one table and one asset for each resource."""
 
-# No `from __future__ import annotations` here: Dagster reads the annotation of `context` itself.
+# Without `from __future__ import annotations`: Dagster evaluates the annotation of `context` itself.
 import hashlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
 
 from analytics_assets.components.checks import build_check_specs
 from analytics_assets.components.metadata import declared_schema
-from analytics_assets.components.resources import WarehouseResource
+from analytics_assets.components.partitions import WindowPartitionsDefinition
+from analytics_assets.components.settings import Settings
 from analytics_assets.rest_api.config import Client, ResolvedResource
 
 WAREHOUSE = "warehouse"
 
 
-def endpoint_spec(api: str, resource: ResolvedResource) -> dg.AssetSpec:
-    """The API's endpoint as an external asset: lineage starts there."""
+@dataclass(frozen=True)
+class AssetPlan:
+    """What an asset is built from.
+
+    Attributes:
+        api: Name of the API: the asset's group, and the dataset of its table.
+        client: Base URL, authentication and rate limits of the API.
+        resource: The endpoint and its table.
+        partitions_def: The time windows to load; None if each run loads the whole resource.
+        chunk_size: Number of partitions of a range that are loaded and marked together.
+    """
+
+    api: str
+    client: Client
+    resource: ResolvedResource
+    partitions_def: WindowPartitionsDefinition | None = None
+    chunk_size: int = 1
+
+    @property
+    def key(self) -> dg.AssetKey:
+        return dg.AssetKey([self.api, self.resource.name])
+
+    @property
+    def name(self) -> str:
+        """The asset key as messages show it: `recruiting/users`."""
+        return self.key.to_user_string()
+
+    @property
+    def endpoint_key(self) -> dg.AssetKey:
+        return dg.AssetKey([f"{self.api}_api", self.resource.name])
+
+    @property
+    def credentials_key(self) -> str:
+        return credentials_key(self.api)
+
+    @property
+    def check_specs(self) -> list[dg.AssetCheckSpec]:
+        return build_check_specs(self.key, self.resource)
+
+
+def credentials_key(api: str) -> str:
+    """The key of the Dagster resource that holds an API's credentials."""
+    return f"{api}_credentials"
+
+
+def build_endpoint_spec(plan: AssetPlan) -> dg.AssetSpec:
+    """The endpoint as an external asset, so that lineage starts at the API."""
     return dg.AssetSpec(
-        dg.AssetKey([f"{api}_api", resource.name]),
-        group_name=api,
-        description=f"The endpoint `{resource.endpoint.path}` of the {api} API.",
+        plan.endpoint_key,
+        group_name=plan.api,
+        description=f"The endpoint `{plan.resource.endpoint.path}` of the {plan.api} API.",
         kinds={"rest"},
     )
 
 
-def table_spec(
-    api: str,
-    resource: ResolvedResource,
-    *,
-    warehouse: WarehouseResource,
-    partitions_def: dg.PartitionsDefinition | None,
-) -> dg.AssetSpec:
-    metadata: dict[str, Any] = {"dagster/table_name": f"{warehouse.dataset_prefix}{api}.{resource.name}"}
+def build_table_spec(plan: AssetPlan, settings: Settings) -> dg.AssetSpec:
+    resource = plan.resource
+    metadata: dict[str, Any] = {"dagster/table_name": f"{settings.dataset_prefix}{plan.api}.{resource.name}"}
     if columns := declared_schema(resource):
         metadata["dagster/column_schema"] = columns
     return dg.AssetSpec(
-        dg.AssetKey([api, resource.name]),
-        deps=[endpoint_spec(api, resource).key],
-        description=resource.description or f"Rows of `{resource.endpoint.path}` of the {api} API.",
-        group_name=api,
+        plan.key,
+        deps=[plan.endpoint_key],
+        description=resource.description or f"Rows of `{resource.endpoint.path}` of the {plan.api} API.",
+        group_name=plan.api,
         owners=list(resource.owners),
         tags=dict(resource.tags),
-        kinds={"dlt", warehouse.destination},
+        kinds={"dlt", settings.destination},
         metadata=metadata,
-        # A full refresh marks the windows that it covers by itself: the step then has no output of its own.
-        skippable=partitions_def is not None,
+        # A run may mark partitions itself, see execution.py. Its step then has no output.
+        skippable=plan.partitions_def is not None,
         code_version=hashlib.sha256(resource.model_dump_json().encode()).hexdigest()[:12],
-        partitions_def=partitions_def,
+        partitions_def=plan.partitions_def,
     )
 
 
-def build_asset(
-    api: str,
-    client: Client,
-    resource: ResolvedResource,
-    *,
-    warehouse: WarehouseResource,
-    partitions_def: dg.TimeWindowPartitionsDefinition | None,
-    chunk_size: int = 1,
-) -> dg.AssetsDefinition:
-    """The asset of one resource; `partitions_def` for resources that the API can filter by time.
-
-    A run over a range of partitions loads and marks `chunk_size` of them at a time.
-    """
-    spec = table_spec(api, resource, warehouse=warehouse, partitions_def=partitions_def)
-    check_specs = build_check_specs(spec.key, resource)
-    credentials_key = f"{api}_credentials"
+def build_asset(plan: AssetPlan, settings: Settings) -> dg.AssetsDefinition:
+    """The asset that loads a resource into its table."""
 
     @dg.multi_asset(
-        name=f"{api}__{resource.name}",
-        specs=[spec],
-        check_specs=check_specs,
-        partitions_def=partitions_def,
-        backfill_policy=dg.BackfillPolicy.single_run() if partitions_def else None,
-        required_resource_keys={credentials_key, WAREHOUSE},
+        name=f"{plan.api}__{plan.resource.name}",
+        specs=[build_table_spec(plan, settings)],
+        check_specs=plan.check_specs,
+        partitions_def=plan.partitions_def,
+        backfill_policy=dg.BackfillPolicy.single_run() if plan.partitions_def else None,
+        required_resource_keys={plan.credentials_key, WAREHOUSE},
     )
     def load_table(context: dg.AssetExecutionContext) -> Iterator[Any]:
-        # What only a run needs is imported by it: every process pays for the definitions.
-        from analytics_assets.components.execution import run_step
+        # Imported by runs only: every Dagster process loads the definitions and would pay for the import.
+        from analytics_assets.components.execution import run_asset
 
-        yield from run_step(
+        yield from run_asset(
             context,
-            api,
-            client,
-            resource,
-            spec=spec,
-            check_specs=check_specs,
-            credentials=getattr(context.resources, credentials_key),
-            target=getattr(context.resources, WAREHOUSE),
-            chunk_size=chunk_size,
+            plan,
+            credentials=getattr(context.resources, plan.credentials_key),
+            warehouse=getattr(context.resources, WAREHOUSE),
         )
 
     return load_table

@@ -1,4 +1,4 @@
-"""Asset checks: what a load noticed that does not stop it, but that a person should see."""
+"""Asset checks: findings of a load that a person should see and that do not stop it."""
 
 from __future__ import annotations
 
@@ -8,45 +8,49 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from analytics_assets.rest_api.config import ResolvedResource
-from analytics_assets.rest_api.errors import RestApiError, TypeChangeError
+from analytics_assets.rest_api.errors import TypeChangeError
 
 if TYPE_CHECKING:
-    from analytics_assets.rest_api.arrow.converter import Statistics
+    from analytics_assets.rest_api.load import LoadResult
 
 STABLE_TYPES = "columns_keep_their_types"
-FILTER_HONOURED = "api_honours_the_window"
+WINDOW_HONOURED = "api_honours_the_window"
 
 
 def build_check_specs(key: dg.AssetKey, resource: ResolvedResource) -> list[dg.AssetCheckSpec]:
+    """The checks of an asset. The window is checked only if rows have a cursor."""
     specs = [
         dg.AssetCheckSpec(
             STABLE_TYPES,
             asset=key,
-            description="No field changed its type: no value went into a variant column, was left out, or failed the "
-            "load.",
+            description="No field changed its data type: no value went into a variant column, was discarded, or failed "
+            "the load.",
         )
     ]
     incremental = resource.endpoint.incremental
     if incremental and incremental.cursor_path:
         specs.append(
             dg.AssetCheckSpec(
-                FILTER_HONOURED, asset=key, description="Most rows that the API sent were of the window asked for."
+                WINDOW_HONOURED,
+                asset=key,
+                description="At least half of the rows that the API returned belong to the requested time window.",
             )
         )
     return specs
 
 
-def check_results(specs: Sequence[dg.AssetCheckSpec], loads: Sequence[Statistics]) -> Iterator[dg.AssetCheckResult]:
-    """What the loads of a run noticed, taken together."""
+def check_results(specs: Sequence[dg.AssetCheckSpec], results: Sequence[LoadResult]) -> Iterator[dg.AssetCheckResult]:
+    """The checks of a run over all of its loads."""
     changed: dict[str, set[str]] = {}
-    for load in loads:
-        for name, to in load.changed_columns.items():
-            changed.setdefault(name, set()).update(to)
-    rows, outside = sum(load.rows for load in loads), sum(load.rows_outside_window for load in loads)
+    for result in results:
+        for column, targets in result.statistics.changed_columns.items():
+            changed.setdefault(column, set()).update(targets)
+    rows = sum(result.rows for result in results)
+    outside = sum(result.statistics.rows_outside_window for result in results)
     for spec in specs:
         if spec.name == STABLE_TYPES:
             passed = not changed
-            metadata: dict[str, Any] = {name: ", ".join(sorted(to)) for name, to in changed.items()}
+            metadata: dict[str, Any] = {column: ", ".join(sorted(targets)) for column, targets in changed.items()}
         else:
             passed = outside <= rows
             metadata = {"rows": rows, "rows_outside_window": outside}
@@ -59,10 +63,10 @@ def check_results(specs: Sequence[dg.AssetCheckSpec], loads: Sequence[Statistics
         )
 
 
-def failed_checks(specs: Sequence[dg.AssetCheckSpec], error: RestApiError) -> Iterator[dg.AssetCheckResult]:
-    """What a load that failed says of its checks."""
+def type_change_results(specs: Sequence[dg.AssetCheckSpec], error: TypeChangeError) -> Iterator[dg.AssetCheckResult]:
+    """The failed check of a load that a change of data type failed."""
     for spec in specs:
-        if spec.name == STABLE_TYPES and isinstance(error, TypeChangeError):
+        if spec.name == STABLE_TYPES:
             yield dg.AssetCheckResult(
                 check_name=spec.name,
                 asset_key=spec.asset_key,

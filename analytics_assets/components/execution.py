@@ -1,90 +1,74 @@
-"""Steps: what an asset does when it runs. Imported by runs only."""
+"""What an asset does when it runs. Imported by runs only."""
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any
 
 import dagster as dg
 
-from analytics_assets.components.checks import check_results, failed_checks
+from analytics_assets.components.assets import AssetPlan
+from analytics_assets.components.checks import check_results, type_change_results
 from analytics_assets.components.failures import step_failure
 from analytics_assets.components.jobs import is_full_refresh
-from analytics_assets.components.metadata import load_metadata
-from analytics_assets.components.partitions import Chunk, remaining_chunks
+from analytics_assets.components.metadata import load_metadata, summary
+from analytics_assets.components.partitions import Chunk, remaining_chunks, requested_partitions
 from analytics_assets.components.resources import ApiCredentials, WarehouseResource
-from analytics_assets.components.retries import Retries
-from analytics_assets.rest_api.arrow.converter import Statistics
-from analytics_assets.rest_api.config import Client, ResolvedResource
-from analytics_assets.rest_api.errors import ConfigError, RestApiError, TypeChangeError
+from analytics_assets.components.settings import Settings
+from analytics_assets.rest_api.errors import RestApiError, TypeChangeError
 from analytics_assets.rest_api.load import LoadRequest, LoadResult, load_table
 
 
-def run_step(
-    context: dg.AssetExecutionContext,
-    api: str,
-    client: Client,
-    resource: ResolvedResource,
-    *,
-    spec: dg.AssetSpec,
-    check_specs: Sequence[dg.AssetCheckSpec],
-    credentials: ApiCredentials,
-    target: WarehouseResource,
-    chunk_size: int,
+def run_asset(
+    context: dg.AssetExecutionContext, plan: AssetPlan, *, credentials: ApiCredentials, warehouse: WarehouseResource
 ) -> Iterator[Any]:
-    """Loads the asset's table, its partitions chunk by chunk, then yields its materialization and checks.
+    """Load the asset's table, a range of partitions chunk by chunk, and report materializations and checks.
 
     Raises:
-        dagster.Failure: a load failed; the table is as the one before left it.
+        dagster.Failure: A load failed. The table is as the last successful load left it.
+        dagster.RetryRequested: A load failed, and the step is retried.
     """
-    done: list[Statistics] = []
+    now = datetime.now(timezone.utc)  # the one clock of the run: it decides which windows are over
+    results: list[LoadResult] = []
     try:
-        request, sandbox = build_request(context, api, client, resource, credentials, target)
-        windowed = not request.full_refresh and resource.endpoint.incremental is not None
-        for chunk in requested_chunks(context, spec.key, size=chunk_size) if windowed else [None]:
-            began, clock = datetime.now(timezone.utc), time.monotonic()
-            load = load_table(replace(request, window=chunk.window if chunk else None))
-            seconds = time.monotonic() - clock
-            done.append(load.statistics)
-            metadata = load_metadata(load, seconds=seconds, sandbox=sandbox)
-            context.log.info(summary(spec.key, load, seconds=seconds))
-            if request.full_refresh and isinstance(spec.partitions_def, dg.TimeWindowPartitionsDefinition):
-                mark_windows(context, spec.key, spec.partitions_def, began=began, metadata=metadata)
-            elif chunk is None or chunk.partitions == context.partition_keys:
-                yield dg.MaterializeResult(asset_key=spec.key, metadata=metadata)
+        request, sandbox = build_request(context, plan, credentials, warehouse)
+        for chunk in chunks_to_load(context, plan, now=now):
+            started = time.monotonic()
+            result = load_table(replace(request, window=chunk.window))
+            seconds = time.monotonic() - started
+            results.append(result)
+            context.log.info(summary(plan.name, result, seconds=seconds))
+            metadata = load_metadata(result, seconds=seconds, sandbox=sandbox)
+            if plan.partitions_def is None or (chunk.window and chunk.partitions == context.partition_keys):
+                yield dg.MaterializeResult(asset_key=plan.key, metadata=metadata)
             else:
-                mark_chunk(context, spec.key, chunk, metadata=metadata)
+                mark_partitions(context, plan.key, chunk, metadata=metadata)
     except RestApiError as error:
         if isinstance(error, TypeChangeError):
-            yield from failed_checks(check_specs, error)
-        elif done:
-            yield from check_results(check_specs, done)
-        failure = step_failure(context, spec.key, error, Retries.from_environment(os.environ))
+            yield from type_change_results(plan.check_specs, error)
+        elif results:
+            yield from check_results(plan.check_specs, results)
+        failure = step_failure(context, plan.name, error, Settings.from_environ(os.environ))
         raise failure from failure.__cause__
-    yield from check_results(check_specs, done)
+    yield from check_results(plan.check_specs, results)
 
 
 def build_request(
-    context: dg.AssetExecutionContext,
-    api: str,
-    client: Client,
-    resource: ResolvedResource,
-    credentials: ApiCredentials,
-    target: WarehouseResource,
+    context: dg.AssetExecutionContext, plan: AssetPlan, credentials: ApiCredentials, warehouse: WarehouseResource
 ) -> tuple[LoadRequest, bool]:
-    """What this run asks of the load, and whether the sandbox answers it."""
-    warehouse = target.warehouse()
-    environment = credentials.environment(client, run_tags=context.run.tags, warehouse=warehouse)
+    """The load of this run without its window, and whether the sandbox serves it."""
+    target = warehouse.warehouse()
+    environment = credentials.environment(plan.client, run_tags=context.run.tags, warehouse=target)
     request = LoadRequest(
-        api=api,
-        client=client,
-        resource=resource,
-        warehouse=warehouse,
-        dataset=warehouse.dataset(api, sandbox=environment.sandbox),
+        api=plan.api,
+        client=plan.client,
+        resource=plan.resource,
+        warehouse=target,
+        dataset=target.dataset(plan.api, sandbox=environment.sandbox),
         environ=environment.variables,
         full_refresh=is_full_refresh(context),
         token_dir=environment.token_dir,
@@ -93,56 +77,33 @@ def build_request(
     return request, environment.sandbox
 
 
-def requested_chunks(context: dg.AssetExecutionContext, key: dg.AssetKey, *, size: int) -> list[Chunk]:
-    """The run's partitions as they are to be loaded."""
-    if not (context.has_partition_key or context.has_partition_key_range):
-        raise ConfigError(
-            "this asset is loaded by windows and the run names none: choose a partition in the UI, add "
-            '--tags \'{"dagster/partition": "2026-10-01"}\', or run a full_refresh job to load all history'
+def chunks_to_load(context: dg.AssetExecutionContext, plan: AssetPlan, *, now: datetime) -> list[Chunk]:
+    """The chunks of the run's partitions; one chunk without a window if the whole resource is loaded."""
+    if plan.partitions_def is None:
+        return [Chunk()]
+    if is_full_refresh(context):
+        return [Chunk(plan.partitions_def.get_partition_keys(current_time=now))]
+    requested = requested_partitions(context, plan.partitions_def, now=now)
+    chunks = remaining_chunks(context, plan.partitions_def, requested, size=plan.chunk_size)
+    remaining = sum(len(chunk.partitions) for chunk in chunks)
+    if remaining < len(requested):
+        context.log.info(
+            f"{plan.name}: loading the remaining {remaining} of {len(requested)} partitions; an earlier attempt loaded "
+            "the others"
         )
-    chunks = remaining_chunks(context, key, size=size)
-    asked, left = len(context.partition_keys), sum(len(chunk.partitions) for chunk in chunks)
-    if left < asked:
-        context.log.info(f"{key.to_user_string()}: goes on with {left} of {asked} partitions, the others are loaded")
     return chunks
 
 
-def mark_chunk(
+def mark_partitions(
     context: dg.AssetExecutionContext, key: dg.AssetKey, chunk: Chunk, *, metadata: Mapping[str, Any]
 ) -> None:
-    """Marks a chunk's partitions as materialized at once: whatever happens next, they are not loaded again."""
-    for partition in chunk.partitions:
-        context.log_event(dg.AssetMaterialization(key, partition=partition, metadata=metadata))
+    """Mark the partitions of a chunk as materialized now, and not at the end of the step.
 
-
-def mark_windows(
-    context: dg.AssetExecutionContext,
-    key: dg.AssetKey,
-    partitions_def: dg.TimeWindowPartitionsDefinition,
-    *,
-    began: datetime,
-    metadata: dict[str, Any],
-) -> None:
-    """Marks as materialized the windows that had ended when the walk began: rows may still come into later ones."""
-    ended = partitions_def.get_partition_keys(current_time=began)
-    for partition in ended[:-1]:
-        context.log_event(dg.AssetMaterialization(key, partition=partition, metadata={"mode": "full refresh"}))
-    context.log_event(dg.AssetMaterialization(key, partition=ended[-1] if ended else None, metadata=metadata))
-
-
-def summary(key: dg.AssetKey, load: LoadResult, *, seconds: float) -> str:
-    """The one line that a load leaves in the console."""
-    statistics, report = load.statistics, load.table
-    window = str(load.window) if load.window else "all history"
-    left_out = "".join(
-        f", {count} {what} left out"
-        for count, what in (
-            (statistics.rows_outside_window, "outside the window"),
-            (statistics.rows_without_key, "without key"),
-        )
-        if count
-    )
-    return (
-        f"{key.to_user_string()}: {statistics.rows} rows ({window}{left_out}) into {report.name}, "
-        f"which holds {report.total_rows}; {seconds:.1f} s"
-    )
+    A later failure then does not load them again. Of a full refresh, this also marks partitions that the run does not
+    name; the metadata is on the last one only, since it covers the full history.
+    """
+    for partition in chunk.partitions[:-1]:
+        of_partition = metadata if chunk.window else {"mode": "full refresh"}
+        context.log_event(dg.AssetMaterialization(key, partition=partition, metadata=of_partition))
+    last = chunk.partitions[-1] if chunk.partitions else None
+    context.log_event(dg.AssetMaterialization(key, partition=last, metadata=metadata))

@@ -1,42 +1,65 @@
-"""Failures: how an error of a load reaches the person who has to mend it."""
+"""Failures of a step: one line for the log, and a retry where it may help.
+
+Three layers retry, each for another reason:
+
+- The HTTP client repeats a request (`error_handler` in the YAML).
+- A step is retried if the API or the warehouse stayed unavailable for longer than that.
+- Dagster's daemon starts a run again if its process died (`run_retries` in dagster.yaml).
+
+Retried steps and runs continue with the partitions of a range that are not loaded yet. Steps request their retries
+themselves: a `retry_policy` would also retry a step that a person terminates.
+"""
 
 from __future__ import annotations
 
 import logging
+import random
 
 import dagster as dg
 from dagster._core.execution.plan.objects import StepFailureData, StepRetryData
 
-from analytics_assets.components.retries import Retries
+from analytics_assets.components.settings import Settings
 from analytics_assets.rest_api.errors import BusyError, RestApiError, UnavailableError
+
+MAX_DELAY_SECONDS = 3_600  # one hour
 
 
 def step_failure(
-    context: dg.AssetExecutionContext, key: dg.AssetKey, error: RestApiError, retries: Retries
+    context: dg.AssetExecutionContext, asset: str, error: RestApiError, settings: Settings
 ) -> dg.Failure | dg.RetryRequested:
-    """What to raise: it is logged as one line, and its event shows the message without a stack trace.
+    """The exception to raise for an error: a retry if it may help and is left, else a failure.
 
-    The step is tried again only where that may help: what was configured wrong, refused or unreadable stays so.
+    The error is logged as one line, and the step's event shows it without a stack trace.
     """
-    message, attempt = f"{key.to_user_string()}: {error}", context.retry_number + 1
-    context.log.addFilter(_without_stack)
+    message, retry = f"{asset}: {error}", context.retry_number + 1
+    context.log.addFilter(_without_stack_trace)
     failure = dg.Failure(description=message)
-    if attempt > retries.max_retries or not isinstance(error, (UnavailableError, BusyError)):
+    if retry > settings.step_retries or not isinstance(error, (UnavailableError, BusyError)):
         context.log.error(message)
         return failure
-    seconds = retries.seconds_before(attempt)
-    context.log.warning(f"{message} Trying again in {seconds:.0f} s: retry {attempt} of {retries.max_retries}")
-    again = dg.RetryRequested(max_retries=retries.max_retries, seconds_to_wait=seconds)
-    again.__cause__ = failure
-    return again
+    seconds = retry_delay(retry, settings.step_retry_seconds)
+    context.log.warning(
+        f"{message.removesuffix('.')}. Retry {retry} of {settings.step_retries} starts in {seconds:.0f} s"
+    )
+    request = dg.RetryRequested(max_retries=settings.step_retries, seconds_to_wait=seconds)
+    request.__cause__ = failure
+    return request
 
 
-def _without_stack(record: logging.LogRecord) -> bool:
-    """Takes the trace off a step's failure: it leads through Dagster's code to this file, and says nothing more."""
+def retry_delay(retry: int, first_seconds: int) -> float:
+    """Seconds before a retry: doubled each time, and up to a quarter less by chance.
+
+    Without the random part, steps that fail together would be retried together.
+    """
+    return min(first_seconds * 2.0 ** (retry - 1), MAX_DELAY_SECONDS) * random.uniform(0.75, 1.0)  # noqa: S311
+
+
+def _without_stack_trace(record: logging.LogRecord) -> bool:
+    """Remove the stack trace of a step's failure: it shows Dagster's code and this package's, not the cause."""
     event: dg.DagsterEvent | None = getattr(record, "dagster_event", None)
     data = event.event_specific_data if event else None
     if event and isinstance(data, (StepFailureData, StepRetryData)) and data.error:
-        told = data.error.cause or data.error if isinstance(data, StepRetryData) else data.error
-        data = data._replace(error=told.to_exception_message_only())
+        error = data.error.cause or data.error if isinstance(data, StepRetryData) else data.error
+        data = data._replace(error=error.to_exception_message_only())
         record.dagster_event = event._replace(event_specific_data=data)
     return True

@@ -1,4 +1,4 @@
-"""Dagster resources: an API's credentials by the names of their variables, and the warehouse."""
+"""Dagster resources: the names of an API's credentials, and the warehouse."""
 
 from __future__ import annotations
 
@@ -6,15 +6,14 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import dagster as dg
 from dagster_dlt import DagsterDltResource
 from pydantic import Field
+from typing_extensions import Self
 
-from analytics_assets.components.environment import whole_number
+from analytics_assets.components.settings import Settings, state_dir
 from analytics_assets.rest_api.auth.credentials import Secrets, variables, variables_set
-from analytics_assets.rest_api.auth.token_store import state_dir
 from analytics_assets.rest_api.config import Client
 from analytics_assets.rest_api.destination.warehouse import Warehouse
 from analytics_assets.rest_api.errors import ConfigError, CredentialsError
@@ -22,31 +21,48 @@ from analytics_assets.rest_api.errors import ConfigError, CredentialsError
 SCHEDULE_TAG = "dagster/schedule_name"
 
 
+@dataclass(frozen=True)
+class ApiEnvironment:
+    """Where a run reads the variables of an API.
+
+    Attributes:
+        variables: Values by name.
+        sandbox: Whether they lead to the sandbox and not to the real API.
+        token_dir: Folder of the token store; None is the warehouse's state folder.
+    """
+
+    variables: Mapping[str, str]
+    sandbox: bool = False
+    token_dir: Path | None = None
+
+
 class ApiCredentials(dg.ConfigurableResource):  # type: ignore[type-arg]
-    """Where an API's credentials are: the names of its variables, which a step reads when it runs. No values."""
+    """Names of the variables that hold an API's credentials. A step reads their values when it runs."""
 
     api: str
     variables: list[str] = Field(description="Environment variables (or dlt.secrets paths) that the API's YAML names.")
-    sandbox: bool = Field(default=False, description="Whether the embedded API may serve while no variable is set.")
+    sandbox: bool = Field(default=False, description="Whether the embedded API serves while no variable is set.")
 
-    def environment(self, config: Client, *, run_tags: Mapping[str, str], warehouse: Warehouse) -> ApiEnvironment:
-        """The values to read credentials from: this process's environment, or the sandbox's while it may serve.
+    def environment(self, client: Client, *, run_tags: Mapping[str, str], warehouse: Warehouse) -> ApiEnvironment:
+        """The process environment, or that of the sandbox if no variable is set and the sandbox may serve.
 
         Raises:
-            CredentialsError: no variable is set, and the sandbox must not stand in.
+            CredentialsError: No variable is set, and the sandbox may not serve.
+            ConfigError: The sandbox does not have this API.
         """
-        if variables_set(config, Secrets(os.environ)) or not variables(config):
+        if variables_set(client, Secrets(os.environ)) or not variables(client):
             return ApiEnvironment(os.environ)
-        missing = f"none of {self.api}'s variables is set ({', '.join(self.variables)})"
+        missing = f"none of the variables of {self.api} is set: {', '.join(self.variables)}"
         if not self.sandbox:
-            raise CredentialsError(f"{missing}: set them; where `auth` names alternatives, those of one")
+            raise CredentialsError(f"{missing}. Set them; where `auth` lists alternatives, set those of one")
         if SCHEDULE_TAG in run_tags:
-            raise CredentialsError(f"{missing}, and a scheduled run never loads the sandbox's invented data: set them")
+            raise CredentialsError(f"{missing}. Scheduled runs do not load invented data from the sandbox: set them")
         if not warehouse.is_duckdb:
             raise CredentialsError(
-                f"{missing}, and the sandbox's invented data goes into DuckDB only, not {warehouse.destination}"
+                f"{missing}. Invented data from the sandbox is loaded into DuckDB only, not into "
+                f"{warehouse.destination}: set them"
             )
-        from analytics_assets.sandbox import running  # starts a server: for runs only
+        from analytics_assets.sandbox import running  # starts a server, so it is imported by runs only
 
         try:
             return ApiEnvironment(running.variables(self.api), sandbox=True, token_dir=running.token_dir())
@@ -54,34 +70,33 @@ class ApiCredentials(dg.ConfigurableResource):  # type: ignore[type-arg]
             raise ConfigError(f"`sandbox: true`: {error.args[0]}") from None
 
 
-@dataclass(frozen=True)
-class ApiEnvironment:
-    """Where a run reads an API's variables, and whether it is the sandbox that answers."""
-
-    variables: Mapping[str, str]
-    sandbox: bool = False
-    token_dir: Path | None = None
-
-
 class WarehouseResource(DagsterDltResource):
-    """Where tables go: a dlt destination. Its credentials are dlt's own (DESTINATION__POSTGRES__CREDENTIALS, ...)."""
+    """The dlt destination of all tables. Its credentials are dlt's own, such as DESTINATION__POSTGRES__CREDENTIALS.
 
-    destination: str = Field(default="duckdb", description="A dlt destination that can merge: ANALYTICS_DESTINATION.")
-    duckdb_path: str = Field(default="warehouse.duckdb", description="The DuckDB file: ANALYTICS_DUCKDB_PATH.")
-    dataset_prefix: str = Field(default="", description="Put before each API's dataset: ANALYTICS_DATASET_PREFIX.")
+    A DagsterDltResource, so that `@dlt_assets` that users write themselves can run their pipelines with it. The assets
+    of REST APIs use `warehouse()`.
+    """
 
-    lock_seconds: int = Field(default=600, description="How long a load waits for others: ANALYTICS_LOCK_SECONDS.")
+    destination: str = Field(description="Name of a dlt destination that can merge rows: ANALYTICS_DESTINATION.")
+    duckdb_path: str = Field(description="The DuckDB file: ANALYTICS_DUCKDB_PATH.")
+    dataset_prefix: str = Field(description="Put before the name of each dataset: ANALYTICS_DATASET_PREFIX.")
+    lock_seconds: int = Field(description="How long a load waits for other loads: ANALYTICS_LOCK_SECONDS.")
 
     @classmethod
-    def from_environment(cls, environ: Mapping[str, str]) -> WarehouseResource:
+    def from_settings(cls, settings: Settings) -> Self:
         return cls(
-            lock_seconds=whole_number(environ, "ANALYTICS_LOCK_SECONDS", 600, at_most=86_400),
-            destination=environ.get("ANALYTICS_DESTINATION") or "duckdb",
-            duckdb_path=environ.get("ANALYTICS_DUCKDB_PATH") or "warehouse.duckdb",
-            dataset_prefix=environ.get("ANALYTICS_DATASET_PREFIX", ""),
+            destination=settings.destination,
+            duckdb_path=str(settings.duckdb_path),
+            dataset_prefix=settings.dataset_prefix,
+            lock_seconds=settings.lock_seconds,
         )
 
     def warehouse(self) -> Warehouse:
+        """The destination for `rest_api`.
+
+        Raises:
+            ConfigError: There is no folder for tokens and locks.
+        """
         return Warehouse(
             destination=self.destination,
             duckdb_path=Path(self.duckdb_path),
@@ -89,7 +104,3 @@ class WarehouseResource(DagsterDltResource):
             state_dir=state_dir(os.environ),
             lock_seconds=self.lock_seconds,
         )
-
-    def extract_resource_metadata(self, *args: Any, **kwargs: Any) -> Mapping[str, Any]:  # noqa: ARG002
-        """Nothing, see metadata.py: dagster-dlt names the source where the dataset belongs and empties dlt's schema."""
-        return {}

@@ -189,8 +189,8 @@ def test_a_step_is_tried_again_only_where_it_may_help(
     assert kinds.count("STEP_UP_FOR_RETRY") == attempts - 1
     assert failure(result, step).startswith("recruiting/users: ")
     told = [line for line in bench.log(result) if line.startswith("recruiting/users: ")]
-    assert [line.partition(" Trying again in 0 s: ")[2] for line in told] == [
-        *(f"retry {retry} of 2" for retry in range(1, attempts)),
+    assert [line.partition(". Retry ")[2] for line in told] == [
+        *(f"{retry} of 2 starts in 0 s" for retry in range(1, attempts)),
         "",
     ]
     assert CANARY_SECRET not in str(bench.instance.all_logs(result.run_id))

@@ -72,7 +72,7 @@ def ticks(of: dg.Definitions, schedule: str, since: datetime, until: datetime) -
 def test_different_grids_load_without_a_job_over_all(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     found = definitions(folder, shop=described("shop", DAILY), store=described("store", HOURLY))
     assert [record.message for record in caplog.records] == [
-        "there is no job full_refresh over all APIs, since their partitions differ: run <api>_full_refresh of each"
+        "There is no job full_refresh over all APIs, since their partitions differ. Run <api>_full_refresh of each API"
     ]
     assert job_names(found) == {
         f"{api}_{job}" for api in ("shop", "store") for job in ("incremental", "snapshot", "full_refresh")

@@ -202,7 +202,7 @@ def test_an_api_that_ignores_the_window_is_noticed(shop: Callable[..., Bench]) -
     assert checks["api_honours_the_window"].severity == dg.AssetCheckSeverity.WARN
     assert any(line.endswith("does the API ignore the parameters of `incremental`?") for line in bench.log(result))
     assert any(
-        "1 rows ([2026-10-02T00:00:00Z, 2026-10-03T00:00:00Z), 2 outside the window left out)" in line
+        "1 row ([2026-10-02T00:00:00Z, 2026-10-03T00:00:00Z), 2 outside the window discarded)" in line
         for line in bench.log(result)
     )
 
@@ -272,4 +272,4 @@ def test_progress_is_logged(
         (str(min(2 * page, 3)), str(page), share) for page, share in enumerate(shares, start=1)
     ]
     assert all(found)
-    assert summary.startswith("shop/orders: 3 rows (all history) into shop.orders, which holds 3; ")
+    assert summary.startswith("shop/orders: 3 rows (all history) into shop.orders, which has 3 rows; ")

@@ -78,8 +78,9 @@ def test_without_a_partition_the_error_says_what_to_do(bench: Bench) -> None:
     result = bench.run("recruiting_incremental", ok=False)
     for asset in ("opportunities", "users"):
         assert failure(result, f"recruiting__{asset}") == (
-            f"recruiting/{asset}: this asset is loaded by windows and the run names none: choose a partition in the "
-            'UI, add --tags \'{"dagster/partition": "2026-10-01"}\', or run a full_refresh job to load all history'
+            f"recruiting/{asset}: this asset is partitioned, and the run names no partition. Choose one in the UI, add "
+            '`--partition 2026-10-01` (dg launch) or `--tags \'{"dagster/partition": "2026-10-01"}\'` '
+            "(dagster job execute), or load the full history with a full_refresh job"
         )
     assert bench.sandbox.requests == []
     assert not (bench.folder / "warehouse.duckdb").exists()

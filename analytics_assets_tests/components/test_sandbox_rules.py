@@ -15,8 +15,8 @@ from analytics_assets_tests.support.expected_rows import held
 
 SCHEDULED = {"dagster/schedule_name": "treasury_snapshot_schedule"}
 NONE_SET = (
-    "none of treasury's variables is set (TREASURY_BASE_URL, TREASURY_CLIENT_ID, TREASURY_CLIENT_SECRET, "
-    "TREASURY_TOKEN_URL), and "
+    "none of the variables of treasury is set: TREASURY_BASE_URL, TREASURY_CLIENT_ID, TREASURY_CLIENT_SECRET, "
+    "TREASURY_TOKEN_URL. "
 )
 ALL = {
     "TREASURY_BASE_URL": "http://127.0.0.1:1",
@@ -63,11 +63,11 @@ def test_a_real_api_is_no_sandbox(bench: Bench) -> None:
 @pytest.mark.parametrize(
     ("environ", "tags", "said"),
     [
-        ({}, SCHEDULED, f"{NONE_SET}a scheduled run never loads the sandbox's invented data: set them"),
+        ({}, SCHEDULED, f"{NONE_SET}Scheduled runs do not load invented data from the sandbox: set them"),
         (
             {"ANALYTICS_DESTINATION": "postgres"},
             {},
-            f"{NONE_SET}the sandbox's invented data goes into DuckDB only, not postgres",
+            f"{NONE_SET}Invented data from the sandbox is loaded into DuckDB only, not into postgres: set them",
         ),
         (
             without("TREASURY_CLIENT_SECRET"),
@@ -105,8 +105,7 @@ def test_an_api_without_sandbox_names_all_that_is_to_be_set(folder: Path, instan
     definitions = build_definitions({"ANALYTICS_DEFS_DIR": str(write_defs(folder / "defs", {"treasury": NOT_SANDBOX}))})
     result = Bench(folder, Sandbox([]), definitions, instance).run("treasury_snapshot", ok=False)
     assert failure(result, "treasury__cash_drawers") == (
-        "treasury/cash_drawers: none of treasury's variables is set (TREASURY_BASE_URL, TREASURY_CLIENT_ID, "
-        "TREASURY_CLIENT_SECRET, TREASURY_TOKEN_URL): set them; where `auth` names alternatives, those of one"
+        f"treasury/cash_drawers: {NONE_SET}Set them; where `auth` lists alternatives, set those of one"
     )
 
 

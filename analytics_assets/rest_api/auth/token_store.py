@@ -8,10 +8,8 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 from pydantic import TypeAdapter, ValidationError
@@ -27,25 +25,6 @@ MAX_LEEWAY_SECONDS = 30.0
 
 class TokenStoreError(CredentialsError):
     """Tokens cannot be kept, or not now: a refresh token that rotates must not be spent."""
-
-
-def state_dir(environ: Mapping[str, str]) -> Path:
-    """The folder for tokens and locks: as set, else beside DAGSTER_HOME, else the user's state folder.
-
-    Beside and not inside: what Dagster keeps is shown and passed on, tokens are not.
-    """
-    if chosen := environ.get(STATE_VARIABLE):
-        return Path(chosen).absolute()
-    if dagster_home := environ.get("DAGSTER_HOME"):
-        return Path(dagster_home).absolute().parent / ".analytics_state"
-    if (xdg := environ.get("XDG_STATE_HOME", "")).startswith("/"):
-        return Path(xdg) / "analytics_assets"
-    try:
-        return Path(environ.get("HOME") or Path.home()) / ".local" / "state" / "analytics_assets"
-    except RuntimeError:
-        raise CredentialsError(
-            f"no folder for tokens and locks: this user has no home. Set {STATE_VARIABLE} to one that can be written."
-        ) from None
 
 
 def fingerprint(*, api: str, token_url: str, client_id: str, refresh_token: str | None) -> str:

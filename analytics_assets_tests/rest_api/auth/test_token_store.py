@@ -14,39 +14,12 @@ import pytest
 
 from analytics_assets.rest_api.auth.file_token_store import FileTokenStore
 from analytics_assets.rest_api.auth.postgres_token_store import PostgresTokenStore
-from analytics_assets.rest_api.auth.token_store import Token, TokenStore, TokenStoreError, fingerprint, state_dir
+from analytics_assets.rest_api.auth.token_store import Token, TokenStore, TokenStoreError, fingerprint
 from analytics_assets_tests.conftest import ROOT
 from analytics_assets_tests.rest_api.conftest import Postgres
 
 TOKEN = Token("access-1", "refresh-1", issued_at=1000.0, expires_at=4600.0, request="of-this-scope")
 NAME = "0" * 64
-
-
-@pytest.mark.parametrize(
-    ("environ", "expected"),
-    [
-        ({"ANALYTICS_STATE_DIR": "/srv/state", "DAGSTER_HOME": "/srv/dagster"}, "/srv/state"),
-        ({"ANALYTICS_STATE_DIR": "", "DAGSTER_HOME": "/srv/dagster"}, "/srv/.analytics_state"),
-        ({"DAGSTER_HOME": "/srv/dagster/", "HOME": "/home/u"}, "/srv/.analytics_state"),
-        ({"XDG_STATE_HOME": "/home/u/state", "HOME": "/home/u"}, "/home/u/state/analytics_assets"),
-        ({"XDG_STATE_HOME": "relative", "HOME": "/home/u"}, "/home/u/.local/state/analytics_assets"),
-        ({"HOME": "/home/u"}, "/home/u/.local/state/analytics_assets"),
-    ],
-)
-def test_state_dir(environ: dict[str, str], expected: str) -> None:
-    assert state_dir(environ) == Path(expected)
-
-
-def test_state_dir_without_home_is_found_or_named_in_an_error() -> None:
-    code = (
-        "from analytics_assets.rest_api.errors import CredentialsError\n"
-        "from analytics_assets.rest_api.auth.token_store import state_dir\n"
-        "try: print(state_dir({}).is_absolute())\n"
-        "except CredentialsError as error: print('ANALYTICS_STATE_DIR' in str(error))"
-    )
-    environ = {"PYTHONPATH": str(ROOT)}
-    done = subprocess.run([sys.executable, "-c", code], env=environ, capture_output=True, text=True, check=False)
-    assert (done.stdout, done.stderr) == ("True\n", "")
 
 
 def test_a_fingerprint_changes_with_each_part_and_shows_none() -> None:

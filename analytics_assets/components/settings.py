@@ -1,0 +1,106 @@
+"""Settings: the ANALYTICS_ variables, their defaults and their checks.
+
+`ANALYTICS_TOKEN_STORE` may name another variable, so `rest_api.auth` reads it together with the credentials.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from typing_extensions import Self
+
+from analytics_assets.rest_api.destination.warehouse import Warehouse
+from analytics_assets.rest_api.errors import ConfigError
+
+EXECUTORS = ("in_process", "multiprocess")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The ANALYTICS_ variables of one environment.
+
+    Attributes:
+        defs_dir: Folder of the `<api>/defs.yaml` files.
+        executor: How Dagster runs the steps of a job: one of EXECUTORS.
+        destination: Name of a dlt destination that can merge rows.
+        duckdb_path: The DuckDB file, for the destination `duckdb`.
+        dataset_prefix: Put before the name of each dataset.
+        lock_seconds: How long a load waits for other loads into the same file or dataset.
+        step_retries: How often a step is retried.
+        step_retry_seconds: Delay before the first retry of a step; each further delay is twice as long.
+    """
+
+    defs_dir: Path = Path(__file__).parents[1] / "defs"
+    executor: str = "in_process"
+    destination: str = Warehouse.destination
+    duckdb_path: Path = Warehouse.duckdb_path
+    dataset_prefix: str = Warehouse.dataset_prefix
+    lock_seconds: int = 600
+    step_retries: int = 2
+    step_retry_seconds: int = 30
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str]) -> Self:
+        """Read the settings. An empty variable counts as unset.
+
+        Raises:
+            ConfigError: A value is invalid. The message names the variable.
+        """
+        return cls(
+            defs_dir=_folder(environ, "ANALYTICS_DEFS_DIR", cls.defs_dir),
+            executor=_choice(environ, "ANALYTICS_EXECUTOR", cls.executor, EXECUTORS),
+            destination=environ.get("ANALYTICS_DESTINATION") or cls.destination,
+            duckdb_path=Path(environ.get("ANALYTICS_DUCKDB_PATH") or cls.duckdb_path),
+            dataset_prefix=environ.get("ANALYTICS_DATASET_PREFIX") or cls.dataset_prefix,
+            lock_seconds=_whole_number(environ, "ANALYTICS_LOCK_SECONDS", cls.lock_seconds, at_most=86_400),
+            step_retries=_whole_number(environ, "ANALYTICS_STEP_RETRIES", cls.step_retries, at_most=10),
+            step_retry_seconds=_whole_number(
+                environ, "ANALYTICS_STEP_RETRY_SECONDS", cls.step_retry_seconds, at_most=3_600
+            ),
+        )
+
+
+def state_dir(environ: Mapping[str, str]) -> Path:
+    """The folder for tokens and locks: ANALYTICS_STATE_DIR, else next to DAGSTER_HOME, else the user's state folder.
+
+    Next to DAGSTER_HOME and not inside it: the content of DAGSTER_HOME is shown and copied, tokens must not be.
+
+    Raises:
+        ConfigError: No variable is set, and the user has no home folder.
+    """
+    if chosen := environ.get("ANALYTICS_STATE_DIR"):
+        return Path(chosen).absolute()
+    if dagster_home := environ.get("DAGSTER_HOME"):
+        return Path(dagster_home).absolute().parent / ".analytics_state"
+    if (xdg := environ.get("XDG_STATE_HOME", "")).startswith("/"):
+        return Path(xdg) / "analytics_assets"
+    try:
+        return Path(environ.get("HOME") or Path.home()) / ".local" / "state" / "analytics_assets"
+    except RuntimeError:
+        raise ConfigError(
+            "there is no folder for tokens and locks, since this user has no home folder. "
+            "Set ANALYTICS_STATE_DIR to a folder that can be written to"
+        ) from None
+
+
+def _folder(environ: Mapping[str, str], variable: str, default: Path) -> Path:
+    folder = Path(environ.get(variable) or default).resolve()
+    if not folder.is_dir():
+        raise ConfigError(f"{variable}: {folder} is not a folder. Set it to a folder of <api>/defs.yaml files")
+    return folder
+
+
+def _choice(environ: Mapping[str, str], variable: str, default: str, choices: tuple[str, ...]) -> str:
+    value = environ.get(variable) or default
+    if value not in choices:
+        raise ConfigError(f"{variable}: {value!r} is unknown. Set it to one of {', '.join(choices)}")
+    return value
+
+
+def _whole_number(environ: Mapping[str, str], variable: str, default: int, *, at_most: int) -> int:
+    text = environ.get(variable) or str(default)
+    if not (text.isascii() and text.isdecimal()) or int(text[:20]) > at_most:
+        raise ConfigError(f"{variable} must be a whole number from 0 to {at_most}, not {text!r}")
+    return int(text)

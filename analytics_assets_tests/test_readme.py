@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from analytics_assets.sandbox import Api, Bearer, Endpoint, OffsetPagination, Sandbox, TimeFilter, serve
 from analytics_assets_tests.conftest import ROOT, Project, require_or_skip
+from analytics_assets_tests.fake_api import Api, Bearer, Endpoint, FakeServer, OffsetPagination, TimeFilter, serve
 from analytics_assets_tests.support.project import ask, checkout, serving
 
 README = (ROOT / "README.md").read_text()
@@ -96,7 +96,7 @@ def test_the_example_api_loads(tmp_path: Path) -> None:
         Endpoint("/v1/employees", employees, pagination=OffsetPagination(max_limit=100), updated=window),
         Endpoint("/v1/pay_grades", [{"id": "A"}, {"id": "B"}], pagination=OffsetPagination(max_limit=100)),
     ]
-    with serve(sandbox := Sandbox([Api("payroll", endpoints, auth=Bearer("token"))])) as url:
+    with serve(sandbox := FakeServer([Api("payroll", endpoints, auth=Bearer("token"))])) as url:
         env = sandbox.variables(url)
         clone.execute("payroll_incremental", partition="2026-10-02", env=env)
         assert clone.query("SELECT count(*), min(id), max(id) FROM payroll.employees") == [(20, 20, 39)]

@@ -62,10 +62,10 @@ class ApiCredentials(dg.ConfigurableResource):  # type: ignore[type-arg]
                 f"{missing}. Invented data from the sandbox is loaded into DuckDB only, not into "
                 f"{warehouse.destination}: set them"
             )
-        from analytics_assets.sandbox import running  # starts a server, so it is imported by runs only
+        from analytics_assets.sandbox import embedded  # starts a server, so it is imported by runs only
 
         try:
-            return ApiEnvironment(running.variables(self.api), sandbox=True, token_dir=running.token_dir())
+            return ApiEnvironment(embedded.variables(self.api), sandbox=True, token_dir=embedded.token_dir())
         except LookupError as error:
             raise ConfigError(f"`sandbox: true`: {error.args[0]}") from None
 

@@ -12,13 +12,13 @@ from analytics_assets.sandbox.server import serve
 
 
 def main() -> int:
-    """Serve until interrupted; the lines printed, read by a shell, lead this project to the server."""
+    """Serve until interrupted, and print the variables of a client as shell commands."""
     parser = argparse.ArgumentParser(prog="python -m analytics_assets.sandbox", description=builtin.__doc__)
     parser.add_argument("--port", type=int, default=8900, help="port on loopback; 0 takes a free one (default: 8900)")
     port = parser.parse_args().port
     stop = {signal.SIGINT, signal.SIGTERM}
     signal.pthread_sigmask(signal.SIG_BLOCK, stop)
-    sandbox = builtin.sandbox(keep_requests=False)
+    sandbox = builtin.build_sandbox()
     try:
         with serve(sandbox, port=port) as url:
             for name, value in sandbox.variables(url).items():

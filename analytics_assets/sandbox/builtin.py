@@ -8,8 +8,9 @@ from typing import Any
 from analytics_assets.sandbox import data
 from analytics_assets.sandbox.api import Api, Endpoint
 from analytics_assets.sandbox.app import Sandbox
-from analytics_assets.sandbox.auth import ApiKey, OAuth2
+from analytics_assets.sandbox.auth import ApiKey
 from analytics_assets.sandbox.filters import TimeFilter
+from analytics_assets.sandbox.oauth2 import OAuth2
 from analytics_assets.sandbox.pagination import CursorPagination, OffsetPagination
 
 ROWS: dict[tuple[str, str], Callable[[], list[dict[str, Any]]]] = {
@@ -21,26 +22,26 @@ ROWS: dict[tuple[str, str], Callable[[], list[dict[str, Any]]]] = {
 
 
 def rows(api: str, resource: str) -> list[dict[str, Any]]:
-    """All rows of a resource, as the API holds them."""
+    """All rows of a resource, as the API returns them."""
     return ROWS[api, resource]()
 
 
 def recruiting() -> Api:
     """Cursor pages of 50, at most 100; a filter by `updatedAt`; OAuth2 by refresh token, or an API key."""
-    pages = CursorPagination(cursor_param="offset", has_more_path="hasNext", default_limit=50, max_limit=100)
+    pagination = CursorPagination(cursor_param="offset", has_more_path="hasNext", default_limit=50, max_limit=100)
     bounds = {"updated_at_start": "{start}", "updated_at_end": "{end}"}
     oauth2 = OAuth2(
         client_id="sandbox-recruiting",
         client_secret=_credential("client-secret"),
         refresh_token=_credential("refresh-token"),
         rotate=True,
-        renewable=True,  # whoever starts anew with the token of the settings is let in, as after a new authorization
+        reusable=True,  # so that a client without its stored tokens is not locked out
     )
     endpoints = [
         Endpoint(
             f"/v1/{name}",
             rows("recruiting", name),
-            pagination=pages,
+            pagination=pagination,
             updated=TimeFilter("updatedAt", bounds, format="epoch_ms"),
             params=frozenset({"expand"}),
         )
@@ -62,16 +63,16 @@ def treasury() -> Api:
 APIS: dict[str, Callable[[], Api]] = {"recruiting": recruiting, "treasury": treasury}
 
 
-def sandbox(*, keep_requests: bool = True) -> Sandbox:
-    """Both APIs on one server, with tokens of their own."""
-    return Sandbox([api() for api in APIS.values()], keep_requests=keep_requests)
+def build_sandbox() -> Sandbox:
+    """Both APIs on one server."""
+    return Sandbox([build_api() for build_api in APIS.values()])
 
 
 def variables(api: str, url: str) -> dict[str, str]:
-    """The environment that leads a client to a built-in API on the server at `url`."""
+    """The environment variables of a client of a built-in API, on the server at `url`."""
     return APIS[api]().variables(url)
 
 
-def _credential(kind: str) -> str:
-    """No secret: it opens invented data on the loopback interface."""
-    return f"sandbox-{kind}"
+def _credential(name: str) -> str:
+    """Not a secret: it gives access to invented data on the loopback interface."""
+    return f"sandbox-{name}"

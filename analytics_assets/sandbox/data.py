@@ -1,7 +1,7 @@
-"""The built-in rows: invented, the same on every machine, with all that real data brings along.
+"""The built-in rows: invented, the same on every machine, and as varied as real data.
 
-Nulls, nested objects, lists, many scripts, integers that a float cannot hold, and changes on every day from
-2026-10-01 to 2026-11-15, some of them at midnight sharp.
+They hold nulls, nested objects, lists, many scripts, integers that a float cannot represent, and changes on every day
+from 2026-10-01 to 2026-11-15, some of them exactly at midnight.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ def bank_accounts() -> list[dict[str, Any]]:
 
 
 def _changed(n: int) -> int:
-    """When row `n` changed, in milliseconds since 1970: every day has its share, a fifth of it at midnight."""
+    """When row `n` changed, in milliseconds since 1970: every day has changes, a fifth of them at midnight."""
     midnight = int(FIRST_DAY.timestamp()) * 1_000 + n % DAYS * DAY
     return midnight + (n * 7_919_037 % DAY if n // DAYS % 5 else 0)
 

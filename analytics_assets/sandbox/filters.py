@@ -1,4 +1,4 @@
-"""The filter by time of change: which parameters carry its bounds, how they are written, what they include."""
+"""The filter by time of change: which query parameters carry its bounds, and how timestamps are written."""
 
 from __future__ import annotations
 
@@ -6,20 +6,18 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
-from typing import Any, Literal
+from typing import Any
 
-from analytics_assets.sandbox.exchange import HTTPError, Request
+from analytics_assets.sandbox.http import HTTPError, Request
 
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 MICROSECOND = timedelta(microseconds=1)
-UNITS = {"iso8601": 1, "epoch_ms": 1_000, "epoch_s": 1_000_000, "date": 86_400_000_000}  # in microseconds
-PATTERN_UNITS = {"%f": 1, "%S": 1_000_000, "%M": 60_000_000, "%H": 3_600_000_000}
 ISO8601 = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,6}))?(Z|[+-]\d\d:\d\d)")
 
 
 @dataclass(frozen=True)
 class Bounds:
-    """The bounds of one request, in units of the filter's format since 1970."""
+    """The bounds of one request, as integers in the filter's unit since 1970."""
 
     start: int | None = None
     end: int | None = None
@@ -27,84 +25,74 @@ class Bounds:
 
 @dataclass(frozen=True)
 class TimeFilter:
-    """Rows by the time in `field`: `params` says how the bounds are written in each parameter.
+    """Selects the rows whose timestamp lies in [start, end).
 
-    `{"updated_since": "{start}", "updated_until": "{end}"}` or `{"updated_on": "><{start}|{end}"}`.
-    Times are compared in the unit of the format: an inclusive end date includes that day.
+    Attributes:
+        field: The field of the rows that holds the timestamp.
+        params: Query parameters with the placeholders `{start}` and `{end}`:
+            `{"updated_since": "{start}", "updated_until": "{end}"}`.
+        format: How timestamps are written, in parameters and rows: `iso8601` or `epoch_ms`.
     """
 
     field: str
     params: Mapping[str, str]
-    format: str = "iso8601"  # of the parameters: iso8601, epoch_ms, epoch_s, date or a strptime pattern
-    field_format: str | None = None  # of the field, if it is another one
-    start: Literal["inclusive", "exclusive"] = "inclusive"
-    end: Literal["inclusive", "exclusive"] = "exclusive"
-    ignored: bool = False  # accept the parameters, and answer with all rows
-    hidden: bool = False  # filter by the field, but do not return it
+    format: str = "iso8601"
 
     def bounds(self, request: Request) -> Bounds:
-        """The bounds that a request asks for.
+        """The bounds that a request sends.
 
         Raises:
-            Refused: they are not written as they should be.
+            HTTPError: A parameter is not written as its template or its format says.
         """
         found: dict[str, int] = {}
         for name, template in self.params.items():
             if name not in request.query:
                 continue
-            match = re.fullmatch(_expression(template), request.query[name])
+            match = re.fullmatch(_template_pattern(template), request.query[name])
             if match is None:
                 raise HTTPError(400, f"{name} must be written as {template}")
-            for bound, text in match.groupdict().items():
-                found[bound] = self._bound(name, text)
-        return Bounds() if self.ignored else Bounds(**found)
+            try:
+                found.update((bound, self.parse_bound(text)) for bound, text in match.groupdict().items())
+            except ValueError:
+                raise HTTPError(400, f"{name} must be a timestamp in the format {self.format}") from None
+        return Bounds(**found)
 
     def matches(self, value: Any, bounds: Bounds) -> bool:
-        """Whether a field's value, in the field's format, lies within the bounds; null never does."""
+        """Whether a field's value lies within the bounds. Null matches only if there are no bounds."""
         if bounds == Bounds():
             return True
         if value is None:
             return False
-        time = microseconds(value, self.field_format or self.format) // unit(self.format)
-        if bounds.start is not None and time < bounds.start + (self.start == "exclusive"):
-            return False
-        return bounds.end is None or time < bounds.end + (self.end == "inclusive")
+        timestamp = self.parse_value(value)
+        return (bounds.start is None or timestamp >= bounds.start) and (bounds.end is None or timestamp < bounds.end)
 
-    def _bound(self, name: str, text: str) -> int:
-        try:
-            return microseconds(text, self.format) // unit(self.format)
-        except ValueError:
-            raise HTTPError(400, f"{name} must be a time as {self.format}") from None
+    def parse_bound(self, text: str) -> int:
+        """A bound as an integer in the filter's unit."""
+        return parse_timestamp(text, self.format)
+
+    def parse_value(self, value: Any) -> int:
+        """A field's value as an integer in the filter's unit."""
+        return parse_timestamp(value, self.format)
 
 
-def _expression(template: str) -> str:
+def _template_pattern(template: str) -> str:
     literal = re.escape(template)
     for bound in ("start", "end"):
         literal = literal.replace(re.escape(f"{{{bound}}}"), f"(?P<{bound}>.+?)")
     return literal
 
 
-def unit(format: str) -> int:
-    """The smallest step of a format, in microseconds."""
-    if format in UNITS:
-        return UNITS[format]
-    return next((size for directive, size in PATTERN_UNITS.items() if directive in format), UNITS["date"])
-
-
-def microseconds(value: Any, format: str) -> int:
-    """A time in microseconds since 1970.
+def parse_timestamp(value: Any, format: str) -> int:
+    """A timestamp in microseconds since 1970.
 
     Raises:
-        ValueError: it is not written in this format.
+        ValueError: It is not written in this format.
     """
-    if format in ("epoch_ms", "epoch_s"):
-        return int(str(value)) * UNITS[format]
-    if format == "iso8601":
-        match = ISO8601.fullmatch(value)
-        if match is None:
-            raise ValueError(format)
-        seconds, fraction, zone = match.groups()
-        time = datetime.fromisoformat(seconds + zone.replace("Z", "+00:00"))
-        return (time - EPOCH) // MICROSECOND + int((fraction or "0").ljust(6, "0"))
-    time = datetime.strptime(value, "%Y-%m-%d" if format == "date" else format)
-    return ((time if time.tzinfo else time.replace(tzinfo=timezone.utc)) - EPOCH) // MICROSECOND
+    if format == "epoch_ms":
+        return int(str(value)) * 1_000
+    match = ISO8601.fullmatch(value)
+    if match is None:
+        raise ValueError(format)
+    seconds, fraction, zone = match.groups()
+    timestamp = datetime.fromisoformat(seconds + zone.replace("Z", "+00:00"))
+    return (timestamp - EPOCH) // MICROSECOND + int((fraction or "0").ljust(6, "0"))

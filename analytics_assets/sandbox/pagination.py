@@ -1,4 +1,4 @@
-"""The kinds of pagination that a sandbox endpoint offers."""
+"""The pagination of a sandbox endpoint: by offset, or by cursor."""
 
 from __future__ import annotations
 
@@ -6,14 +6,22 @@ import re
 import zlib
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
-from analytics_assets.sandbox.exchange import HTTPError, Request
+from analytics_assets.sandbox.http import HTTPError, Request
 
 
 @dataclass(frozen=True)
 class Page:
-    """The rows [start, stop) of `count` that a request gets, in pages of `size`; the next page starts at `next`."""
+    """One page of a result.
+
+    Attributes:
+        start: Position of the first row.
+        stop: Position after the last row.
+        size: Rows of a full page.
+        count: Rows of the whole result.
+        next: Position where the next page starts, or None on the last page.
+    """
 
     start: int = 0
     stop: int = 0
@@ -23,17 +31,18 @@ class Page:
 
     @property
     def number(self) -> int:
-        """Which page of the walk this is, from 1."""
+        """The page's number, from 1."""
         return self.start // self.size + 1
 
     @property
     def pages(self) -> int:
+        """The number of pages of the whole result."""
         return max(1, -(-self.count // self.size))
 
 
 @dataclass
 class PageMetadata:
-    """What an answer tells about the walk: fields of the body by dotted path, and headers."""
+    """What a response holds beside the rows: fields of the body by dotted path, and headers."""
 
     body: dict[str, Any] = field(default_factory=dict)
     headers: dict[str, str] = field(default_factory=dict)
@@ -41,66 +50,50 @@ class PageMetadata:
 
 @dataclass(frozen=True, kw_only=True)
 class Pagination(ABC):
-    """What all kinds share: the page size, which is cut to `max_limit` without a word, and the signs of a total."""
+    """Base of all paginations.
+
+    Attributes:
+        limit_param: Query parameter for the page size, if the client may choose one.
+        default_limit: Page size of requests without one.
+        max_limit: Greatest page size. A greater one is reduced silently, as many APIs do.
+        has_more_path: Field of the body that says whether there are more rows.
+    """
 
     limit_param: str | None = "limit"
     default_limit: int = 100
     max_limit: int | None = None
-    total_path: str | None = None  # number of rows in the body
-    total_header: str | None = None  # number of rows in a header
     has_more_path: str | None = None
 
     @property
     def params(self) -> frozenset[str]:
-        """The query parameters that are read."""
-        return frozenset({self.limit_param} - {None})  # type: ignore[arg-type]
+        """The query parameters that the pagination reads."""
+        return frozenset() if self.limit_param is None else frozenset({self.limit_param})
 
     def page(self, request: Request, count: int) -> Page:
-        """The page that a request asks for.
+        """The page that a request asks for, of a result of `count` rows.
 
         Raises:
-            Refused: its parameters make no sense, or there is no such page.
+            HTTPError: A parameter is not valid, or the page does not exist.
         """
         size = self.default_limit
         if self.limit_param is not None and self.limit_param in request.query:
-            size = integer(request, self.limit_param, least=1)
+            size = parse_integer(request, self.limit_param, minimum=1)
         if self.max_limit is not None:
             size = min(size, self.max_limit)
         start = self.position(request, size, count)
         stop = min(start + size, count)
         return Page(start=start, stop=max(start, stop), size=size, count=count, next=stop if stop < count else None)
 
-    def page_metadata(self, page: Page, request: Request) -> PageMetadata:
-        """What the answer says beside the rows."""
-        page_metadata = PageMetadata()
-        if self.total_path is not None:
-            page_metadata.body[self.total_path] = page.count
-        if self.total_header is not None:
-            page_metadata.headers[self.total_header] = str(page.count)
+    def page_metadata(self, page: Page, request: Request) -> PageMetadata:  # noqa: ARG002
+        """What the response holds beside the rows."""
+        metadata = PageMetadata()
         if self.has_more_path is not None:
-            page_metadata.body[self.has_more_path] = page.next is not None
-        self.point(page, request, page_metadata)
-        return page_metadata
+            metadata.body[self.has_more_path] = page.next is not None
+        return metadata
 
     @abstractmethod
     def position(self, request: Request, size: int, count: int) -> int:
-        """The first row that a request asks for."""
-
-    def point(self, page: Page, request: Request, page_metadata: PageMetadata) -> None:
-        """Add the pointer to the next page, for kinds that have one."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class SinglePagePagination(Pagination):
-    """All rows in one answer."""
-
-    limit_param: str | None = None
-
-    def position(self, request: Request, size: int, count: int) -> int:  # noqa: ARG002
-        return 0
-
-    def page(self, request: Request, count: int) -> Page:  # noqa: ARG002
-        return Page(stop=count, size=max(count, 1), count=count)
+        """The position of the first row that a request asks for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,39 +107,14 @@ class OffsetPagination(Pagination):
         return super().params | {self.offset_param}
 
     def position(self, request: Request, size: int, count: int) -> int:  # noqa: ARG002
-        return integer(request, self.offset_param, default=0)
-
-
-@dataclass(frozen=True, kw_only=True)
-class PageNumberPagination(Pagination):
-    """`page`, counted from `base`; past the end an empty page or a 404."""
-
-    page_param: str = "page"
-    base: int = 0
-    pages_path: str | None = None  # number of pages in the body
-    end_on_404: bool = False
-
-    @property
-    def params(self) -> frozenset[str]:
-        return super().params | {self.page_param}
-
-    def position(self, request: Request, size: int, count: int) -> int:
-        start = (integer(request, self.page_param, default=self.base, least=self.base) - self.base) * size
-        if self.end_on_404 and start and start >= count:
-            raise HTTPError(404, "there is no such page")
-        return start
-
-    def point(self, page: Page, request: Request, page_metadata: PageMetadata) -> None:  # noqa: ARG002
-        if self.pages_path is not None:
-            page_metadata.body[self.pages_path] = page.pages
+        return parse_integer(request, self.offset_param)
 
 
 @dataclass(frozen=True, kw_only=True)
 class TokenPagination(Pagination):
-    """Kinds whose answers point to the next page: by a cursor, which a client sends back as it came."""
+    """Base of paginations whose responses carry an opaque token for the next page."""
 
     cursor_param: str = "cursor"
-    integers: bool = False  # cursors are numbers, not texts that must be encoded in a URL
 
     @property
     def params(self) -> frozenset[str]:
@@ -163,69 +131,29 @@ class TokenPagination(Pagination):
         return position
 
     def cursor(self, position: int) -> str | int:
-        if self.integers:
-            return position
+        """The token of the page that starts at a position. Its characters must be encoded in URLs."""
         return f'["{position}", "{zlib.crc32(b"%d" % position):x}+/=&"]'
-
-    def changes(self, position: int) -> dict[str, str]:
-        """The query parameters that lead to a row."""
-        return {self.cursor_param: str(self.cursor(position))}
 
 
 @dataclass(frozen=True, kw_only=True)
 class CursorPagination(TokenPagination):
-    """A cursor in the body; on the last page it is null, absent or empty."""
+    """A cursor in the body. It is null on the last page."""
 
     cursor_path: str = "next"
-    last: Literal["null", "absent", "empty"] = "null"
 
-    def point(self, page: Page, request: Request, page_metadata: PageMetadata) -> None:  # noqa: ARG002
-        if page.next is not None:
-            page_metadata.body[self.cursor_path] = self.cursor(page.next)
-        elif self.last != "absent":
-            page_metadata.body[self.cursor_path] = "" if self.last == "empty" else None
+    def page_metadata(self, page: Page, request: Request) -> PageMetadata:
+        metadata = super().page_metadata(page, request)
+        metadata.body[self.cursor_path] = None if page.next is None else self.cursor(page.next)
+        return metadata
 
 
-@dataclass(frozen=True, kw_only=True)
-class HeaderCursorPagination(TokenPagination):
-    """A cursor in a header; the last page has none."""
+def parse_integer(request: Request, name: str, *, default: int = 0, minimum: int = 0) -> int:
+    """A query parameter that must be an integer.
 
-    header: str = "next"
-
-    def point(self, page: Page, request: Request, page_metadata: PageMetadata) -> None:  # noqa: ARG002
-        if page.next is not None:
-            page_metadata.headers[self.header] = str(self.cursor(page.next))
-
-
-@dataclass(frozen=True, kw_only=True)
-class JsonLinkPagination(TokenPagination):
-    """A link in the body, which is null on the last page. It carries no credentials."""
-
-    link_path: str = "next"
-    relative: bool = False
-
-    def point(self, page: Page, request: Request, page_metadata: PageMetadata) -> None:
-        page_metadata.body[self.link_path] = None
-        if page.next is not None:
-            page_metadata.body[self.link_path] = request.link(self.changes(page.next), relative=self.relative)
-
-
-@dataclass(frozen=True, kw_only=True)
-class HeaderLinkPagination(TokenPagination):
-    """A `Link` header (RFC 8288, once 5988) with the first and the next page. It carries no credentials."""
-
-    rel: str = "next"
-
-    def point(self, page: Page, request: Request, page_metadata: PageMetadata) -> None:
-        links = [f'<{request.link(self.changes(0))}>; rel="first"']
-        if page.next is not None:
-            links.append(f'<{request.link(self.changes(page.next))}>; rel="{self.rel}"')
-        page_metadata.headers["Link"] = ", ".join(links)
-
-
-def integer(request: Request, name: str, *, default: int = 0, least: int = 0) -> int:
-    """A query parameter that must be a whole number."""
+    Raises:
+        HTTPError: It is not an integer, or less than `minimum`.
+    """
     text = request.query.get(name, str(default))
-    if not re.fullmatch(r"\d{1,18}", text) or int(text) < least:
-        raise HTTPError(400, f"{name} must be a whole number from {least} on")
+    if not re.fullmatch(r"\d{1,18}", text) or int(text) < minimum:
+        raise HTTPError(400, f"{name} must be an integer of at least {minimum}")
     return int(text)

@@ -1,4 +1,4 @@
-"""Runs a sandbox on a socket: uvicorn's HTTP protocol in a thread of its own, up and down without waiting."""
+"""Runs a sandbox on a socket: uvicorn's HTTP protocol in a thread, started and stopped without waiting."""
 
 from __future__ import annotations
 
@@ -18,30 +18,28 @@ from analytics_assets.sandbox.app import Sandbox
 BACKLOG = 512
 
 
-class Protocol(AutoHTTPProtocol):  # type: ignore[valid-type, misc]
-    """uvicorn's protocol, which hands its connection to the application: faults close, cut and reset it."""
-
-    app_state: dict[str, Any]
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        super().connection_made(transport)
-        self.app_state = {"transport": transport}
-
-
 @contextmanager
-def serve(sandbox: Sandbox, *, port: int = 0) -> Iterator[str]:
-    """Serve on loopback while the block runs; gives the server's URL. Port 0 takes a free one.
+def serve(sandbox: Sandbox, *, port: int = 0, protocol: Any = AutoHTTPProtocol) -> Iterator[str]:
+    """Serve on the loopback interface while the block runs.
+
+    Args:
+        sandbox: The APIs.
+        port: 0 takes a free port.
+        protocol: The class of uvicorn's HTTP protocol.
+
+    Yields:
+        The server's URL.
 
     Raises:
-        OSError: the port is in use.
+        OSError: The port is in use.
     """
     config = Config(sandbox, log_config=None, access_log=False, ws="none", lifespan="off")
     config.load()
     listener = _listen(port)
     loop = asyncio.new_event_loop()
     stop = asyncio.Event()
-    thread = threading.Thread(target=_run, args=(loop, config, listener, stop), name="sandbox", daemon=True)
-    thread.start()  # the socket listens already: whoever comes early is answered as soon as the loop runs
+    thread = threading.Thread(target=_run, args=(loop, config, protocol, listener, stop), name="sandbox", daemon=True)
+    thread.start()  # the socket listens already: early requests wait until the loop runs
     try:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
     finally:
@@ -50,7 +48,7 @@ def serve(sandbox: Sandbox, *, port: int = 0) -> Iterator[str]:
 
 
 def _listen(port: int) -> socket.socket:
-    """A listening socket whose protocol is spelled out: else asyncio leaves Nagle's delay of 40 ms an answer on."""
+    """A listening socket. Its protocol is explicit, or asyncio would not disable Nagle's delay of 40 ms a response."""
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -62,22 +60,24 @@ def _listen(port: int) -> socket.socket:
     return listener
 
 
-def _run(loop: asyncio.AbstractEventLoop, config: Config, listener: socket.socket, stop: asyncio.Event) -> None:
+def _run(
+    loop: asyncio.AbstractEventLoop, config: Config, protocol: Any, listener: socket.socket, stop: asyncio.Event
+) -> None:
     asyncio.set_event_loop(loop)
-    loop.run_until_complete(_accept(config, listener, stop))
+    loop.run_until_complete(_accept(config, protocol, listener, stop))
     loop.close()
 
 
-async def _accept(config: Config, listener: socket.socket, stop: asyncio.Event) -> None:
+async def _accept(config: Config, protocol: Any, listener: socket.socket, stop: asyncio.Event) -> None:
     state = ServerState()
 
     def connect() -> asyncio.Protocol:
-        protocol: asyncio.Protocol = Protocol(config=config, server_state=state, app_state={})
-        return protocol
+        connection: asyncio.Protocol = protocol(config=config, server_state=state, app_state={})
+        return connection
 
     server = await asyncio.get_running_loop().create_server(connect, sock=listener)
     await stop.wait()
     server.close()
     for connection in tuple(state.connections):
         connection.transport.abort()
-    await asyncio.gather(*state.tasks)  # each notices that its client is gone
+    await asyncio.gather(*state.tasks)  # each notices that its client has disconnected

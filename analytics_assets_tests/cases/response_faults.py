@@ -8,9 +8,8 @@ import zlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from analytics_assets.sandbox import faults
-from analytics_assets.sandbox.exchange import Response
-from analytics_assets.sandbox.faults import Exchange, Kind
+from analytics_assets_tests.fake_api import Exchange, Fault, FaultyResponse, Response, faults
+from analytics_assets_tests.fake_api.pagination import page_url
 from analytics_assets_tests.harness.fault_injection import Case
 
 REFUSED = [
@@ -33,9 +32,9 @@ ONCE_AGAIN: Mapping[str, Any] = {"error_handler": {"backoff_factor": 0, "max_ret
 SMALL: Mapping[str, Any] = {"max_page_bytes": 1_000_000}
 
 
-def plain(change: Callable[[Response], bytes]) -> Kind:
+def plain(change: Callable[[Response], bytes]) -> Fault:
     """The answer in bytes of its own, then the end of the connection."""
-    return lambda exchange: Response(raw=change(exchange.answer()))
+    return lambda exchange: FaultyResponse(raw=change(exchange.response()))
 
 
 def http(body: bytes, *headers: str) -> bytes:
@@ -43,7 +42,7 @@ def http(body: bytes, *headers: str) -> bytes:
     return "\r\n".join([*lines, "", ""]).encode() + body
 
 
-def length(by: int) -> Kind:
+def length(by: int) -> Fault:
     """A Content-Length that is wrong by so many bytes."""
     return plain(lambda answer: http(answer.body, f"Content-Length: {len(answer.body) + by}"))
 
@@ -52,24 +51,24 @@ def chunk(body: bytes, size: str | None = None) -> bytes:
     return f"{size or format(len(body), 'x')}\r\n".encode() + body + b"\r\n"
 
 
-def chunked(end: bytes, size: str | None = None) -> Kind:
+def chunked(end: bytes, size: str | None = None) -> Fault:
     return plain(lambda answer: http(chunk(answer.body, size) + end, "Transfer-Encoding: chunked"))
 
 
-def encoded(change: Callable[[bytes], bytes], name: str = "gzip") -> Kind:
+def encoded(change: Callable[[bytes], bytes], name: str = "gzip") -> Fault:
     def send(exchange: Exchange) -> Response:
-        body = change(exchange.answer().body)
+        body = change(exchange.response().body)
         return Response(body=body, headers={"Content-Encoding": name, "Content-Length": str(len(body))})
 
     return send
 
 
-def redirect(code: int, location: str | None = None) -> Kind:
+def redirect(code: int, location: str | None = None) -> Fault:
     """A redirect: to the same page, unless told elsewhere."""
-    return lambda exchange: Response(code, headers={"Location": location or exchange.request.link({})})
+    return lambda exchange: Response(code, headers={"Location": location or page_url(exchange.request, {})})
 
 
-def text(change: Callable[[str], str]) -> Kind:
+def text(change: Callable[[str], str]) -> Fault:
     return faults.change_body(lambda body: change(body.decode()).encode())
 
 
@@ -94,7 +93,7 @@ def bad_body(name: str, content: bytes, error: str) -> Case:
 
 BROTLI = faults.body(b"\x8b\x02\x80", headers={"Content-Encoding": "br", "Content-Length": "3"})
 # What a second try mends: it is tried again, and after the last try the error says what it was.
-PASSING: list[tuple[str, Kind, str]] = [
+PASSING: list[tuple[str, Fault, str]] = [
     *((f"status {code}", faults.status(code), f"answered {code}") for code in RETRIED),
     *(
         (
@@ -127,7 +126,7 @@ PASSING: list[tuple[str, Kind, str]] = [
     ("hang in mid-body", faults.slow_body(3600), "no data within the read timeout"),
 ]
 # What is right, if odd.
-FINE: list[tuple[str, Kind]] = [
+FINE: list[tuple[str, Fault]] = [
     ("slow", faults.slow(0.1)),
     ("slow drip", faults.slow_body(0.2)),
     ("gzip", encoded(gzip.compress)),

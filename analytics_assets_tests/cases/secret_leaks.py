@@ -7,20 +7,21 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import quote
 
-from analytics_assets.sandbox import (
+from analytics_assets.sandbox.http import encode_json
+from analytics_assets_tests.fake_api import (
     Api,
     ApiKey,
+    Auth,
     Bearer,
     Endpoint,
+    Exchange,
+    Fault,
     HttpBasic,
     OAuth2,
     OffsetPagination,
     Response,
     faults,
 )
-from analytics_assets.sandbox.auth import Auth
-from analytics_assets.sandbox.exchange import encode
-from analytics_assets.sandbox.faults import Exchange, Kind
 
 PERSON = "Zoë-Priv4te of Hidden-Street 7"  # stands in the bodies of failing answers
 AUTHS: dict[type[Any], dict[str, Any]] = {
@@ -37,7 +38,7 @@ class Case:
 
     served: Auth | None
     said: str = ""
-    fault: Kind | None = None
+    fault: Fault | None = None
     at: str = "/rows"
     client: Mapping[str, Any] = field(default_factory=dict)  # keys of `client`
     endpoint: Mapping[str, Any] = field(default_factory=dict)
@@ -97,12 +98,12 @@ def encoded(what: str) -> str:
     return quote(secret(what), safe="")
 
 
-def echo(status: int, *, content_type: str = "application/json", cut: int = 0) -> Kind:
+def echo(status: int, *, content_type: str = "application/json", cut: int = 0) -> Fault:
     """An answer that repeats all that the request carried, and a person beside it."""
 
     def answer(exchange: Exchange) -> Response:
         request = exchange.request
-        body = encode({"error": [PERSON, request.query, request.headers, request.body.decode()]})
+        body = encode_json({"error": [PERSON, request.query, request.headers, request.body.decode()]})
         if content_type == "text/html":
             body = b"<html><title>" + body + b"</title></html>"
         return Response(status, body[: len(body) - cut], {"Content-Type": content_type})
@@ -110,7 +111,7 @@ def echo(status: int, *, content_type: str = "application/json", cut: int = 0) -
     return answer
 
 
-def redirect(status: int, elsewhere: str) -> Kind:
+def redirect(status: int, elsewhere: str) -> Fault:
     def answer(exchange: Exchange) -> Response:
         query = "&".join(f"{name}={value}" for name, value in exchange.request.query.items())
         return Response(status, headers={"Location": f"{elsewhere}/stolen?{query}"})

@@ -13,7 +13,7 @@ import dagster as dg
 import pytest
 
 from analytics_assets.definitions import build_definitions
-from analytics_assets.sandbox import Sandbox, builtin, serve
+from analytics_assets_tests.fake_api import FakeServer, builtin_server, serve
 from analytics_assets_tests.support.expected_rows import stored
 
 PREFIXES = ("ANALYTICS_", "RECRUITING_", "TREASURY_", "SHOP_", "DAGSTER_", "DLT_", "DESTINATION__")
@@ -36,7 +36,7 @@ class Bench:
     """What a test needs to run jobs and to look at what they did."""
 
     folder: Path
-    sandbox: Sandbox
+    sandbox: FakeServer
     definitions: dg.Definitions
     instance: dg.DagsterInstance
 
@@ -103,7 +103,7 @@ def build_bench(
     """A bench for APIs that the test invents: the sandbox that serves them, and the defs.yaml of each by its name."""
     with ExitStack() as stack:
 
-        def build(sandbox: Sandbox, files: Mapping[str, str] | None = None) -> Bench:
+        def build(sandbox: FakeServer, files: Mapping[str, str] | None = None) -> Bench:
             for name, value in sandbox.variables(stack.enter_context(serve(sandbox))).items():
                 monkeypatch.setenv(name, value)
             environ = {} if files is None else {"ANALYTICS_DEFS_DIR": str(write_defs(folder / "defs", files))}
@@ -115,7 +115,7 @@ def build_bench(
 @pytest.fixture
 def bench(build_bench: Callable[..., Bench]) -> Bench:
     """The built-in definitions, and the built-in APIs on a server that is asked as a real one."""
-    return build_bench(builtin.sandbox())
+    return build_bench(builtin_server())
 
 
 def write_defs(folder: Path, files: Mapping[str, str]) -> Path:

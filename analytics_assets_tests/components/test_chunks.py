@@ -12,9 +12,10 @@ from dagster._core.definitions.job_base import InMemoryJob
 from dagster._core.execution.api import execute_run
 from dagster._core.storage.tags import RESUME_RETRY_TAG
 
-from analytics_assets.sandbox import builtin, faults
+from analytics_assets.sandbox import builtin
 from analytics_assets_tests.components.conftest import Bench, materializations
 from analytics_assets_tests.conftest import ROOT
+from analytics_assets_tests.fake_api import builtin_server, faults
 from analytics_assets_tests.support.expected_rows import held
 
 BUILT_IN = (ROOT / "analytics_assets" / "defs" / "recruiting" / "defs.yaml").read_text()
@@ -30,7 +31,7 @@ def chunked(build_bench: Callable[..., Bench]) -> Bench:
     """The built-in API `recruiting`, in chunks of three days."""
     assert PARTITIONS in BUILT_IN
     return build_bench(
-        builtin.sandbox(), {"recruiting": BUILT_IN.replace(PARTITIONS, PARTITIONS.replace("}", ", chunk: 3}"))}
+        builtin_server(), {"recruiting": BUILT_IN.replace(PARTITIONS, PARTITIONS.replace("}", ", chunk: 3}"))}
     )
 
 
@@ -48,7 +49,7 @@ def marked(bench: Bench, run_id: str) -> list[str]:
 
 def fail_once(bench: Bench, start: str) -> None:
     """The API fails when users of the window with that start are asked for, as often as one attempt asks."""
-    bench.sandbox.faults.add(FAILS, path="/v1/users", times=4, where={"updated_at_start": start})
+    bench.sandbox.faults.add(FAILS, path="/v1/users", times=4, query={"updated_at_start": start})
 
 
 def run_again(bench: Bench, first: dg.ExecuteInProcessResult, tags: Mapping[str, str]) -> dg.DagsterRun:

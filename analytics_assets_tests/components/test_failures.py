@@ -10,9 +10,10 @@ import dagster as dg
 import pytest
 from dagster._core.definitions.reconstruct import ReconstructableRepository
 
-from analytics_assets.sandbox import ApiKey, OAuth2, Sandbox, builtin, faults, serve
+from analytics_assets.sandbox import builtin
 from analytics_assets_tests.components.conftest import Bench, failure, materializations
 from analytics_assets_tests.conftest import ROOT, Project
+from analytics_assets_tests.fake_api import ApiKey, FakeServer, OAuth2, faults, serve
 from analytics_assets_tests.support.expected_rows import COLUMNS, held, stored
 
 CANARY_SECRET = "HUSH7f3a"  # in every secret, with what URLs, forms and JSON have to escape around it
@@ -26,14 +27,14 @@ SAID = (
 )
 
 
-def secretive() -> Sandbox:
+def secretive() -> FakeServer:
     """The built-in APIs with secrets that are easily found: recruiting by a key in the query, treasury by OAuth2."""
     recruiting = replace(builtin.recruiting(), auth=ApiKey(f"key-{SECRET}"))
     oauth2 = OAuth2(client_id="treasury-client", client_secret=f"client-{SECRET}")
-    return Sandbox([recruiting, replace(builtin.treasury(), auth=oauth2)])
+    return FakeServer([recruiting, replace(builtin.treasury(), auth=oauth2)])
 
 
-def access_tokens(sandbox: Sandbox) -> set[str]:
+def access_tokens(sandbox: FakeServer) -> set[str]:
     """The tokens that clients sent."""
     sent = [record.request.headers.get("authorization", "") for record in sandbox.requests]
     return {header.removeprefix("Bearer ") for header in sent if header}
@@ -122,7 +123,7 @@ def test_no_secret_in_any_output_or_file(done: Done) -> None:
     ],
 )  # fmt: skip
 def test_every_failure_is_told_without_secrets(
-    build_bench: Callable[..., Bench], fault: faults.Kind, said: str
+    build_bench: Callable[..., Bench], fault: faults.Fault, said: str
 ) -> None:
     bench = build_bench(secretive())
     bench.sandbox.faults.add(fault, path="/v1/users", times=None)
@@ -177,7 +178,7 @@ def test_re_execution_takes_only_what_failed(build_bench: Callable[..., Bench], 
     ids=["500", "429", "403", "HTML", "null key"],
 )
 def test_a_step_is_tried_again_only_where_it_may_help(
-    build_bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch, fault: faults.Kind, attempts: int
+    build_bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch, fault: faults.Fault, attempts: int
 ) -> None:
     monkeypatch.setenv("ANALYTICS_STEP_RETRIES", "2")
     monkeypatch.setenv("ANALYTICS_STEP_RETRY_SECONDS", "0")

@@ -13,8 +13,8 @@ import pytest
 from dagster._utils.schedules import schedule_execution_time_iterator
 
 from analytics_assets.definitions import build_definitions
-from analytics_assets.sandbox import Api, Bearer, Endpoint, OffsetPagination, Sandbox, TimeFilter
 from analytics_assets_tests.components.conftest import Bench, materializations, write_defs
+from analytics_assets_tests.fake_api import Api, Bearer, Endpoint, FakeServer, OffsetPagination, TimeFilter
 
 API = """\
 type: analytics_assets.components.RestApi
@@ -167,5 +167,5 @@ def shop(build_bench: Callable[..., Bench], rows: list[dict[str, object]], parti
     filtered = TimeFilter("updated_at", {"since": "{start}", "until": "{end}"})
     endpoint = Endpoint("/v1/orders", rows, pagination=OffsetPagination(max_limit=100), updated=filtered)
     return build_bench(
-        Sandbox([Api("shop", [endpoint], auth=Bearer("token"))]), {"shop": described("shop", partitions)}
+        FakeServer([Api("shop", [endpoint], auth=Bearer("token"))]), {"shop": described("shop", partitions)}
     )

@@ -11,8 +11,8 @@ import dagster as dg
 import pytest
 
 from analytics_assets.components.metadata import markdown_table
-from analytics_assets.sandbox import Api, Bearer, Endpoint, OffsetPagination, Sandbox, TimeFilter, faults
 from analytics_assets_tests.components.conftest import Bench, materializations
+from analytics_assets_tests.fake_api import Api, Bearer, Endpoint, FakeServer, OffsetPagination, TimeFilter, faults
 
 TOKEN = "HUSH-token"
 ORDERS = """\
@@ -68,7 +68,7 @@ def shop(build_bench: Callable[..., Bench]) -> Callable[..., Bench]:
         updated = TimeFilter("updatedAt", {"since": "{start}", "until": "{end}"}, **how)
         pages = OffsetPagination(max_limit=100, total_path="total" if total else None)
         endpoint = Endpoint("/v1/orders", rows, pagination=pages, updated=updated)
-        sandbox = Sandbox([Api("shop", [endpoint], auth=Bearer(TOKEN))])
+        sandbox = FakeServer([Api("shop", [endpoint], auth=Bearer(TOKEN))])
         settings = {"preview": preview, "rate": rate, "total": total, "contract": contract}
         return build_bench(sandbox, {"shop": ORDERS % settings})
 

@@ -9,8 +9,9 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from analytics_assets.sandbox import builtin, faults
+from analytics_assets.sandbox import builtin
 from analytics_assets_tests.components.conftest import Bench, failure, materializations
+from analytics_assets_tests.fake_api import builtin_server, faults
 from analytics_assets_tests.support.expected_rows import COLUMNS, held
 
 WINDOWED = ("recruiting.opportunities", "recruiting.users")
@@ -120,7 +121,7 @@ def test_full_refresh_marks_no_window_that_ends_during_its_walk(
             return cls.fromtimestamp(clock[0].timestamp(), tz)
 
     monkeypatch.setattr("analytics_assets.components.execution.datetime", Clock)
-    bench = build_bench(builtin.sandbox())
+    bench = build_bench(builtin_server())
     midnight = faults.then(lambda: clock.__setitem__(0, datetime(2026, 10, 4, 0, 0, 1, tzinfo=timezone.utc)))
     bench.sandbox.faults.add(midnight, path="/v1/users")
     result = bench.run("recruiting_full_refresh")

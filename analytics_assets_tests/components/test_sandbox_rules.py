@@ -9,8 +9,9 @@ import dagster as dg
 import pytest
 
 from analytics_assets.definitions import build_definitions
-from analytics_assets.sandbox import Sandbox, builtin
+from analytics_assets.sandbox import builtin
 from analytics_assets_tests.components.conftest import Bench, failure, materializations, write_defs
+from analytics_assets_tests.fake_api import FakeServer
 from analytics_assets_tests.support.expected_rows import held
 
 SCHEDULED = {"dagster/schedule_name": "treasury_snapshot_schedule"}
@@ -31,7 +32,7 @@ NOT_SANDBOX = BUILT_IN.read_text().replace("sandbox: true", "sandbox: false")
 @pytest.fixture
 def unset(folder: Path, instance: dg.DagsterInstance) -> Bench:
     """The built-in APIs, none of whose variables is set."""
-    return Bench(folder, Sandbox([]), build_definitions({}), instance)
+    return Bench(folder, FakeServer([]), build_definitions({}), instance)
 
 
 def without(*names: str) -> dict[str, str]:
@@ -103,7 +104,7 @@ def test_sandbox_does_not_serve(
 
 def test_an_api_without_sandbox_names_all_that_is_to_be_set(folder: Path, instance: dg.DagsterInstance) -> None:
     definitions = build_definitions({"ANALYTICS_DEFS_DIR": str(write_defs(folder / "defs", {"treasury": NOT_SANDBOX}))})
-    result = Bench(folder, Sandbox([]), definitions, instance).run("treasury_snapshot", ok=False)
+    result = Bench(folder, FakeServer([]), definitions, instance).run("treasury_snapshot", ok=False)
     assert failure(result, "treasury__cash_drawers") == (
         f"treasury/cash_drawers: {NONE_SET}Set them; where `auth` lists alternatives, set those of one"
     )
@@ -122,8 +123,8 @@ def test_alternatives_name_all_that_is_to_be_set(unset: Bench, monkeypatch: pyte
 def test_an_api_that_the_sandbox_does_not_know(folder: Path, instance: dg.DagsterInstance) -> None:
     files = {"shop": BUILT_IN.read_text()}
     definitions = build_definitions({"ANALYTICS_DEFS_DIR": str(write_defs(folder / "defs", files))})
-    result = Bench(folder, Sandbox([]), definitions, instance).run("shop_snapshot", ok=False)
+    result = Bench(folder, FakeServer([]), definitions, instance).run("shop_snapshot", ok=False)
     assert failure(result, "shop__cash_drawers") == (
         "shop/cash_drawers: `sandbox: true`: the sandbox has no API 'shop', only recruiting, treasury: "
-        "leave `sandbox: true` out"
+        "remove `sandbox: true`"
     )

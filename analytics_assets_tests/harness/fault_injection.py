@@ -14,21 +14,21 @@ from typing import Any
 from analytics_assets.rest_api.destination.warehouse import Warehouse
 from analytics_assets.rest_api.errors import RestApiError
 from analytics_assets.rest_api.load import load_table
-from analytics_assets.sandbox import (
+from analytics_assets_tests.fake_api import (
     Api,
     Bearer,
     CursorPagination,
     Endpoint,
+    FakeServer,
+    Fault,
     HeaderLinkPagination,
     OffsetPagination,
     PageNumberPagination,
-    Sandbox,
+    Pagination,
+    Row,
     faults,
     serve,
 )
-from analytics_assets.sandbox.api import Row
-from analytics_assets.sandbox.faults import Kind
-from analytics_assets.sandbox.pagination import Pagination
 from analytics_assets_tests.rest_api.conftest import Shop
 
 TOKEN = "t0ken-of-this-api"
@@ -77,7 +77,7 @@ class Case:
     """
 
     name: str
-    fault: Kind | Callable[[str], Kind]
+    fault: Fault | Callable[[str], Fault]
     error: str = ""
     times: int | None = 1
     either: bool = False
@@ -120,8 +120,8 @@ class Attempt:
 class FaultyApi:
     """The misbehaving API, a server that hears no credentials, and a table that was loaded when all was well."""
 
-    sandbox: Sandbox
-    other: Sandbox
+    sandbox: FakeServer
+    other: FakeServer
     url: str
     other_url: str
     good: Path
@@ -215,8 +215,8 @@ def with_nulls(table: Table) -> Table:
 def misbehaving(folder: Path) -> Iterator[FaultyApi]:
     """The API and the server beside it, served, and the good table loaded once."""
     endpoints = [Endpoint(f"/{name}", BEFORE, pagination=pages) for name, (pages, _) in PAGINATIONS.items()]
-    sandbox = Sandbox([Api("shop", endpoints, auth=Bearer(TOKEN))])
-    other = Sandbox([Api("shop", [replace(endpoint, rows=ROWS) for endpoint in endpoints])])
+    sandbox = FakeServer([Api("shop", endpoints, auth=Bearer(TOKEN))])
+    other = FakeServer([Api("shop", [replace(endpoint, rows=ROWS) for endpoint in endpoints])])
     good = folder / "good"
     good.mkdir()
     with serve(sandbox) as url, serve(other) as other_url:

@@ -22,8 +22,17 @@ from analytics_assets.rest_api.auth.oauth2 import PostForm
 from analytics_assets.rest_api.config import Client, ErrorHandler
 from analytics_assets.rest_api.errors import CredentialsError
 from analytics_assets.rest_api.http.client import HttpClient
-from analytics_assets.sandbox import Api, Endpoint, OAuth2, Record, Response, Sandbox
-from analytics_assets.sandbox.faults import Exchange, Kind
+from analytics_assets_tests.fake_api import (
+    Api,
+    Endpoint,
+    Exchange,
+    FakeServer,
+    Fault,
+    FaultyResponse,
+    OAuth2,
+    Record,
+    Response,
+)
 
 AUTH = {
     "type": "oauth2",
@@ -39,10 +48,10 @@ KEEPING = {module.__file__ for module in (oauth2, file_token_store, token_store,
 SECONDS_TO_LATE_KILLS = (0.0, 0.0005, 0.001, 0.002, 0.003, 0.005, 0.01, 0.02)
 
 
-def shop() -> Sandbox:
+def shop() -> FakeServer:
     """An API whose refresh tokens work once; one that comes again revokes all that came of its authorization."""
     auth = OAuth2("client", "s3cret", refresh_token="first", rotate=True)
-    return Sandbox([Api("shop", [Endpoint("/rows", [{"id": 1}])], auth=auth)])
+    return FakeServer([Api("shop", [Endpoint("/rows", [{"id": 1}])], auth=auth)])
 
 
 @contextmanager
@@ -126,12 +135,12 @@ class Killer:
     renewals: int = 0
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> Fault:
         ways = itertools.cycle([self._before, self._instead, *map(self._after, SECONDS_TO_LATE_KILLS)])
 
         def strike(exchange: Exchange) -> Response:
             if (self.renewals + 1) % self.every:
-                answer = exchange.answer()
+                answer = exchange.response()
                 self.renewals += answer.status == 200
                 return answer
             self.renewals += 1
@@ -146,17 +155,17 @@ class Killer:
 
     def _before(self, exchange: Exchange) -> Response:
         self.kill(asker(exchange.request.headers))
-        return Response(status=NOT_WORKED_ON, drop=True)
+        return FaultyResponse(status=NOT_WORKED_ON, drop=True)
 
     def _instead(self, exchange: Exchange) -> Response:
-        answer = exchange.answer()
+        answer = exchange.response()
         self.kill(asker(exchange.request.headers))
         return answer
 
-    def _after(self, seconds: float) -> Kind:
+    def _after(self, seconds: float) -> Fault:
         def strike(exchange: Exchange) -> Response:
             threading.Timer(seconds, self.kill, [asker(exchange.request.headers)]).start()
-            return exchange.answer()
+            return exchange.response()
 
         return strike
 

@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from analytics_assets.rest_api.errors import DriftError
-from analytics_assets.sandbox import faults
-from analytics_assets.sandbox.api import Row
+from analytics_assets_tests.fake_api import Row, faults
 from analytics_assets_tests.harness.fault_injection import (
     BEFORE,
     PAGE,

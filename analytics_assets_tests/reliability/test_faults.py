@@ -11,9 +11,8 @@ from dataclasses import replace
 
 import pytest
 
-from analytics_assets.sandbox import Api, Bearer, Endpoint, Response, Sandbox, serve
-from analytics_assets.sandbox.faults import Exchange
 from analytics_assets_tests.cases import response_faults
+from analytics_assets_tests.fake_api import Api, Bearer, Endpoint, Exchange, FakeServer, FaultyResponse, Response, serve
 from analytics_assets_tests.harness.fault_injection import (
     PAGES,
     PAGINATIONS,
@@ -52,7 +51,7 @@ def test_a_server_that_goes_away(world: FaultyApi, page: str, monkeypatch: pytes
     gone = threading.Event()
     clock = Clock(during=lambda: gone.wait(30))
     clock.install(monkeypatch)
-    sandbox = Sandbox([Api("shop", [Endpoint("/offset", ROWS, pagination=PAGINATIONS["offset"][0])], Bearer(TOKEN))])
+    sandbox = FakeServer([Api("shop", [Endpoint("/offset", ROWS, pagination=PAGINATIONS["offset"][0])], Bearer(TOKEN))])
     with ExitStack() as server:
         url = server.enter_context(serve(sandbox))
 
@@ -62,7 +61,7 @@ def test_a_server_that_goes_away(world: FaultyApi, page: str, monkeypatch: pytes
 
         def leave(_: Exchange) -> Response:
             threading.Thread(target=stop).start()
-            return Response(drop=True)
+            return FaultyResponse(drop=True)
 
         case = Case("the server goes away", leave, "failed after 4 attempts: the connection was refused")
         replace(world, sandbox=sandbox, url=url).attempt(Trial(case, "offset", page))

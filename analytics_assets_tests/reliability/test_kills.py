@@ -17,7 +17,7 @@ import pytest
 from filelock import FileLock
 
 from analytics_assets.rest_api.load import LoadRequest
-from analytics_assets.sandbox import CursorPagination, Endpoint, Sandbox, TimeFilter
+from analytics_assets_tests.fake_api import CursorPagination, Endpoint, FakeServer, TimeFilter, serve_endpoint
 from analytics_assets_tests.harness.killed_loads import (
     BETWEEN,
     PHASES,
@@ -28,7 +28,6 @@ from analytics_assets_tests.harness.killed_loads import (
     reading,
 )
 from analytics_assets_tests.rest_api.conftest import Shop
-from analytics_assets_tests.support.http_client import serving
 from analytics_assets_tests.support.loaders import day
 
 PARAMS = {"since": "{start}", "until": "{end}"}
@@ -71,7 +70,7 @@ class KillScenario:
 
     shop: Shop
     place: KeyPath
-    sandbox: Sandbox
+    sandbox: FakeServer
     request: LoadRequest
     version: int = 0
     rows_compared: int = 0
@@ -125,7 +124,7 @@ def slaughter(shop: Shop, folder: Path, mode: Mapping[str, Any]) -> Iterator[Kil
     endpoint = Endpoint(
         "/rows", rows_of(0), pagination=CursorPagination(max_limit=500), updated=TimeFilter("updated", PARAMS)
     )
-    with serving(endpoint) as (sandbox, url):
+    with serve_endpoint(endpoint) as (sandbox, url):
         keys = {"endpoint": {"paginator": WALK, "incremental": INCREMENTAL}, **mode}
         scene = KillScenario(shop, KeyPath(folder, environ), sandbox, shop.request(url, **keys))
         assert scene.place.load(shop.request(url, **{**keys, "load": {"window": day(1, 2)}})).error == ""

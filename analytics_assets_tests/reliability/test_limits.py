@@ -17,10 +17,9 @@ from typing import Any
 import pytest
 
 from analytics_assets.rest_api.errors import WarehouseError
-from analytics_assets.sandbox import CursorPagination, Endpoint
+from analytics_assets_tests.fake_api import CursorPagination, Endpoint, serve_endpoint
 from analytics_assets_tests.harness.killed_loads import KeyPath
 from analytics_assets_tests.rest_api.conftest import Shop
-from analytics_assets_tests.support.http_client import serving
 
 WALK = {"paginator": {"type": "cursor", "cursor_param": "cursor", "cursor_path": "next", "limit": 1000}}
 FEW = 100
@@ -96,7 +95,7 @@ def test_a_disk_that_cannot_be_written_to(
     shop = replace(shop, warehouse=replace(shop.warehouse, **places.get(what, {})))
     if what == "temp":
         monkeypatch.setattr(tempfile, "tempdir", str(disk.folder))
-    with serving(endpoint()) as (sandbox, url):
+    with serve_endpoint(endpoint()) as (sandbox, url):
         shop.load(url, endpoint=WALK)
         sandbox.set_rows("shop", "/rows", rows(FEW, 1))
         break_it()
@@ -113,7 +112,7 @@ def test_a_disk_that_cannot_be_written_to(
 
 def test_a_disk_that_fills_up_while_rows_come(shop: Shop, disk: Disk) -> None:
     small = replace(shop, warehouse=replace(shop.warehouse, duckdb_path=disk.folder / "w.duckdb"))
-    with serving(endpoint()) as (sandbox, url):
+    with serve_endpoint(endpoint()) as (sandbox, url):
         small.load(url, endpoint=WALK)
         sandbox.set_rows("shop", "/rows", rows(2 * MANY, 1))
         with pytest.raises(WarehouseError, match="No space left on device"):
@@ -124,7 +123,7 @@ def test_a_disk_that_fills_up_while_rows_come(shop: Shop, disk: Disk) -> None:
 def test_files_that_may_not_grow(shop: Shop, tmp_path: Path) -> None:
     """Needs no rights: the process's own bound on the size of a file (RLIMIT_FSIZE) stands for a full disk."""
     place = KeyPath(tmp_path, {})
-    with serving(endpoint()) as (sandbox, url):
+    with serve_endpoint(endpoint()) as (sandbox, url):
         request = shop.request(url, endpoint=WALK)
         assert place.load(request).error == ""
         sandbox.set_rows("shop", "/rows", rows(MANY, 1))
@@ -138,7 +137,7 @@ def test_files_that_may_not_grow(shop: Shop, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("bound", ["memory_limit", "max_memory"])
 def test_no_memory_to_spare(shop: Shop, bound: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    with serving(endpoint()) as (sandbox, url):
+    with serve_endpoint(endpoint()) as (sandbox, url):
         shop.load(url, endpoint=WALK)
         sandbox.set_rows("shop", "/rows", rows(MANY, 1))
         settings = {bound: "20MB", "max_temp_directory_size": "0KB", "threads": 1}
@@ -157,6 +156,6 @@ def test_what_a_killed_process_spilled_is_removed(shop: Shop) -> None:
     spilled = shop.warehouse.duckdb_path.with_name("warehouse.duckdb.tmp")
     spilled.mkdir()
     (spilled / "duckdb_temp_1_0_storage_DEFAULT-0.tmp").write_bytes(bytes(4096))
-    with serving(endpoint()) as (_, url):
+    with serve_endpoint(endpoint()) as (_, url):
         shop.load(url, endpoint=WALK)
     assert not spilled.exists()

@@ -15,10 +15,9 @@ import pytest
 from analytics_assets.components.resources import WarehouseResource
 from analytics_assets.rest_api.errors import BusyError
 from analytics_assets.rest_api.load import LoadRequest, prepare
-from analytics_assets.sandbox import CursorPagination, Endpoint, TimeFilter
+from analytics_assets_tests.fake_api import CursorPagination, Endpoint, TimeFilter, serve_endpoint
 from analytics_assets_tests.harness.killed_loads import FORKED
 from analytics_assets_tests.rest_api.conftest import Shop, load_at_once
-from analytics_assets_tests.support.http_client import serving
 from analytics_assets_tests.support.loaders import day
 
 WINDOWED = {
@@ -57,7 +56,7 @@ def variables(shop: Shop) -> dict[str, str]:
 @contextmanager
 def api() -> Iterator[str]:
     updated = TimeFilter("updated", {"since": "{start}", "until": "{end}"})
-    with serving(Endpoint("/rows", ROWS, pagination=CursorPagination(), updated=updated)) as (_, url):
+    with serve_endpoint(Endpoint("/rows", ROWS, pagination=CursorPagination(), updated=updated)) as (_, url):
         yield url
 
 

@@ -13,10 +13,9 @@ from analytics_assets.rest_api.destination import duckdb_destination, duplicate_
 from analytics_assets.rest_api.destination.merge_sql import MergeSql, Plan
 from analytics_assets.rest_api.errors import WarehouseError
 from analytics_assets.rest_api.load import prepare
-from analytics_assets.sandbox import CursorPagination, Endpoint, OffsetPagination
+from analytics_assets_tests.fake_api import CursorPagination, Endpoint, OffsetPagination, serve_endpoint
 from analytics_assets_tests.reliability.test_limits import FEW, MANY, WALK, endpoint, rows, state
 from analytics_assets_tests.rest_api.conftest import Shop
-from analytics_assets_tests.support.http_client import serving
 
 CHANGED = 200_000
 TEXTS = [f"c{number}" for number in range(10)]
@@ -56,7 +55,7 @@ def test_rows_that_change_are_not_held(tmp_path: Path) -> None:
 def test_a_load_that_needs_more_than_it_was_given_gets_more(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(duckdb_destination, "MEGABYTES", 3)
     monkeypatch.setattr(duckdb_destination, "MEGABYTES_A_COLUMN", 0)
-    with serving(endpoint()) as (sandbox, url):
+    with serve_endpoint(endpoint()) as (sandbox, url):
         shop.load(url, endpoint=WALK)
         assert state(shop) == (FEW, 0, 0)
         sandbox.set_rows("shop", "/rows", rows(MANY, 1))
@@ -67,7 +66,7 @@ def test_a_load_that_needs_more_than_it_was_given_gets_more(shop: Shop, monkeypa
 def test_keys_that_need_more_than_they_get(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(duplicate_keys, "MEMORY", "1MB")
     many = Endpoint("/rows", rows(MANY, 0), pagination=OffsetPagination(max_limit=1000))
-    with serving(many) as (_, url):
+    with serve_endpoint(many) as (_, url):
         with pytest.raises(WarehouseError, match=r"shop\.rows failed with OutOfMemoryException"):
             shop.load(url, endpoint={"paginator": {"type": "offset", "limit": 1000}})
         assert shop.tables() == set()
@@ -75,7 +74,7 @@ def test_keys_that_need_more_than_they_get(shop: Shop, monkeypatch: pytest.Monke
 
 def test_batches_are_bounded_in_bytes(shop: Shop) -> None:
     long = [{"id": number, "text": "x" * 100_000} for number in range(400)]
-    with serving(Endpoint("/rows", long, pagination=CursorPagination(max_limit=10))) as (_, url):
+    with serve_endpoint(Endpoint("/rows", long, pagination=CursorPagination(max_limit=10))) as (_, url):
         walk = {"paginator": {**WALK["paginator"], "limit": 10}}
         with prepare(shop.request(url, endpoint=walk)) as load:
             tables = list(load.source.resources["rows"])

@@ -29,9 +29,9 @@ from cryptography.x509.oid import NameOID
 
 from analytics_assets.rest_api.config import Client, RestApiConfig
 from analytics_assets.rest_api.load import prepare
-from analytics_assets.sandbox import Api, ApiKey, Endpoint, Sandbox, faults, serve
 from analytics_assets_tests.cases.secret_leaks import PERSON, Case, cases, secret
 from analytics_assets_tests.conftest import Project
+from analytics_assets_tests.fake_api import Api, ApiKey, Endpoint, FakeServer, faults, serve
 from analytics_assets_tests.harness.secret_scanner import GraphQL, Scan, forms
 from analytics_assets_tests.rest_api import conftest
 from analytics_assets_tests.rest_api.conftest import PASSWORD, Shop
@@ -68,8 +68,8 @@ class LeakScan:
 
     project: Project
     cases: Mapping[str, Case]
-    sandbox: Sandbox
-    elsewhere: Sandbox
+    sandbox: FakeServer
+    elsewhere: FakeServer
     console: dict[str, str]
     answers: list[tuple[str, str]]
 
@@ -99,11 +99,11 @@ def scene(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     """All cases in one run, seen in the UI; in the long version also later runs, by command and by button."""
     folder = tmp_path_factory.mktemp("secrets")
     with ExitStack() as stack:
-        elsewhere = Sandbox([])
+        elsewhere = FakeServer([])
         url_elsewhere = stack.enter_context(serve(elsewhere))
         self_signed = stack.enter_context(serving_self_signed(folder))
         found = cases(url_elsewhere, f"http://127.0.0.1:{closed_port()}", self_signed)
-        sandbox = Sandbox([case.api(name) for name, case in found.items()])
+        sandbox = FakeServer([case.api(name) for name, case in found.items()])
         url = stack.enter_context(serve(sandbox))
         for name, case in found.items():
             if case.fault:
@@ -240,7 +240,7 @@ def test_no_secret_is_left_anywhere(scene: LeakScan, capsys: pytest.CaptureFixtu
 
 def test_no_secret_is_in_a_load_that_hangs_or_was_killed(tmp_path: Path) -> None:
     case = Case(ApiKey(secret("hanging")))
-    sandbox = Sandbox([case.api("hanging")])
+    sandbox = FakeServer([case.api("hanging")])
     sandbox.faults.add(faults.slow(600), path="/hanging/rows", page=2, times=None)
     with serve(sandbox) as url:
         project = prepared(tmp_path / "project", {"hanging": case}, sandbox.variables(url))
@@ -271,7 +271,7 @@ def test_no_secret_is_in_the_folder_that_dlt_works_in(any_shop: Shop, monkeypatc
     key = {"type": "api_key", "name": "key", "location": "query", "api_key": {"secret": "sources.shop.key"}}
     api = Api("shop", [Endpoint("/rows", [{"id": 1}])], auth=ApiKey(secret("of-dlt"), name="key"))
     with (
-        serve(Sandbox([api])) as url,
+        serve(FakeServer([api])) as url,
         prepare(any_shop.request(f"{url}/shop/rows", client={"auth": key})) as load,
     ):
         load.run()

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from analytics_assets.rest_api.errors import CredentialsError
-from analytics_assets.sandbox import Sandbox, serve
+from analytics_assets_tests.fake_api import FakeServer, serve
 from analytics_assets_tests.harness.token_refresh_processes import (
     NEEDS_AUTHORIZATION,
     Killer,
@@ -46,12 +46,12 @@ def store(request: pytest.FixtureRequest) -> dict[str, str]:
 
 
 @pytest.fixture
-def sandbox() -> Sandbox:
+def sandbox() -> FakeServer:
     return shop()
 
 
 @pytest.fixture
-def environ(sandbox: Sandbox, store: Mapping[str, str]) -> Iterator[dict[str, str]]:
+def environ(sandbox: FakeServer, store: Mapping[str, str]) -> Iterator[dict[str, str]]:
     with serve(sandbox) as url:
         yield {**sandbox.variables(url), **store}
 
@@ -69,7 +69,7 @@ def renewed(environ: Mapping[str, str], folder: Path) -> str:
 
 @pytest.mark.parametrize("step", [7, pytest.param(1, marks=pytest.mark.soak)])
 def test_killed_at_each_line_between_the_answer_and_the_end_of_the_renewal(
-    step: int, sandbox: Sandbox, environ: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    step: int, sandbox: FakeServer, environ: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     kept: list[bool] = []
     exit_code = None
@@ -109,7 +109,7 @@ FULL = pytest.param(20, 500, marks=pytest.mark.soak)
 def test_processes_that_renew_together_and_are_killed(
     processes: int,
     refreshes: int,
-    sandbox: Sandbox,
+    sandbox: FakeServer,
     environ: dict[str, str],
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],

@@ -13,12 +13,14 @@ import pytest
 from dlt.sources.rest_api import rest_api_source
 
 from analytics_assets.rest_api.config import parse_config
-from analytics_assets.sandbox import (
+from analytics_assets_tests.fake_api import (
     Api,
     ApiKey,
+    Auth,
     Bearer,
     CursorPagination,
     Endpoint,
+    FakeServer,
     HeaderCursorPagination,
     HeaderLinkPagination,
     HttpBasic,
@@ -26,12 +28,10 @@ from analytics_assets.sandbox import (
     OAuth2,
     OffsetPagination,
     PageNumberPagination,
-    Sandbox,
+    Pagination,
     SinglePagePagination,
     serve,
 )
-from analytics_assets.sandbox.auth import Auth
-from analytics_assets.sandbox.pagination import Pagination
 from analytics_assets_tests.support.loaders import Loader, table_types
 
 ROWS = [
@@ -200,7 +200,7 @@ CASES = {**PAGINATORS, **AUTHS}
 class Server:
     """One API a case, all on one server, and the DuckDB file that dlt has loaded them into, a table a case."""
 
-    sandbox: Sandbox
+    sandbox: FakeServer
     url: str
     dlt_file: Path
 
@@ -212,7 +212,7 @@ class Server:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    sandbox = Sandbox([Api(name, [case.endpoint], auth=case.auth) for name, case in CASES.items()])
+    sandbox = FakeServer([Api(name, [case.endpoint], auth=case.auth) for name, case in CASES.items()])
     folder = tmp_path_factory.mktemp("dlt")
     with serve(sandbox) as url:
         server = Server(sandbox, url, folder / "dlt.duckdb")

@@ -11,7 +11,7 @@ import pytest
 
 from analytics_assets.rest_api.arrow import converter
 from analytics_assets.rest_api.errors import DataError, ResponseError, TypeChangeError, WarehouseError
-from analytics_assets.sandbox import faults
+from analytics_assets_tests.fake_api import faults
 from analytics_assets_tests.support.loaders import orders
 
 Rows = Sequence[dict[str, Any]]

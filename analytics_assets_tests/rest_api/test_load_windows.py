@@ -13,7 +13,7 @@ import pytest
 
 from analytics_assets.rest_api.errors import ConfigError, DataError
 from analytics_assets.rest_api.windows import Window
-from analytics_assets.sandbox import TimeFilter
+from analytics_assets_tests.fake_api import TimeFilter
 from analytics_assets_tests.support.loaders import day, orders
 
 PARAMS = {"since": "{start}", "until": "{end}"}

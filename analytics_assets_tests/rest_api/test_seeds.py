@@ -12,20 +12,20 @@ from typing import Any
 import pytest
 
 from analytics_assets.rest_api.config import load_config
-from analytics_assets.sandbox import (
+from analytics_assets.sandbox import data
+from analytics_assets_tests.conftest import Project
+from analytics_assets_tests.fake_api import (
     Api,
     ApiKey,
     Bearer,
     CursorPagination,
     Endpoint,
+    FakeServer,
     OAuth2,
     OffsetPagination,
     PageNumberPagination,
-    Sandbox,
-    data,
     serve,
 )
-from analytics_assets_tests.conftest import Project
 from analytics_assets_tests.support.loaders import Loader, table_rows
 
 FOLDER = Path(__file__).parent.parent / "fixtures" / "seeds"
@@ -194,7 +194,7 @@ SEEDS = [
 ]
 
 
-def environ(sandbox: Sandbox, url: str) -> dict[str, str]:
+def environ(sandbox: FakeServer, url: str) -> dict[str, str]:
     return {**sandbox.variables(url), "SEED_004_BASE_URL": f"{url}/seed_004/v2"}
 
 
@@ -210,7 +210,7 @@ def as_stored(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     )
 
 
-def check_requests(sandbox: Sandbox, seed: Seed) -> None:
+def check_requests(sandbox: FakeServer, seed: Seed) -> None:
     """Each page was read once, few were asked for beyond the end, and a token was renewed only when it was used up."""
     records = [record for record in sandbox.requests if record.request.path.startswith(f"/{seed.api.name}/")]
     read = [record.request for record in records if record.request.method == "GET" and record.status == 200]
@@ -229,7 +229,7 @@ def check_requests(sandbox: Sandbox, seed: Seed) -> None:
 
 @pytest.mark.parametrize("seed", SEEDS, ids=[seed.api.name for seed in SEEDS])
 def test_from_yaml_to_table(seed: Seed, tmp_path: Path) -> None:
-    sandbox = Sandbox([seed.api])
+    sandbox = FakeServer([seed.api])
     with serve(sandbox) as url:
         config = load_config(FOLDER / seed.api.name / "defs.yaml")
         loader = Loader(seed.api.name, environ(sandbox, url), tmp_path)
@@ -243,7 +243,7 @@ def test_from_yaml_to_table(seed: Seed, tmp_path: Path) -> None:
 
 def test_all_five_in_one_job(project: Project) -> None:
     """As their users run them: a folder of five APIs, the command line, and tokens that expire in the middle."""
-    sandbox = Sandbox([seed.api for seed in SEEDS])
+    sandbox = FakeServer([seed.api for seed in SEEDS])
     with serve(sandbox) as url:
         project.execute("full_refresh", env={**environ(sandbox, url), "ANALYTICS_DEFS_DIR": str(FOLDER)})
     for seed in SEEDS:

@@ -1,1 +1,1 @@
-"""The sandbox, asked over a real socket by a plain HTTP client."""
+"""Tests of the sandbox over a real socket, with a plain HTTP client."""

@@ -1,4 +1,4 @@
-"""The built-in APIs, asked as their YAML does: rows, windows, credentials, and the ways to start them."""
+"""The built-in APIs, requested as their YAML does: rows, windows, credentials, and the ways to start them."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from typing import Any
 
 import pytest
 
-from analytics_assets.sandbox import Sandbox, builtin, running, serve
-from analytics_assets_tests.support.http_client import Query, get, post_form, walk
+from analytics_assets.sandbox import builtin, embedded
+from analytics_assets_tests.fake_api import FakeServer, builtin_server, serve
+from analytics_assets_tests.support.http_client import Query, get, post_form, read_pages
 
 COUNTS = {
     ("recruiting", "opportunities"): 1_000,
@@ -28,10 +29,10 @@ FIRST = int(datetime(2026, 10, 1, tzinfo=timezone.utc).timestamp() * 1_000)
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[tuple[Sandbox, str]]:
-    sandbox = builtin.sandbox()
-    with serve(sandbox) as url:
-        yield sandbox, url
+def server() -> Iterator[tuple[FakeServer, str]]:
+    server = builtin_server()
+    with serve(server) as url:
+        yield server, url
 
 
 def token(api: str, environ: dict[str, str]) -> dict[str, Any]:
@@ -40,12 +41,12 @@ def token(api: str, environ: dict[str, str]) -> dict[str, Any]:
         form |= {"grant_type": "refresh_token", "refresh_token": environ[f"{api}_REFRESH_TOKEN"]}
     else:
         form |= {"grant_type": "client_credentials"}
-    answer: dict[str, Any] = post_form(environ[f"{api}_TOKEN_URL"], form).json()
-    return answer
+    response: dict[str, Any] = post_form(environ[f"{api}_TOKEN_URL"], form).json()
+    return response
 
 
 @pytest.mark.parametrize("resource", ["opportunities", "users"])
-def test_recruiting_by_cursor(server: tuple[Sandbox, str], resource: str) -> None:
+def test_recruiting_returns_all_rows_by_cursor(server: tuple[FakeServer, str], resource: str) -> None:
     environ = builtin.variables("recruiting", server[1])
     headers = {"Authorization": f"Bearer {token('RECRUITING', environ)['access_token']}"}
     rows: list[Any] = []
@@ -58,7 +59,7 @@ def test_recruiting_by_cursor(server: tuple[Sandbox, str], resource: str) -> Non
 
 
 @pytest.mark.parametrize("resource", ["cash_drawers", "bank_accounts"])
-def test_treasury_by_offset(server: tuple[Sandbox, str], resource: str) -> None:
+def test_treasury_returns_all_rows_by_offset(server: tuple[FakeServer, str], resource: str) -> None:
     environ = builtin.variables("treasury", server[1])
     headers = {"Authorization": f"Bearer {token('TREASURY', environ)['access_token']}"}
     rows: list[Any] = []
@@ -70,7 +71,7 @@ def test_treasury_by_offset(server: tuple[Sandbox, str], resource: str) -> None:
     assert rows == builtin.rows("treasury", resource)
 
 
-def test_days_add_up_to_all_rows(server: tuple[Sandbox, str]) -> None:
+def test_windows_of_a_day_add_up_to_all_rows(server: tuple[FakeServer, str]) -> None:
     environ = builtin.variables("recruiting", server[1])
     days: list[list[Any]] = []
     for day in range(46):
@@ -79,31 +80,31 @@ def test_days_add_up_to_all_rows(server: tuple[Sandbox, str]) -> None:
             "updated_at_start": str(FIRST + day * DAY),
             "updated_at_end": str(FIRST + (day + 1) * DAY),
         }
-        pages = walk(
+        pages = read_pages(
             f"{environ['RECRUITING_BASE_URL']}/v1/opportunities",
-            lambda answer, _: {"offset": answer.json()["next"]} if answer.json()["hasNext"] else None,
+            lambda response, _: {"offset": response.json()["next"]} if response.json()["hasNext"] else None,
             window,
         )
         days.append([row for page in pages for row in page])
     assert min(map(len, days)) > 10
     assert all(any(row["updatedAt"] % DAY == 0 for row in rows) for rows in days)
-    everything = sorted((row for rows in days for row in rows), key=lambda row: str(row["id"]))
-    assert everything == builtin.rows("recruiting", "opportunities")
+    all_rows = sorted((row for rows in days for row in rows), key=lambda row: str(row["id"]))
+    assert all_rows == builtin.rows("recruiting", "opportunities")
 
 
 @pytest.mark.parametrize(("api", "resource"), COUNTS)
-def test_rows_hold_what_real_data_brings(api: str, resource: str) -> None:
+def test_rows_are_as_varied_as_real_data(api: str, resource: str) -> None:
     rows = builtin.rows(api, resource)
     assert len(rows) == COUNTS[api, resource]
     assert len({row["id"] for row in rows}) == len(rows)
-    kinds = Counter(type(value) for row in rows for value in row.values())
-    assert {type(None), str, int, float, dict} - kinds.keys() <= {float}
+    types = Counter(type(value) for row in rows for value in row.values())
+    assert {type(None), str, int, float, dict} - types.keys() <= {float}
     assert any(isinstance(value, int) and abs(value) > 2**53 for row in rows for value in row.values())
     assert not str(rows).isascii()
     assert not any(all(row[name] is None for row in rows) for name in rows[0])
 
 
-def test_the_configured_refresh_token_locks_nobody_out(server: tuple[Sandbox, str]) -> None:
+def test_configured_refresh_token_can_be_used_again(server: tuple[FakeServer, str]) -> None:
     environ = builtin.variables("recruiting", server[1])
     tokens = [token("RECRUITING", environ) for _ in range(2)]
     rotated = {**environ, "RECRUITING_REFRESH_TOKEN": tokens[0]["refresh_token"]}
@@ -112,8 +113,8 @@ def test_the_configured_refresh_token_locks_nobody_out(server: tuple[Sandbox, st
     assert "access_token" in token("RECRUITING", environ)
 
 
-def test_one_server_for_all_of_a_process() -> None:
-    recruiting, treasury = running.variables("recruiting"), running.variables("treasury")
+def test_embedded_server_is_started_once_per_process() -> None:
+    recruiting, treasury = embedded.variables("recruiting"), embedded.variables("treasury")
     assert recruiting["RECRUITING_BASE_URL"].removesuffix("recruiting") == treasury["TREASURY_BASE_URL"].removesuffix(
         "treasury"
     )
@@ -121,13 +122,13 @@ def test_one_server_for_all_of_a_process() -> None:
         get(f"{recruiting['RECRUITING_BASE_URL']}/v1/users", {"api_key": recruiting["RECRUITING_API_KEY"]}).status
         == 200
     )
-    assert running.token_dir().is_dir()
-    assert running.token_dir() == running.token_dir()
+    assert embedded.token_dir().is_dir()
+    assert embedded.token_dir() == embedded.token_dir()
     with pytest.raises(LookupError, match="no API 'shop', only recruiting, treasury"):
-        running.variables("shop")
+        embedded.variables("shop")
 
 
-def test_it_runs_alone_and_prints_how_to_reach_it() -> None:
+def test_standalone_server_prints_the_variables_of_a_client() -> None:
     command = [sys.executable, "-m", "analytics_assets.sandbox", "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None

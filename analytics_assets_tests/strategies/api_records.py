@@ -6,26 +6,25 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
-from analytics_assets.sandbox import faults
-from analytics_assets.sandbox.faults import Kind
+from analytics_assets_tests.fake_api import Fault, faults
 from analytics_assets_tests.harness.fault_injection import BEFORE, PAGE, Case, KeyPath
 
 LONG = "long_" * 2_000
 Rows = dict[Any, dict[str, Any]]
 
 
-def member(text: str) -> Kind:
+def member(text: str) -> Fault:
     """The page's first record has one more member, which need not be JSON."""
     added = text.encode("utf-8", "surrogatepass")
     return faults.change_body(lambda body: body.replace(b'{"id":', b"{" + added + b',"id":', 1))
 
 
-def first(change: Callable[[dict[str, Any]], object]) -> Kind:
+def first(change: Callable[[dict[str, Any]], object]) -> Fault:
     """The page's first record, changed."""
     return faults.edit(lambda body: change(body["data"][0]))
 
 
-def total(value: Any, path: str = "total") -> Kind:
+def total(value: Any, path: str = "total") -> Fault:
     return faults.edit(lambda body: body.update({path: value}))
 
 

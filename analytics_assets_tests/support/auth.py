@@ -12,7 +12,7 @@ from analytics_assets.rest_api.auth.authenticator import build_authenticator
 from analytics_assets.rest_api.auth.credentials import Secrets
 from analytics_assets.rest_api.auth.file_token_store import FileTokenStore
 from analytics_assets.rest_api.http.client import HttpClient
-from analytics_assets.sandbox import Api, ApiKey, Bearer, Endpoint, OAuth2, Sandbox, serve
+from analytics_assets_tests.fake_api import Api, ApiKey, Bearer, Endpoint, FakeServer, OAuth2, serve
 from analytics_assets_tests.rest_api.conftest import Clock
 
 SECRET = "s3cret/k=y"
@@ -31,9 +31,9 @@ OAUTH = {
 @contextmanager
 def signed_in(
     auth: dict[str, Any], api_auth: ApiKey | Bearer | OAuth2, folder: Path, clock: Clock
-) -> Iterator[tuple[Sandbox, HttpClient, str]]:
+) -> Iterator[tuple[FakeServer, HttpClient, str]]:
     """A sandbox whose API asks for credentials, and a client that has them."""
-    sandbox = Sandbox([Api("shop", [ROWS], auth=api_auth)], clock=clock.time)
+    sandbox = FakeServer([Api("shop", [ROWS], auth=api_auth)], clock=clock.time)
     with serve(sandbox) as url:
         client = HttpClient(f"{url}/shop")
         client.auth = build_authenticator(

@@ -1,47 +1,44 @@
-"""How these tests ask: requests without retries and redirects, and walks that follow an API's own signs."""
+"""A plain HTTP client for tests: requests without retries and redirects, and a reader that follows pages."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import urllib3
 
-from analytics_assets.sandbox import Api, Endpoint, Sandbox, serve
-
-Answer = urllib3.BaseHTTPResponse
+HttpResponse = urllib3.BaseHTTPResponse
 Query = Mapping[str, str]
 http = urllib3.PoolManager(retries=False, timeout=30)
 
 
-def get(url: str, query: Query | None = None, **headers: str) -> Answer:
+def get(url: str, query: Query | None = None, **headers: str) -> HttpResponse:
     return http.request("GET", url, fields=query, headers=headers)
 
 
-def post_form(url: str, fields: Mapping[str, str], **headers: str) -> Answer:
+def post_form(url: str, fields: Mapping[str, str], **headers: str) -> HttpResponse:
     return http.request("POST", url, fields=fields, encode_multipart=False, headers=headers)
 
 
-@contextmanager
-def serving(endpoint: Endpoint, **api: Any) -> Iterator[tuple[Sandbox, str]]:
-    """A sandbox with one endpoint, and the endpoint's URL."""
-    sandbox = Sandbox([Api("shop", [endpoint], **api)])
-    with serve(sandbox) as url:
-        yield sandbox, f"{url}/shop{endpoint.path}"
+def read_pages(
+    url: str, next_request: Callable[[HttpResponse, int], Query | str | None], query: Query | None = None
+) -> list[list[Any]]:
+    """The rows of each page.
 
-
-def walk(url: str, follow: Callable[[Answer, int], Query | str | None], query: Query | None = None) -> list[list[Any]]:
-    """The rows of `data`, page by page; `follow` reads from an answer and the rows so far how to go on."""
+    Args:
+        url: The endpoint.
+        next_request: Gets a response and the number of rows so far. Returns the query or the URL of the next page, or
+            None after the last page.
+        query: Query parameters of all requests.
+    """
     pages: list[list[Any]] = []
-    more: Query | str | None = {}
-    while more is not None:
-        answer = get(more) if isinstance(more, str) else get(url, {**(query or {}), **more})
-        if answer.status == 404:
+    following: Query | str | None = {}
+    while following is not None:
+        response = get(following) if isinstance(following, str) else get(url, {**(query or {}), **following})
+        if response.status == 404:
             break
-        assert answer.status == 200, answer.data
-        body = json.loads(answer.data)
+        assert response.status == 200, response.data
+        body = response.json()
         pages.append(body if isinstance(body, list) else body["data"])
-        more = follow(answer, sum(map(len, pages)))
+        following = next_request(response, sum(map(len, pages)))
     return pages

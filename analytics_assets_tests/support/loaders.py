@@ -16,8 +16,7 @@ from analytics_assets.rest_api.config import RestApiConfig, parse_config
 from analytics_assets.rest_api.destination.warehouse import Warehouse
 from analytics_assets.rest_api.load import LoadRequest, LoadResult, load_table
 from analytics_assets.rest_api.windows import Window
-from analytics_assets.sandbox import Api, Endpoint, OffsetPagination, Sandbox, TimeFilter, serve
-from analytics_assets.sandbox.api import Row
+from analytics_assets_tests.fake_api import Api, Endpoint, FakeServer, OffsetPagination, Row, TimeFilter, serve
 
 
 @dataclass(frozen=True)
@@ -61,7 +60,7 @@ class Loader:
 class Orders:
     """An API `shop` with one endpoint, in pages of two; its rows and its description change between loads."""
 
-    sandbox: Sandbox
+    sandbox: FakeServer
     loader: Loader
     incremental: Mapping[str, Any] | None
     described: Mapping[str, Any]
@@ -100,7 +99,7 @@ def orders(
     folder: Path, *, updated: TimeFilter | None = None, incremental: Mapping[str, Any] | None = None, **described: Any
 ) -> Iterator[Orders]:
     """The API, served; with `updated` it filters by time, as `incremental` says unless told otherwise."""
-    sandbox = Sandbox(
+    sandbox = FakeServer(
         [Api("shop", [Endpoint("/orders", [], pagination=OffsetPagination(max_limit=2), updated=updated)])]
     )
     with serve(sandbox) as url:

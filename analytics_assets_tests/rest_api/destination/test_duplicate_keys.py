@@ -9,9 +9,8 @@ import pytest
 
 from analytics_assets.rest_api.errors import DriftError
 from analytics_assets.rest_api.load import prepare
-from analytics_assets.sandbox import CursorPagination, Endpoint, OffsetPagination
+from analytics_assets_tests.fake_api import CursorPagination, Endpoint, OffsetPagination, serve_endpoint
 from analytics_assets_tests.rest_api.conftest import Shop
-from analytics_assets_tests.support.http_client import serving
 
 ROWS = [{"id": n % 8, "line": str(n // 8), "v": n} for n in range(10)]
 OFFSET = {"type": "offset", "limit": 4}
@@ -19,7 +18,7 @@ CURSOR = {"type": "cursor", "cursor_param": "cursor", "cursor_path": "next"}
 
 
 def test_two_walks_tell_whether_rows_moved(any_shop: Shop, caplog: pytest.LogCaptureFixture) -> None:
-    with serving(Endpoint("/rows", ROWS, pagination=OffsetPagination())) as (_, url):
+    with serve_endpoint(Endpoint("/rows", ROWS, pagination=OffsetPagination())) as (_, url):
         request = any_shop.request(url, endpoint={"paginator": OFFSET})
         with pytest.raises(DriftError, match="2 of 10 rows have the key of another row"), prepare(request) as load:
             load.run()
@@ -42,7 +41,7 @@ def test_where_a_key_may_come_twice(
     shop: Shop, caplog: pytest.LogCaptureFixture, resource: dict[str, Any], paginator: dict[str, Any], loaded: int
 ) -> None:
     pagination = CursorPagination(default_limit=4) if paginator is CURSOR else OffsetPagination()
-    with serving(Endpoint("/rows", ROWS, pagination=pagination)) as (_, url):
+    with serve_endpoint(Endpoint("/rows", ROWS, pagination=pagination)) as (_, url):
         load = shop.load(url, endpoint={"paginator": paginator}, **resource)
     assert load.table.total_rows == loaded
     assert not caplog.messages

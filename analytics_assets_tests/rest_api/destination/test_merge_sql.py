@@ -17,9 +17,8 @@ from analytics_assets.rest_api.destination.merge_sql import MergeSql, Mode, Plan
 from analytics_assets.rest_api.errors import WarehouseError
 from analytics_assets.rest_api.load import prepare
 from analytics_assets.rest_api.windows import Window
-from analytics_assets.sandbox import CursorPagination, Endpoint
+from analytics_assets_tests.fake_api import CursorPagination, Endpoint, serve_endpoint
 from analytics_assets_tests.rest_api.conftest import Postgres, Shop
-from analytics_assets_tests.support.http_client import serving
 
 TYPES = {"bigint": "BIGINT", "text": "VARCHAR", "timestamp": "TIMESTAMP WITH TIME ZONE", "date": "DATE"}
 TYPES |= {"double": "DOUBLE PRECISION", "decimal": "NUMERIC(38, 0)", "json": "JSON"}
@@ -227,7 +226,7 @@ def small_files(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_many_files_arrive_in_order(shop: Shop, small_files: None) -> None:
     rows = [{"id": n % 150, "value": n, **{f"column_{c}": n * c for c in range(20)}} for n in range(300)]
-    with serving(Endpoint("/rows", rows, pagination=CursorPagination())) as (_, url):
+    with serve_endpoint(Endpoint("/rows", rows, pagination=CursorPagination())) as (_, url):
         with prepare(shop.request(url, endpoint=WALK)) as load:
             result = load.run()
             package = load.pipeline.get_load_package_info(str(result.load_id))
@@ -242,7 +241,7 @@ def test_a_field_that_comes_late_or_goes_early(any_shop: Shop, small_files: None
         for n in range(50)
     ]
     expected = [(n, *((n, n, None, None) if n < 25 else (None, None, f"text {n}", f"text {n}"))) for n in range(50)]
-    with serving(Endpoint("/rows", rows, pagination=CursorPagination())) as (sandbox, url):
+    with serve_endpoint(Endpoint("/rows", rows, pagination=CursorPagination())) as (sandbox, url):
         for full_refresh in (False, True, False):
             load = any_shop.load(url, endpoint=WALK, load={"full_refresh": full_refresh})
             found = any_shop.query("SELECT id, early, changes, late, changes__v_text FROM shop.rows ORDER BY id")
@@ -262,7 +261,7 @@ HOSTILE = [
 
 def test_hostile_names_of_fields(any_shop: Shop) -> None:
     rows = [{"id": n, **{name: f"{name} {n}" for name in HOSTILE}} for n in range(3)]
-    with serving(Endpoint("/rows", rows)) as (_, url):
+    with serve_endpoint(Endpoint("/rows", rows)) as (_, url):
         for full_refresh in (False, True, False):
             load = any_shop.load(url, primary_key=("id", "Group"), load={"full_refresh": full_refresh})
     assert len(load.table.columns) == len(HOSTILE) + 2
@@ -272,7 +271,7 @@ def test_hostile_names_of_fields(any_shop: Shop) -> None:
 
 def test_unchanged_rows_keep_their_load(any_shop: Shop) -> None:
     rows: list[dict[str, Any]] = [{"id": n, "nested": {"b": [n, None], "a": "ü"}, "n": None} for n in range(3)]
-    with serving(Endpoint("/rows", rows)) as (sandbox, url):
+    with serve_endpoint(Endpoint("/rows", rows)) as (sandbox, url):
         any_shop.load(url)
         [[first]] = any_shop.query("SELECT DISTINCT _dlt_load_id FROM shop.rows")
         rows[1]["nested"]["b"] = [1, 0]
@@ -292,7 +291,7 @@ def test_the_temp_folder_may_have_any_name(
     temp.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(temp))
     rows = [{"id": n, "text": "; DROP TABLE shop.rows;\n'\"%s\\"} for n in range(3)]
-    with serving(Endpoint("/rows", rows)) as (_, url):
+    with serve_endpoint(Endpoint("/rows", rows)) as (_, url):
         for full_refresh in (False, True, False):
             any_shop.load(url, load={"full_refresh": full_refresh})
             assert any_shop.query("SELECT id, text FROM shop.rows ORDER BY id") == [
@@ -303,7 +302,7 @@ def test_the_temp_folder_may_have_any_name(
 
 def test_a_load_that_fails_leaves_the_table_as_it_was(any_shop: Shop, small_files: None) -> None:
     rows = [{"id": n, "value": "old"} for n in range(20)]
-    with serving(Endpoint("/rows", rows, pagination=CursorPagination())) as (sandbox, url):
+    with serve_endpoint(Endpoint("/rows", rows, pagination=CursorPagination())) as (sandbox, url):
         any_shop.load(url, endpoint=WALK)
         any_shop.refuse("secret@example.com")
         before = any_shop.query("SELECT id, value, _dlt_load_id FROM shop.rows ORDER BY id")

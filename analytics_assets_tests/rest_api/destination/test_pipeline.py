@@ -22,9 +22,8 @@ from analytics_assets.rest_api.destination.pipeline import translate_error
 from analytics_assets.rest_api.destination.warehouse import Warehouse
 from analytics_assets.rest_api.errors import DataError, ResponseError, RestApiError, WarehouseError
 from analytics_assets.rest_api.load import prepare
-from analytics_assets.sandbox import CursorPagination, Endpoint, faults
+from analytics_assets_tests.fake_api import CursorPagination, Endpoint, faults, serve_endpoint
 from analytics_assets_tests.rest_api.conftest import Shop, load_at_once
-from analytics_assets_tests.support.http_client import serving
 
 WALK = {"paginator": {"type": "cursor", "cursor_param": "cursor", "cursor_path": "next", "limit": 10}}
 ROWS = Endpoint("/rows", [{"id": n, "value": f"text {n}"} for n in range(25)], pagination=CursorPagination())
@@ -77,7 +76,7 @@ def opened_elsewhere(file: Path) -> Iterator[Callable[[], None]]:
 
 
 def test_many_processes_load_into_one_file_at_once(shop: Shop) -> None:
-    with serving(ROWS) as (_, url):
+    with serve_endpoint(ROWS) as (_, url):
         names = ("rows", "rows", "rows", "orders", "orders", "users")
         requests = [shop.request(url, endpoint=WALK, name=name) for name in names]
         assert load_at_once(requests) == [""] * 6
@@ -88,7 +87,7 @@ def test_many_processes_load_into_one_file_at_once(shop: Shop) -> None:
 
 
 def test_a_file_that_a_person_has_open_is_waited_for(shop: Shop) -> None:
-    with serving(ROWS) as (_, url), opened_elsewhere(shop.warehouse.duckdb_path) as close:
+    with serve_endpoint(ROWS) as (_, url), opened_elsewhere(shop.warehouse.duckdb_path) as close:
         waiting = WhenSaid("warehouse.duckdb is open in another program, ", close)
         with listening(waiting):
             shop.load(url, endpoint=WALK)
@@ -98,7 +97,7 @@ def test_a_file_that_a_person_has_open_is_waited_for(shop: Shop) -> None:
 
 def test_a_file_that_stays_open_is_an_error_and_nothing_is_lost(shop: Shop) -> None:
     impatient = replace(shop, warehouse=replace(shop.warehouse, lock_seconds=0))
-    with serving(ROWS) as (sandbox, url):
+    with serve_endpoint(ROWS) as (sandbox, url):
         shop.load(url, endpoint=WALK)
         sandbox.set_rows("shop", "/rows", [{"id": 0, "value": "new"}])
         problem = r"stayed open in another program, .+ \(PID \d+\): close it there and run again"
@@ -116,7 +115,7 @@ def test_a_file_that_stays_open_is_an_error_and_nothing_is_lost(shop: Shop) -> N
 
 def test_another_load_is_waited_for(shop: Shop) -> None:
     impatient = replace(shop, warehouse=replace(shop.warehouse, lock_seconds=0))
-    with serving(ROWS) as (sandbox, url):
+    with serve_endpoint(ROWS) as (sandbox, url):
         shop.load(url, endpoint=WALK)
         sandbox.requests.clear()
         [lock] = (shop.warehouse.state_dir / "locks").glob("*.lock")
@@ -134,7 +133,7 @@ def test_the_file_is_free_while_rows_are_fetched(shop: Shop) -> None:
     seen: list[bytes] = []
     look = "import duckdb, sys; print(duckdb.connect(sys.argv[1]).sql('FROM shop.rows').count('id').fetchall())"
     command = [sys.executable, "-c", look, str(shop.warehouse.duckdb_path)]
-    with serving(ROWS) as (sandbox, url):
+    with serve_endpoint(ROWS) as (sandbox, url):
         shop.load(url, endpoint=WALK)
         sandbox.faults.add(faults.then(lambda: seen.append(subprocess.check_output(command))), page=2)
         shop.load(url, endpoint=WALK)
@@ -143,7 +142,7 @@ def test_the_file_is_free_while_rows_are_fetched(shop: Shop) -> None:
 
 def test_a_declared_scale_that_differs_from_the_stored_one_is_refused(any_shop: Shop) -> None:
     narrow, wide = ({"price": Column(data_type="decimal", precision=10, scale=scale)} for scale in (2, 4))
-    with serving(Endpoint("/rows", [{"id": 1, "price": "1.25"}])) as (sandbox, url):
+    with serve_endpoint(Endpoint("/rows", [{"id": 1, "price": "1.25"}])) as (sandbox, url):
         any_shop.load(url, columns=narrow)
         sandbox.set_rows("shop", "/rows", [{"id": 1, "price": "1.2345"}])
         with pytest.raises(
@@ -156,7 +155,7 @@ def test_a_declared_scale_that_differs_from_the_stored_one_is_refused(any_shop: 
 
 
 def test_integers_without_end_keep_their_digits(any_shop: Shop) -> None:
-    with serving(Endpoint("/rows", [{"id": 1, "n": 2**70}])) as (sandbox, url):
+    with serve_endpoint(Endpoint("/rows", [{"id": 1, "n": 2**70}])) as (sandbox, url):
         any_shop.load(url)
         sandbox.set_rows("shop", "/rows", [{"id": 1, "n": 2**70}, {"id": 2, "n": 1.75}])
         any_shop.load(url)
@@ -167,7 +166,7 @@ def test_integers_without_end_keep_their_digits(any_shop: Shop) -> None:
 
 def test_a_declared_type_that_differs_from_the_stored_one_is_refused_before_anything_is_fetched(any_shop: Shop) -> None:
     columns = {"value": Column(data_type="bigint")}
-    with serving(ROWS) as (sandbox, url):
+    with serve_endpoint(ROWS) as (sandbox, url):
         any_shop.load(url, endpoint=WALK)
         sandbox.requests.clear()
         with pytest.raises(
@@ -181,7 +180,7 @@ def test_a_declared_type_that_differs_from_the_stored_one_is_refused_before_anyt
 
 
 def test_a_table_that_changes_while_rows_are_fetched(any_shop: Shop) -> None:
-    with serving(ROWS) as (_, url):
+    with serve_endpoint(ROWS) as (_, url):
         any_shop.load(url, endpoint=WALK)
         with prepare(any_shop.request(url, endpoint=WALK)) as load:
             any_shop.query("ALTER TABLE shop.rows DROP COLUMN value")
@@ -201,7 +200,7 @@ def test_a_table_that_changes_while_rows_are_fetched(any_shop: Shop) -> None:
     ],
 )
 def test_what_somebody_dropped_is_made_again(any_shop: Shop, sql: str, full_refresh: bool) -> None:
-    with serving(ROWS) as (_, url):
+    with serve_endpoint(ROWS) as (_, url):
         any_shop.load(url, endpoint=WALK)
         any_shop.query(sql)
         any_shop.load(url, endpoint=WALK, load={"full_refresh": full_refresh})
@@ -225,7 +224,7 @@ def test_the_working_folder_is_gone_afterwards(
     temp.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(temp))
     before = Path.cwd(), {*Path.cwd().iterdir()}, {*Path.home().iterdir()}
-    with serving(ROWS) as (sandbox, url):
+    with serve_endpoint(ROWS) as (sandbox, url):
         if "Constraint" in problem:
             shop.load(url, endpoint=WALK)
             shop.refuse("new")
@@ -288,7 +287,7 @@ def test_our_own_error_is_found_behind_those_of_dlt(where: str) -> None:
 )
 def test_a_destination_that_does_not_fit(shop: Shop, destination: str, problem: str) -> None:
     unfit = replace(shop, warehouse=replace(shop.warehouse, destination=destination))
-    with serving(ROWS) as (sandbox, url):
+    with serve_endpoint(ROWS) as (sandbox, url):
         with pytest.raises(WarehouseError, match=problem):
             unfit.load(url, endpoint=WALK)
         assert sandbox.requests == []
@@ -317,14 +316,14 @@ def make_text(folder: Path) -> Warehouse:
 def test_a_warehouse_that_cannot_be_opened(
     shop: Shop, tmp_path: Path, make: Callable[[Path], Warehouse], problem: str
 ) -> None:
-    with serving(ROWS) as (sandbox, url):
+    with serve_endpoint(ROWS) as (sandbox, url):
         with pytest.raises(WarehouseError, match=problem):
             replace(shop, warehouse=make(tmp_path)).load(url, endpoint=WALK)
         assert sandbox.requests == []
 
 
 def test_a_file_that_this_process_has_open_otherwise(shop: Shop) -> None:
-    with serving(ROWS) as (_, url):
+    with serve_endpoint(ROWS) as (_, url):
         shop.load(url, endpoint=WALK)
         reader = duckdb.connect(str(shop.warehouse.duckdb_path), read_only=True)
         with reader, pytest.raises(WarehouseError, match="cannot open the DuckDB file"):
@@ -344,7 +343,7 @@ def test_a_file_named_as_its_dataset_is_refused(file: str, dataset: str) -> None
 
 def test_the_prefix_of_a_dataset_is_kept_as_it_is(any_shop: Shop) -> None:
     prefixed = replace(any_shop, dataset="Dev-1.x_shop")
-    with serving(ROWS) as (_, url):
+    with serve_endpoint(ROWS) as (_, url):
         for full_refresh in (False, True, False):
             report = prefixed.load(url, endpoint=WALK, load={"full_refresh": full_refresh}).table
             assert (report.name, report.total_rows) == ("Dev-1.x_shop.rows", 25)
@@ -353,7 +352,7 @@ def test_the_prefix_of_a_dataset_is_kept_as_it_is(any_shop: Shop) -> None:
 
 def test_errors_are_ours(any_shop: Shop) -> None:
     """Whatever fails in a load, the one who asked for it gets one kind of error."""
-    with serving(Endpoint("/rows", [{"id": n} for n in range(3)])) as (sandbox, url):
+    with serve_endpoint(Endpoint("/rows", [{"id": n} for n in range(3)])) as (sandbox, url):
         for kind in (faults.status(404), faults.close(), faults.html()):
             sandbox.faults.add(kind, times=None)
             with pytest.raises(RestApiError) as caught:

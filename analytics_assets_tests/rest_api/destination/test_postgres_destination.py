@@ -20,9 +20,8 @@ from analytics_assets.rest_api.config import Client, Column
 from analytics_assets.rest_api.destination.postgres_destination import batches
 from analytics_assets.rest_api.errors import CredentialsError, WarehouseError
 from analytics_assets.rest_api.windows import Window
-from analytics_assets.sandbox import CursorPagination, Endpoint, TimeFilter
+from analytics_assets_tests.fake_api import CursorPagination, Endpoint, TimeFilter, serve_endpoint
 from analytics_assets_tests.rest_api.conftest import PASSWORD, Shop, load_at_once
-from analytics_assets_tests.support.http_client import serving
 
 WALK = {"paginator": {"type": "cursor", "cursor_param": "cursor", "cursor_path": "next", "limit": 10}}
 ALL_KINDS: dict[str, Column] = {
@@ -57,7 +56,7 @@ def test_row_groups_are_copied_one_by_one(tmp_path: Path) -> None:
 
 def test_the_last_of_two_equal_rows_counts(postgres_shop: Shop) -> None:
     rows = [{"id": n % 50, "v": n} for n in range(2_000)]
-    with serving(Endpoint("/rows", rows)) as (_, url):
+    with serve_endpoint(Endpoint("/rows", rows)) as (_, url):
         for _ in range(2):
             postgres_shop.load(url)
             assert postgres_shop.query("SELECT id, v FROM shop.rows ORDER BY v") == [
@@ -67,7 +66,7 @@ def test_the_last_of_two_equal_rows_counts(postgres_shop: Shop) -> None:
 
 def test_every_value_arrives_as_it_is(postgres_shop: Shop) -> None:
     names = ", ".join(f'"{name}"' for name in NAMES)
-    with serving(Endpoint("/rows", ROWS)) as (_, url):
+    with serve_endpoint(Endpoint("/rows", ROWS)) as (_, url):
         for full_refresh in (False, False, True):
             load = postgres_shop.load(url, columns=ALL_KINDS, load={"full_refresh": full_refresh})
             assert postgres_shop.query(f"SELECT {names} FROM shop.rows ORDER BY id") == EXACT
@@ -89,7 +88,7 @@ def test_every_value_arrives_as_it_is(postgres_shop: Shop) -> None:
 
 
 def test_what_postgres_cannot_hold_fails_and_changes_nothing(postgres_shop: Shop) -> None:
-    with serving(Endpoint("/rows", [{"id": 1, "text": "a"}])) as (sandbox, url):
+    with serve_endpoint(Endpoint("/rows", [{"id": 1, "text": "a"}])) as (sandbox, url):
         postgres_shop.load(url)
         sandbox.set_rows("shop", "/rows", [{"id": 1, "text": "b"}, {"id": 2, "text": "nul \0 secret"}])
         with pytest.raises(
@@ -115,7 +114,7 @@ def test_windows_in_any_order_and_again(postgres_shop: Shop, disposition: str, o
         "write_disposition": disposition,
         "endpoint": {**WALK, "incremental": {"cursor_path": "at", "start_param": "since", "end_param": "until"}},
     }
-    with serving(Endpoint("/rows", rows, pagination=CursorPagination(), updated=updated)) as (sandbox, url):
+    with serve_endpoint(Endpoint("/rows", rows, pagination=CursorPagination(), updated=updated)) as (sandbox, url):
         for number in (2, 1, 3, 2):
             postgres_shop.load(url, **keys, load={"window": day(number)})
         assert postgres_shop.ids() == list(range(60))
@@ -130,7 +129,10 @@ def test_windows_in_any_order_and_again(postgres_shop: Shop, disposition: str, o
 
 
 def test_a_snapshot_is_replaced(postgres_shop: Shop) -> None:
-    with serving(Endpoint("/rows", [{"id": n} for n in range(25)], pagination=CursorPagination())) as (sandbox, url):
+    with serve_endpoint(Endpoint("/rows", [{"id": n} for n in range(25)], pagination=CursorPagination())) as (
+        sandbox,
+        url,
+    ):
         for rows in (range(25), range(20, 30), range(0)):
             sandbox.set_rows("shop", "/rows", [{"id": n} for n in rows])
             postgres_shop.load(url, endpoint=WALK, write_disposition="replace")
@@ -139,7 +141,7 @@ def test_a_snapshot_is_replaced(postgres_shop: Shop) -> None:
 
 def test_a_view_keeps_its_table_from_a_full_refresh(postgres_shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOAD__RAISE_ON_MAX_RETRIES", "1")
-    with serving(Endpoint("/rows", [{"id": 1}])) as (_, url):
+    with serve_endpoint(Endpoint("/rows", [{"id": 1}])) as (_, url):
         postgres_shop.load(url)
         postgres_shop.query("CREATE VIEW shop.seen AS SELECT id FROM shop.rows")
         postgres_shop.load(url)
@@ -153,7 +155,7 @@ def test_names_longer_than_postgres_takes(postgres_shop: Shop) -> None:
     rows: list[dict[str, Any]] = [{"id": n, **dict.fromkeys(long, n)} for n in range(3)]
     rows[2][long[0]] = "changes its type"
     table = "a" * 60
-    with serving(Endpoint(f"/{table}", rows)) as (_, url):
+    with serve_endpoint(Endpoint(f"/{table}", rows)) as (_, url):
         for full_refresh in (False, True, False):
             load = postgres_shop.load(url, load={"full_refresh": full_refresh})
             found = postgres_shop.query(f"SELECT * FROM shop.{table} ORDER BY id")
@@ -168,7 +170,7 @@ def test_names_longer_than_postgres_takes(postgres_shop: Shop) -> None:
 
 def test_a_dataset_whose_name_is_too_long_is_refused(postgres_shop: Shop) -> None:
     with (
-        serving(Endpoint("/rows", [{"id": 1}])) as (_, url),
+        serve_endpoint(Endpoint("/rows", [{"id": 1}])) as (_, url),
         pytest.raises(WarehouseError, match="has more than the 63 characters that postgres takes"),
     ):
         replace(postgres_shop, dataset="d" * 64).load(url)
@@ -178,7 +180,7 @@ def test_many_processes_load_at_once(postgres_shop: Shop, tmp_path: Path) -> Non
     assert postgres_shop.postgres is not None
     environ = {"DESTINATION__POSTGRES__CREDENTIALS": postgres_shop.postgres.credentials}
     rows = [{"id": n, "nested": {"n": n}} for n in range(50)]
-    with serving(Endpoint("/rows", rows, pagination=CursorPagination())) as (_, url):
+    with serve_endpoint(Endpoint("/rows", rows, pagination=CursorPagination())) as (_, url):
         requests = [
             # Each on a machine of its own, as far as locks go.
             replace(
@@ -199,7 +201,7 @@ def test_another_machine_that_loads_is_waited_for(postgres_shop: Shop, caplog: p
     assert postgres_shop.postgres is not None
     impatient = replace(postgres_shop, warehouse=replace(postgres_shop.warehouse, lock_seconds=0))
     caplog.set_level(logging.INFO, "analytics_assets")
-    with serving(Endpoint("/rows", [{"id": 1}])) as (sandbox, url):
+    with serve_endpoint(Endpoint("/rows", [{"id": 1}])) as (sandbox, url):
         with contextlib.closing(psycopg2.connect(postgres_shop.postgres.credentials)) as connection:
             connection.cursor().execute("SELECT pg_advisory_lock(hashtext('shop'))")
             with pytest.raises(
@@ -215,7 +217,7 @@ def test_another_machine_that_loads_is_waited_for(postgres_shop: Shop, caplog: p
 
 def test_a_server_that_is_not_there(postgres_shop: Shop, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("DESTINATION__POSTGRES__CREDENTIALS", f"postgresql://me:{PASSWORD}@127.0.0.1:1/db")
-    with serving(Endpoint("/rows", [{"id": 1}])) as (sandbox, url):
+    with serve_endpoint(Endpoint("/rows", [{"id": 1}])) as (sandbox, url):
         with pytest.raises(
             WarehouseError, match=r"^loading shop\.rows failed with OperationalError: .*127\.0\.0\.1"
         ) as caught:
@@ -234,7 +236,7 @@ def test_a_password_that_is_not_encoded_is_not_shown(
     password: str, postgres_shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DESTINATION__POSTGRES__CREDENTIALS", f"postgresql://me:{password}@127.0.0.1:1/db")
-    with serving(Endpoint("/rows", [{"id": 1}])) as (_, url), pytest.raises(WarehouseError) as caught:
+    with serve_endpoint(Endpoint("/rows", [{"id": 1}])) as (_, url), pytest.raises(WarehouseError) as caught:
         postgres_shop.load(url)
     assert PASSWORD not in str(caught.value)
 

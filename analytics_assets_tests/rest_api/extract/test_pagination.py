@@ -14,7 +14,7 @@ from analytics_assets.rest_api.errors import ResponseError
 from analytics_assets.rest_api.extract.hints import header_link
 from analytics_assets.rest_api.extract.reader import EndpointReader
 from analytics_assets.rest_api.http.client import HttpClient
-from analytics_assets.sandbox import (
+from analytics_assets_tests.fake_api import (
     CursorPagination,
     Endpoint,
     HeaderCursorPagination,
@@ -22,12 +22,12 @@ from analytics_assets.sandbox import (
     JsonLinkPagination,
     OffsetPagination,
     PageNumberPagination,
+    Pagination,
     SinglePagePagination,
     faults,
+    serve_endpoint,
 )
-from analytics_assets.sandbox.pagination import Pagination
 from analytics_assets_tests.rest_api.conftest import Shop
-from analytics_assets_tests.support.http_client import serving
 
 ROWS = [{"id": n} for n in range(25)]
 A, B, C, D = ({"id": letter} for letter in "abcd")
@@ -50,13 +50,13 @@ def ids(url: str, paginator: Mapping[str, Any], *, threads: int = 1, **endpoint:
 
 def scripted(answers: Answers, paginator: Mapping[str, Any], **endpoint: Any) -> tuple[list[Any], list[dict[str, str]]]:
     """The ids of a walk through an API that gives these answers one after the other, and the parameters it was sent."""
-    with serving(Endpoint("/rows", []), strict=False) as (sandbox, url):
+    with serve_endpoint(Endpoint("/rows", []), strict=False) as (sandbox, url):
         for answer in answers:
             body, headers = answer if isinstance(answer, tuple) else (answer, {})
             sandbox.faults.add(faults.body(json.dumps(body).encode(), headers=headers))
         found = ids(url, paginator, **endpoint)
         assert not sandbox.faults.unused()
-        assert all(record.fault for record in sandbox.requests)
+        assert all(record.has_fault for record in sandbox.requests)
         return found, [dict(record.request.query) for record in sandbox.requests]
 
 
@@ -131,11 +131,11 @@ EXACT: list[tuple[Pagination, dict[str, Any], int]] = [
 
 @pytest.mark.parametrize(("offered", "described", "requests"), EXACT)
 def test_every_kind_brings_all_rows(offered: Pagination, described: dict[str, Any], requests: int) -> None:
-    with serving(Endpoint("/rows", ROWS, pagination=offered)) as (sandbox, url):
+    with serve_endpoint(Endpoint("/rows", ROWS, pagination=offered)) as (sandbox, url):
         assert ids(url, described) == list(range(25))
         assert len(sandbox.requests) == requests
         assert sorted(ids(url, described, threads=4)) == list(range(25))
-    with serving(Endpoint("/rows", [], pagination=offered)) as (sandbox, url):
+    with serve_endpoint(Endpoint("/rows", [], pagination=offered)) as (sandbox, url):
         assert ids(url, described) == []
         assert len(sandbox.requests) == 1
 
@@ -144,7 +144,7 @@ def test_every_kind_brings_all_rows(offered: Pagination, described: dict[str, An
 @pytest.mark.parametrize("rows", [1, 9, 10, 11, 30, 203])
 def test_the_last_page_may_be_full_or_short(rows: int, threads: int) -> None:
     for offered, described, _ in EXACT:
-        with serving(Endpoint("/rows", [{"id": n} for n in range(rows)], pagination=offered)) as (_, url):
+        with serve_endpoint(Endpoint("/rows", [{"id": n} for n in range(rows)], pagination=offered)) as (_, url):
             assert sorted(ids(url, described, threads=threads)) == list(range(rows)), described
 
 
@@ -167,7 +167,7 @@ def test_the_last_page_may_be_full_or_short(rows: int, threads: int) -> None:
 def test_a_walk_may_begin_later_and_end_earlier(
     offered: Pagination, described: dict[str, Any], expected: range
 ) -> None:
-    with serving(Endpoint("/rows", ROWS, pagination=offered)) as (_, url):
+    with serve_endpoint(Endpoint("/rows", ROWS, pagination=offered)) as (_, url):
         assert ids(url, described) == list(expected)
         assert sorted(ids(url, described, threads=4)) == list(expected)
 
@@ -345,9 +345,9 @@ def test_link_headers(value: str, target: str | None) -> None:
     ],
 )
 def test_a_first_page_that_is_none_is_an_error(
-    endpoint: dict[str, Any], paginator: dict[str, Any], fault: faults.Kind | None, problem: str
+    endpoint: dict[str, Any], paginator: dict[str, Any], fault: faults.Fault | None, problem: str
 ) -> None:
-    with serving(Endpoint("/rows", ROWS, pagination=PageNumberPagination(default_limit=10))) as (sandbox, url):
+    with serve_endpoint(Endpoint("/rows", ROWS, pagination=PageNumberPagination(default_limit=10))) as (sandbox, url):
         if fault:
             sandbox.faults.add(fault, times=None)
         with pytest.raises(ResponseError, match=rf"^GET {url}, page 1: .*{problem}"):
@@ -358,7 +358,7 @@ def test_a_first_page_that_is_none_is_an_error(
 def test_a_404_ends_a_walk_only_where_the_configuration_says_so() -> None:
     endpoint = Endpoint("/rows", ROWS, pagination=PageNumberPagination(default_limit=10, end_on_404=True))
     with (
-        serving(endpoint) as (_, url),
+        serve_endpoint(endpoint) as (_, url),
         pytest.raises(ResponseError, match=r"page 4: the API answered 404.*`paginator.end_on_404: true`"),
     ):
         ids(url, NUMBER)
@@ -377,9 +377,9 @@ def test_a_missing_selector_may_mean_no_rows() -> None:
     ("page_number", "kind"),
     [(1, faults.status(500)), (2, faults.error_object()), (-1, faults.cut()), (-1, faults.truncated())],
 )
-def test_a_walk_that_fails_loads_nothing(shop: Shop, page_number: int, kind: faults.Kind) -> None:
+def test_a_walk_that_fails_loads_nothing(shop: Shop, page_number: int, kind: faults.Fault) -> None:
     endpoint = {"paginator": {**OFFSET, "total_path": "n"}}
-    with serving(Endpoint("/rows", ROWS, pagination=OffsetPagination(total_path="n"))) as (sandbox, url):
+    with serve_endpoint(Endpoint("/rows", ROWS, pagination=OffsetPagination(total_path="n"))) as (sandbox, url):
         shop.load(url, endpoint=endpoint)
         sandbox.set_rows("shop", "/rows", [{"id": n} for n in range(100, 145)])
         sandbox.faults.add(kind, page=page_number, times=None)

@@ -15,21 +15,21 @@ from analytics_assets.rest_api.config import parse_config
 from analytics_assets.rest_api.errors import ResponseError
 from analytics_assets.rest_api.load import LoadResult
 from analytics_assets.rest_api.windows import Window
-from analytics_assets.sandbox import (
+from analytics_assets_tests.fake_api import (
     Api,
+    Bounds,
     CursorPagination,
     Endpoint,
+    FakeServer,
     OffsetPagination,
     PageNumberPagination,
-    Sandbox,
+    Pagination,
+    Request,
+    Row,
     TimeFilter,
     faults,
     serve,
 )
-from analytics_assets.sandbox.api import Row
-from analytics_assets.sandbox.exchange import Request
-from analytics_assets.sandbox.filters import Bounds
-from analytics_assets.sandbox.pagination import Pagination
 from analytics_assets_tests.support.loaders import Loader
 
 START = datetime(2026, 10, 1, tzinfo=timezone.utc)
@@ -50,9 +50,9 @@ def walked(
     rows: Sequence[Row] = ROWS,
     schema_contract: str = "evolve",
     **bounds: str,
-) -> Iterator[tuple[Sandbox, Any]]:
+) -> Iterator[tuple[FakeServer, Any]]:
     """A server of 720 hourly rows, and a function that loads them with so many threads."""
-    sandbox = Sandbox([Api("shop", [Endpoint("/rows", rows, pagination=pagination, updated=updated)])])
+    sandbox = FakeServer([Api("shop", [Endpoint("/rows", rows, pagination=pagination, updated=updated)])])
     endpoint = {"path": "/rows", "data_selector": "data", "paginator": paginator}
     if updated:
         endpoint["incremental"] = {**FILTER, **bounds}

@@ -17,11 +17,9 @@ from analytics_assets.rest_api.config import ErrorHandler
 from analytics_assets.rest_api.errors import CredentialsError, ResponseError, UnavailableError
 from analytics_assets.rest_api.http.client import HttpClient
 from analytics_assets.rest_api.http.rate_limiter import RateLimiter
-from analytics_assets.sandbox import ApiKey, Bearer, OAuth2, faults
-from analytics_assets.sandbox.faults import Kind
+from analytics_assets_tests.fake_api import ApiKey, Bearer, Fault, OAuth2, faults, serve_endpoint
 from analytics_assets_tests.rest_api.conftest import Clock
 from analytics_assets_tests.support.auth import BEARER, BODY, OAUTH, QUERY_KEY, ROWS, SECRET, signed_in
-from analytics_assets_tests.support.http_client import serving
 
 
 def unused_port() -> int:
@@ -40,7 +38,7 @@ def unused_port() -> int:
 )
 def test_only_the_statuses_of_error_handler_are_retried(clock: Clock, handler: ErrorHandler, retried: set[int]) -> None:
     statuses = [400, 402, 403, 404, 405, 408, 409, 410, 418, 422, 425, 429, 451, 500, 501, 502, 503, 504, 520, 599]
-    with serving(ROWS) as (sandbox, url):
+    with serve_endpoint(ROWS) as (sandbox, url):
         client = HttpClient(url, error_handler=handler)
         for status in statuses:
             sandbox.requests.clear()
@@ -52,7 +50,7 @@ def test_only_the_statuses_of_error_handler_are_retried(clock: Clock, handler: E
 
 def test_closed_client_sends_nothing(clock: Clock) -> None:
     """A thread may be waiting for a retry while the load fails in another thread."""
-    with serving(ROWS) as (sandbox, url):
+    with serve_endpoint(ROWS) as (sandbox, url):
         client = HttpClient(url)
         clock.during = client.close
         sandbox.faults.add(faults.status(503), times=None)
@@ -61,7 +59,7 @@ def test_closed_client_sends_nothing(clock: Clock) -> None:
         assert len(sandbox.requests) == 1
 
 
-BROKEN_RESPONSES: list[tuple[Kind, str]] = [
+BROKEN_RESPONSES: list[tuple[Fault, str]] = [
     (faults.close(), "the connection was closed before the response was complete"),
     (faults.reset(), "the connection was closed before the response was complete"),
     (faults.drop_response(), "the connection was closed before the response was complete"),
@@ -75,9 +73,9 @@ BROKEN_RESPONSES: list[tuple[Kind, str]] = [
 
 @pytest.mark.parametrize(("kind", "problem"), BROKEN_RESPONSES)
 def test_broken_connection_is_retried_then_an_error_without_query_or_secret(
-    clock: Clock, kind: Kind, problem: str
+    clock: Clock, kind: Fault, problem: str
 ) -> None:
-    with serving(ROWS) as (sandbox, url):
+    with serve_endpoint(ROWS) as (sandbox, url):
         client = HttpClient(url, read_timeout=0.2)
         sandbox.faults.add(kind, times=2)
         assert json.loads(client.get(url, {"q": SECRET}).body) == BODY
@@ -117,7 +115,7 @@ def test_connect_timeout_ends_the_wait_for_a_server_that_accepts_no_connection(c
     ],
 )
 def test_backoff_is_exponential_capped_and_jittered(clock: Clock, handler: ErrorHandler, ceilings: list[float]) -> None:
-    with serving(ROWS) as (sandbox, url):
+    with serve_endpoint(ROWS) as (sandbox, url):
         sandbox.faults.add(faults.status(500), times=None)
         client = HttpClient(url, error_handler=handler)
         client.get(url, {})
@@ -150,7 +148,7 @@ def test_backoff_is_exponential_capped_and_jittered(clock: Clock, handler: Error
 def test_retry_after_is_honoured_up_to_the_cap(
     clock: Clock, status: int, retry_after: str | float, wait: float | None
 ) -> None:
-    with serving(ROWS) as (sandbox, url):
+    with serve_endpoint(ROWS) as (sandbox, url):
         value = formatdate(clock.now + retry_after, usegmt=True) if isinstance(retry_after, float) else retry_after
         sandbox.faults.add(faults.status(status, headers={"Retry-After": value}))
         client = HttpClient(url)
@@ -164,14 +162,14 @@ def test_retry_after_is_honoured_up_to_the_cap(
 
 
 def test_max_retry_after_raises_the_cap(clock: Clock) -> None:
-    with serving(ROWS) as (sandbox, url):
+    with serve_endpoint(ROWS) as (sandbox, url):
         sandbox.faults.add(faults.status(429, headers={"Retry-After": "80000"}))
         HttpClient(url, error_handler=ErrorHandler(max_retry_after=86_400)).get(url, {})
     assert clock.waits == [80_000]
 
 
 def test_429_pauses_all_threads_of_the_client(clock: Clock) -> None:
-    with serving(ROWS) as (sandbox, url):
+    with serve_endpoint(ROWS) as (sandbox, url):
         sandbox.faults.add(faults.status(429, headers={"Retry-After": "30"}))
         client = HttpClient(url)
 
@@ -185,7 +183,7 @@ def test_429_pauses_all_threads_of_the_client(clock: Clock) -> None:
 
 
 def test_rate_limit_spaces_requests_evenly(clock: Clock) -> None:
-    with serving(ROWS) as (_, url):
+    with serve_endpoint(ROWS) as (_, url):
         client = HttpClient(url, max_requests_per_second=4)
         for _ in range(5):
             client.get(url, {})
@@ -234,7 +232,7 @@ def test_401_to_a_static_credential_names_its_variable(
 
 
 def test_401_is_returned_for_an_api_without_credentials(clock: Clock) -> None:
-    with serving(ROWS) as (sandbox, url):
+    with serve_endpoint(ROWS) as (sandbox, url):
         sandbox.faults.add(faults.status(401))
         assert HttpClient(url).get(url, {}).status == 401
 
@@ -243,7 +241,7 @@ def test_metrics_count_requests_retries_waits_and_bytes(clock: Clock) -> None:
     plain = json.dumps(BODY).encode()
     compressed = faults.body(gzip.compress(plain), headers={"Content-Encoding": "gzip"})
     error = b'{"error":"fault 429"}'
-    with serving(ROWS) as (sandbox, url):
+    with serve_endpoint(ROWS) as (sandbox, url):
         sandbox.faults.add(compressed)
         sandbox.faults.add(faults.status(429, headers={"Retry-After": "3"}))
         client = HttpClient(url)
@@ -258,7 +256,7 @@ def test_metrics_count_requests_retries_waits_and_bytes(clock: Clock) -> None:
 
 
 def test_client_is_safe_to_share_between_threads() -> None:
-    with serving(ROWS) as (sandbox, url):
+    with serve_endpoint(ROWS) as (sandbox, url):
         client = HttpClient(url)
         with ThreadPoolExecutor(4) as threads:
             bodies = list(threads.map(lambda _: client.get(url, {}).body, range(40)))
@@ -276,10 +274,10 @@ def test_client_is_safe_to_share_between_threads() -> None:
     ],
 )
 def test_post_is_retried_only_if_the_server_cannot_have_received_it(
-    clock: Clock, kind: Kind, requests: int, status: int | None
+    clock: Clock, kind: Fault, requests: int, status: int | None
 ) -> None:
     fields = {"grant_type": "client_credentials", "client_id": "id", "client_secret": SECRET}
-    with serving(ROWS, auth=OAuth2("id", SECRET)) as (sandbox, url):
+    with serve_endpoint(ROWS, auth=OAuth2("id", SECRET)) as (sandbox, url):
         token_url = url.replace("/rows", "/oauth/token")
         sandbox.faults.add(kind, path="/oauth/token")
         client = HttpClient(url)
@@ -300,7 +298,7 @@ def test_response_is_limited_to_max_page_bytes(encoding: str, over: int) -> None
     content = bytes(10_000 + over)
     compressed = gzip.compress(content) if encoding == "gzip" else content
     headers = {"Content-Encoding": encoding, "Content-Length": str(len(compressed))}
-    with serving(ROWS) as (sandbox, url):
+    with serve_endpoint(ROWS) as (sandbox, url):
         sandbox.faults.add(faults.body(compressed, headers=headers))
         client = HttpClient(url, max_page_bytes=10_000)
         if over:
@@ -316,7 +314,7 @@ def test_gzip_bomb_does_not_fill_the_memory() -> None:
     """A gigabyte in a megabyte is decompressed up to `max_page_bytes` only."""
     bomb = 1_000 * gzip.compress(bytes(1_000_000))
     headers = {"Content-Encoding": "gzip", "Content-Length": str(len(bomb))}
-    with serving(ROWS) as (sandbox, url):
+    with serve_endpoint(ROWS) as (sandbox, url):
         sandbox.faults.add(faults.body(bomb, headers=headers))
         tracemalloc.start()
         with pytest.raises(ResponseError, match="longer than 1000000 bytes"):

@@ -10,10 +10,9 @@ import pytest
 
 from analytics_assets.rest_api.config import ErrorHandler
 from analytics_assets.rest_api.http.client import HttpClient
-from analytics_assets.sandbox import ApiKey, OAuth2, faults
+from analytics_assets_tests.fake_api import ApiKey, OAuth2, faults, serve_endpoint
 from analytics_assets_tests.rest_api.conftest import Clock, Shop
 from analytics_assets_tests.support.auth import OAUTH, QUERY_KEY, ROWS, SECRET, signed_in
-from analytics_assets_tests.support.http_client import serving
 
 CLIENT_LOG = "analytics_assets.rest_api.http.client"
 
@@ -65,7 +64,7 @@ def test_secret_in_the_path_is_masked(clock: Clock, tmp_path: Path, caplog: pyte
 
 
 def test_request_that_succeeds_or_is_not_retried_logs_nothing(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
-    with serving(ROWS) as (sandbox, url):
+    with serve_endpoint(ROWS) as (sandbox, url):
         sandbox.faults.add(faults.status(400))
         client = HttpClient(url)
         assert [client.get(url, {}).status for _ in range(2)] == [400, 200]
@@ -75,7 +74,7 @@ def test_request_that_succeeds_or_is_not_retried_logs_nothing(clock: Clock, capl
 def test_retries_of_a_load_name_the_resource_in_the_log_of_the_load(
     clock: Clock, shop: Shop, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with serving(ROWS) as (sandbox, url):
+    with serve_endpoint(ROWS) as (sandbox, url):
         sandbox.faults.add(faults.status(503))
         shop.load(url, load={"log": logging.getLogger("run")})
     lines = [line for line in warnings(caplog, "run") if "Retry" in line]

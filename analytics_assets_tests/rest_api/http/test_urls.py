@@ -15,10 +15,9 @@ import pytest
 from analytics_assets.rest_api.config import ErrorHandler
 from analytics_assets.rest_api.errors import ConfigError, ResponseError
 from analytics_assets.rest_api.http.client import HttpClient
-from analytics_assets.sandbox import ApiKey, Bearer, faults
+from analytics_assets_tests.fake_api import ApiKey, Bearer, faults, serve_endpoint
 from analytics_assets_tests.rest_api.conftest import Clock
 from analytics_assets_tests.support.auth import BEARER, BODY, QUERY_KEY, ROWS, SECRET, signed_in
-from analytics_assets_tests.support.http_client import serving
 
 
 @contextmanager
@@ -64,7 +63,7 @@ def test_credentials_do_not_follow_a_redirect_or_a_link_to_another_host(
     clock: Clock, tmp_path: Path, auth: dict[str, Any], api_auth: Bearer | ApiKey
 ) -> None:
     with (
-        serving(ROWS) as (other, elsewhere),
+        serve_endpoint(ROWS) as (other, elsewhere),
         signed_in(auth, api_auth, tmp_path, clock) as (sandbox, client, url),
     ):
         port = url.split(":")[2].partition("/")[0]
@@ -114,7 +113,7 @@ def test_query_and_path_are_sent_byte_by_byte() -> None:
 
 def test_parameters_are_received_as_given() -> None:
     sent = {"q": "a b&c=/+é", "filter[at][_gte]": "%25{}"}
-    with serving(ROWS) as (sandbox, url):
+    with serve_endpoint(ROWS) as (sandbox, url):
         assert HttpClient(url).get(url, sent).status == 200
     assert sandbox.requests[0].request.query == sent
 
@@ -190,7 +189,7 @@ def test_proxy_from_the_environment_is_used_except_on_loopback(monkeypatch: pyte
         secure = HttpClient("https://api.example.com", error_handler=once)
         with pytest.raises(ResponseError, match="the proxy from the environment"):
             secure.get(secure.url("rows"), {})
-        with serving(ROWS) as (_, url):
+        with serve_endpoint(ROWS) as (_, url):
             assert HttpClient(url).get(url, {}).status == 200
         monkeypatch.setenv("NO_PROXY", "invalid")
         bypassed = HttpClient("http://api.invalid", allow_insecure_http=True, error_handler=once)

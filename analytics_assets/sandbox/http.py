@@ -1,0 +1,112 @@
+"""HTTP messages: requests as the server reads them, responses as it sends them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+FORM = "application/x-www-form-urlencoded"
+
+
+class HTTPError(Exception):
+    """A request that the API rejects.
+
+    Attributes:
+        status: The HTTP status of the response.
+        headers: Headers of the response.
+    """
+
+    def __init__(self, status: int, message: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.headers = headers
+
+    def response(self) -> Response:
+        """The error as a JSON response."""
+        return Response.json({"error": str(self)}, status=self.status, headers=self.headers)
+
+
+@dataclass(frozen=True)
+class Request:
+    """One HTTP request.
+
+    Attributes:
+        query: Query parameters by name. Of a repeated parameter, the last value.
+        headers: Headers by name, in lower case.
+        repeated: Names of query parameters that occur more than once.
+    """
+
+    method: str
+    path: str
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    body: bytes = b""
+    repeated: frozenset[str] = frozenset()
+
+    @classmethod
+    async def read(cls, scope: Scope, receive: Receive) -> Request:
+        """Read a whole request from an ASGI server."""
+        body = bytearray()
+        more = True
+        while more:
+            message = await receive()
+            body += message.get("body", b"")
+            more = message.get("more_body", False)
+        query, repeated = _parse_pairs(scope["query_string"])
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        return cls(scope["method"], scope["path"], query, headers, bytes(body), repeated)
+
+    def form(self) -> dict[str, str]:
+        """The fields of a form in the body.
+
+        Raises:
+            HTTPError: The body is not a form, or a field occurs more than once.
+        """
+        fields, repeated = _parse_pairs(self.body)
+        if repeated or self.headers.get("content-type", "").partition(";")[0] != FORM:
+            raise HTTPError(400, "invalid_request")
+        return fields
+
+
+def _parse_pairs(encoded: bytes) -> tuple[dict[str, str], frozenset[str]]:
+    pairs = parse_qsl(encoded.decode("latin-1"), keep_blank_values=True)
+    names = [name for name, _ in pairs]
+    return dict(pairs), frozenset(name for name in names if names.count(name) > 1)
+
+
+@dataclass(frozen=True)
+class Response:
+    """One HTTP response."""
+
+    status: int = 200
+    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def json(cls, value: Any, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+        """A response with a JSON body."""
+        return cls(status, encode_json(value), {"Content-Type": "application/json", **(headers or {})})
+
+    async def send(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
+        """Send the response through an ASGI server."""
+        await self.send_head(send)
+        await send({"type": "http.response.body", "body": self.body})
+
+    async def send_head(self, send: Send) -> None:
+        """Send the status and the headers."""
+        headers = {"content-length": str(len(self.body))}
+        headers.update((name.lower(), value) for name, value in self.headers.items())
+        pairs = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+        await send({"type": "http.response.start", "status": self.status, "headers": pairs})
+
+
+def encode_json(value: Any) -> bytes:
+    """JSON as APIs send it: compact UTF-8, integers with all digits."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()

@@ -66,7 +66,7 @@ def test_the_component_is_listed(copy: Project) -> None:
 
 def test_the_dialect_is_described_key_by_key(copy: Project) -> None:
     described = copy.run("dg", "utils", "inspect-component", REST_API)
-    assert "Rows to ask for in one page." in described
+    assert "Rows per page." in described
 
 
 def test_a_scaffolded_api_is_valid_and_loads(copy: Project) -> None:

@@ -1,4 +1,4 @@
-"""Measures, prints a report, and with --write puts it into the README."""
+"""Measure and print a report; with --write, put it into the documents."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=Bench.rows, help="rows of the large load")
     parser.add_argument("--most-rows", type=int, default=Bench.most_rows, help="rows of the largest load of `growth`")
     parser.add_argument("--peer-rows", type=int, default=Bench.peer_rows, help="rows that the peers load")
-    parser.add_argument("--write", action="store_true", help="put the report and its chart into the README")
+    parser.add_argument("--write", action="store_true", help="write the report into the documents")
     options = vars(parser.parse_args())
     only, write = options.pop("only"), options.pop("write")
     with serving() as url, tempfile.TemporaryDirectory(prefix="analytics_assets_benchmarks_") as folder:

@@ -103,7 +103,7 @@ REFERENCE = Program("plain dlt, max_table_nesting=0", _peer("dlt_plain.py", Path
 
 
 def _dlt_plain(bin_folder: Path) -> Program:
-    return Program("plain dlt, as the seeds write it", _peer("dlt_plain.py", bin_folder, ""), layout="flat")
+    return Program("plain dlt", _peer("dlt_plain.py", bin_folder, ""), layout="flat")
 
 
 def _dlt_tuned(bin_folder: Path) -> Program:

@@ -1,9 +1,10 @@
-"""The report: a table with targets and verdicts as Markdown, and a chart, between two markers of the README."""
+"""The report: results as Markdown in docs/benchmarks.md, a chart, and a summary in the README."""
 
 from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
@@ -11,46 +12,56 @@ import dlt
 import duckdb
 
 from analytics_assets_tests.benchmarks.bench import Bench
+from analytics_assets_tests.docs.markdown import with_generated
 
 ROOT = Path(__file__).parents[2]
-CHART = Path(__file__).parent / "chart.svg"
-BEGIN, END = "<!-- benchmarks:begin -->", "<!-- benchmarks:end -->"
+RESULTS, SUMMARY = "benchmarks", "benchmark-summary"  # the markers' names
+# How the report names the programs.
+NAMES = {"ours": "analytics_assets", "limit": "hand-written program"}
 BAR, LABEL, WIDTH = 26, 250, 760
 
 
 def markdown(bench: Bench) -> str:
-    """All findings; those with a target first, with their verdicts."""
+    """Return all results: measurements first, then growth with the number of rows."""
     lines = [
         f"Measured on {date.today()}: {os.cpu_count()} processors, Python {platform.python_version()}, dlt "
-        f"{dlt.__version__}, DuckDB {duckdb.__version__}; whole processes, rounds interleaved, medians of the rounds' "
-        f"ratios (lowest to highest) of {bench.rounds} rounds, {bench.peer_rounds} with other loaders. "
-        "Before a time counts, the tables' contents are compared.",
+        f"{dlt.__version__}, DuckDB {duckdb.__version__}; {bench.rounds} rounds, {bench.peer_rounds} with other "
+        "loaders.",
         "",
+        "| measurement | result |",
+        "|---|---|",
+        *(f"| {found.work} | {found.measured} |" for found in bench.findings),
     ]
-    if bench.seconds:
-        lines += [f"![Seconds to load {bench.peer_rows:,} rows]({CHART.relative_to(ROOT).as_posix()})", ""]
-    lines += ["| work | measured | target | met |", "|---|---|---|---|"]
-    lines += [
-        f"| {found.work} | {found.measured} | {found.target} | {'yes' if found.met else '**no**'} |"
-        for found in bench.findings
-        if found.target
-    ]
-    lines += [""] + [f"- {found.work}: {found.measured}" for found in bench.findings if not found.target]
     return "\n".join([*lines, *_growth(bench)]) + "\n"
 
 
-def _growth(bench: Bench) -> list[str]:
-    if not bench.growth:
-        return []
-    lines = ["", "| rows | program | wall | processor | peak memory |", "|---|---|---|---|---|"]
-    return lines + [
-        f"| {rows:,} | {name} | {cost.wall:.2f} s | {cost.cpu:.2f} s | {cost.memory:.0f} MB |"
-        for rows, name, cost in bench.growth
-    ]
+def _growth(bench: Bench) -> Iterator[str]:
+    if bench.growth:
+        yield from ("", "| rows | program | seconds | processor seconds | peak memory |", "|---|---|---|---|---|")
+    for rows, name, cost in bench.growth:
+        program = NAMES.get(name, name)
+        yield f"| {rows:,} | {program} | {cost.wall:.2f} | {cost.cpu:.2f} | {cost.memory:.0f} MB |"
+
+
+def summary(bench: Bench) -> str:
+    """Return three lines for the README: this project, other loaders, the hand-written program."""
+    ours = [(rows, cost) for rows, name, cost in bench.growth if name == "ours"]
+    limit = [(rows, cost) for rows, name, cost in bench.growth if name == "limit"]
+    lines = []
+    if ours:
+        shown = (f"{rows:,} rows: {cost.wall:.1f} s, {cost.memory:.0f} MB" for rows, cost in ours[-3:])
+        lines.append(f"- {'; '.join(shown)}.")
+    if peers := [value for name, value in bench.seconds.items() if name not in NAMES]:
+        least, most = (bound(peers) / bench.seconds["ours"] for bound in (min, max))
+        lines.append(f"- {least:.1f} to {most:.1f} times faster than other loaders, for {bench.peer_rows:,} rows.")
+    if limit:
+        rows, cost = limit[-1]
+        lines.append(f"- A program written by hand for this one table: {rows:,} rows in {cost.wall:.1f} s.")
+    return "\n".join(lines) + "\n"
 
 
 def chart(seconds: dict[str, float], title: str) -> str:
-    """Bars, the fastest first, as SVG; readable on light and dark ground."""
+    """Return a bar chart as SVG, the fastest program first; readable on light and dark backgrounds."""
     longest = max(seconds.values())
     ordered = sorted(seconds.items(), key=lambda bar: bar[1])
     height = 34 + BAR * len(ordered)
@@ -65,23 +76,23 @@ def chart(seconds: dict[str, float], title: str) -> str:
         y, kind = 30 + place * BAR, "ours" if name == "ours" else "bar"
         width = max((WIDTH - LABEL - 70) * value / longest, 1)
         lines += [
-            f'<text x="{LABEL - 8}" y="{y + 14}" text-anchor="end">{name}</text>',
+            f'<text x="{LABEL - 8}" y="{y + 14}" text-anchor="end">{NAMES.get(name, name)}</text>',
             f'<rect class="{kind}" x="{LABEL}" y="{y}" width="{width:.1f}" height="18"/>',
             f'<text x="{LABEL + width + 6:.1f}" y="{y + 14}">{value:.1f} s</text>',
         ]
     return "\n".join([*lines, "</svg>"]) + "\n"
 
 
-def write(bench: Bench, readme: Path = ROOT / "README.md", chart_file: Path = CHART) -> None:
-    """Puts the report between the README's markers, and the chart beside this file.
+def write(bench: Bench, root: Path = ROOT) -> None:
+    """Write the results into docs/benchmarks.md, and the chart and summary of other loaders and growth if measured.
 
     Raises:
-        ValueError: the README has no such markers.
+        ValueError: A document does not have its markers.
     """
-    before, begin, rest = readme.read_text().partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"{readme} has no lines {BEGIN} and {END}")
-    readme.write_text(f"{before}{BEGIN}\n{markdown(bench)}{END}{after}")
+    page, readme = root / "docs" / "benchmarks.md", root / "README.md"
+    page.write_text(with_generated(page.read_text(), RESULTS, markdown(bench)))
+    if bench.seconds and bench.growth:
+        readme.write_text(with_generated(readme.read_text(), SUMMARY, summary(bench)))
     if bench.seconds:
-        chart_file.write_text(chart(bench.seconds, f"Seconds to load {bench.peer_rows:,} rows of an API into DuckDB"))
+        title = f"Seconds to load {bench.peer_rows:,} rows of an API into DuckDB"
+        (root / "docs" / "images" / "benchmark.svg").write_text(chart(bench.seconds, title))

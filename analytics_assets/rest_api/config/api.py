@@ -43,15 +43,17 @@ def _timezone(name: str) -> str:
 
 
 class Partitions(Model):
-    """The windows that history is cut into."""
+    """The time windows that incremental resources are loaded by."""
 
     cadence: Literal["hourly", "daily", "weekly", "monthly"]
+    """Length of a window."""
     start: Annotated[datetime, PlainValidator(_start), WithJsonSchema({"type": "string", "examples": ["2026-10-01"]})]
-    """Where history begins: a date, or a time, in `timezone`."""
+    """Start of the first window: a date or a time, in `timezone`."""
     timezone: Annotated[str, AfterValidator(_timezone)] = "UTC"
+    """Time zone of the windows and of the schedule."""
     chunk: Annotated[int, Field(strict=True, ge=1, le=100_000)] | None = None
-    """How many partitions of a range are loaded and marked as one; a retry goes on after the last chunk that was.
-    If left out: hourly 168, daily 60, weekly 12, monthly 3."""
+    """Partitions of a range that are loaded and marked together; a retry continues after the last one that was loaded.
+    By default hourly 168, daily 60, weekly 12, monthly 3."""
 
     @property
     def chunk_size(self) -> int:
@@ -63,7 +65,9 @@ class Schedule(Model):
     """When the scheduled runs start, in the time zone of the partitions."""
 
     hour: Annotated[int, Field(strict=True, ge=0, le=23)] = 0
+    """Hour of the day. Hourly schedules ignore it."""
     minute: Annotated[int, Field(strict=True, ge=0, le=59)] = 0
+    """Minute of the hour."""
 
 
 def _not_empty(resources: tuple[Resource, ...]) -> tuple[Resource, ...]:
@@ -76,12 +80,17 @@ class RestApiConfig(Model):
     """An API and its resources."""
 
     client: Client
+    """Base URL, authentication and rate limits."""
     sandbox: Flag = False
-    """Whether invented data is served while none of the API's variables is set."""
+    """Whether the embedded API serves invented data while none of the API's variables is set. Built-in APIs only."""
     resource_defaults: Defaults = Field(default_factory=Defaults)
+    """Defaults of all resources."""
     resources: Annotated[tuple[Resource, ...], AfterValidator(_not_empty), Field(json_schema_extra={"minItems": 1})]
+    """The endpoints, each with its table and asset."""
     partitions: Partitions | None = None
+    """The time windows of incremental resources."""
     schedule: Schedule | None = None
+    """When scheduled runs start. By default at midnight."""
 
     def resolved_resources(self) -> tuple[ResolvedResource, ...]:
         """The resources with their defaults applied."""

@@ -48,20 +48,25 @@ Headers = Annotated[dict[str, Value], PlainValidator(lambda data: read_each(data
 
 
 class OAuth2Config(Model):
-    """OAuth 2.0 with client credentials, or with a refresh token where one is named."""
+    """OAuth 2.0: the client credentials grant, or the refresh token grant if `refresh_token` is set."""
 
     type: Literal["oauth2", "oauth2_client_credentials"] = "oauth2"
     client_id: Value
+    """The client's identifier."""
     client_secret: Secret
+    """The client's secret."""
     refresh_token: Secret | None = None
+    """The refresh token that a user's authorization gave; without it, the client credentials grant is used."""
     token_url: Url
+    """The URL of the token endpoint."""
     client_auth: Literal["body", "basic"] = "body"
-    """Where a token request carries id and secret: in its body, or as HTTP basic."""
+    """How a token request sends identifier and secret: in its body, or as HTTP basic authentication."""
     scope: Value | None = None
+    """The scopes to request, separated by spaces."""
     access_token_request_data: Fields = Field(default_factory=dict)
-    """Further fields of a token request."""
+    """Further fields of a token request, such as an audience."""
     default_token_expiration: Count = 3600
-    """Seconds that a token lives if the token endpoint does not say."""
+    """Lifetime of a token in seconds, if the token endpoint does not return one."""
 
     aliases: ClassVar[Mapping[str, str]] = {"access_token_url": "token_url"}
     unsupported: ClassVar[Mapping[str, str]] = {
@@ -70,12 +75,13 @@ class OAuth2Config(Model):
 
 
 class ApiKeyConfig(Model):
-    """A key in a header, in the query or in a cookie."""
+    """An API key in a header, in the query or in a cookie."""
 
     type: Literal["api_key"] = "api_key"
     name: Name = "Authorization"
-    """The header, parameter or cookie that holds the key."""
+    """Name of the header, query parameter or cookie."""
     api_key: Secret
+    """The key."""
     location: Annotated[
         Literal["header", "query", "cookie"],
         BeforeValidator(
@@ -83,6 +89,7 @@ class ApiKeyConfig(Model):
             json_schema_input_type=Literal["header", "query", "param", "cookie"],
         ),
     ] = "header"
+    """Where the key is sent; `param` means `query`, as in dlt."""
 
     @model_validator(mode="after")
     def _validate_name(self) -> Self:
@@ -96,17 +103,19 @@ class BearerConfig(Model):
 
     type: Literal["bearer"] = "bearer"
     token: Secret
+    """The token."""
 
 
 class HttpBasicConfig(Model):
-    """A user's name and password."""
+    """A user name and a password."""
 
     type: Literal["http_basic"] = "http_basic"
     username: Value
+    """The user name."""
     password: Annotated[
         Value, PlainValidator(lambda data: "" if data == "" else read_secret(data)), WithJsonSchema(VALUE_SCHEMA)
     ]
-    """The password, named; or "" where an API takes a key as the user's name and no password."""
+    """The password; `""` for APIs that take a key as the user name and no password."""
 
 
 Auth = Annotated[
@@ -116,25 +125,28 @@ Auth = Annotated[
 
 
 class Client(Model):
-    """Where the API is, how it is signed in to, and how hard it may be asked."""
+    """Base URL, authentication and rate limits."""
 
     base_url: Url
-    """Paths are put behind it as they are: /v2 and /v1/users make /v2/v1/users."""
+    """The URL that paths are appended to as they are: `/v2` and `/v1/users` give `/v2/v1/users`."""
     auth: Annotated[tuple[Auth, ...], OneOrMany()] = ()
-    """One way to sign in or a list: the first whose variables are all set is used. None: the API is open."""
+    """Authentication, or a list of alternatives: the first whose variables are all set is used. None if left out."""
     headers: Headers = Field(default_factory=dict)
-    """Sent with every request."""
+    """Headers of every request."""
     max_concurrency: Annotated[Count, Field(le=64)] = 4
-    """Requests that may be under way at once."""
+    """Requests that may run at the same time."""
     max_requests_per_second: Annotated[float, Field(strict=True, gt=0)] | None = None
+    """Rate limit over all requests of a load. No limit if left out."""
     connect_timeout: Seconds = 10.0
+    """Seconds to wait for a connection."""
     read_timeout: Seconds = 60.0
+    """Seconds to wait for data of a response."""
     max_page_bytes: Count = 100_000_000
-    """The greatest answer that is taken, decompressed: what memory has to hold, once for each request under way."""
+    """The largest response, decompressed. Memory must hold one for each parallel request."""
     allow_insecure_http: Flag = False
-    """Whether credentials may be sent unencrypted, over plain http, to another machine."""
+    """Whether credentials may be sent over plain `http` to another machine."""
     paginator: PaginatorConfig | None = None
-    """For resources that name none, as `resource_defaults.endpoint.paginator`."""
+    """The paginator of resources that name none, as in dlt."""
 
     unsupported: ClassVar[Mapping[str, str]] = {
         "session": "connections are set by the keys of `client`",

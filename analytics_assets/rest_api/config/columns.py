@@ -59,17 +59,19 @@ class ColumnConfig(Model):
     """`{type: [integer, "null"], format: epoch_ms}` as in JSON Schema, or `{data_type: timestamp}` as in dlt."""
 
     type: JsonTypes | None = None
-    """JSON Schema's type, or a list of one with "null"."""
+    """Type in JSON Schema; a list adds `"null"`."""
     data_type: DataType | None = None
-    """dlt's type, in place of `type`."""
+    """Type in dlt, in place of `type`."""
     format: TimeFormat | None = None
-    """How a moment is written: iso8601 (or date-time), epoch_s, epoch_ms, date, or a strftime pattern."""
+    """How a time is written: `iso8601` (or `date-time`), `epoch_s`, `epoch_ms`, `date` or a strftime pattern."""
     nullable: Annotated[bool, Field(strict=True)] = True
+    """Whether NULL is allowed; if not, a record without the value fails the load."""
     precision: Annotated[int, Field(strict=True, ge=1, le=76)] | None = None
     """Digits of a decimal."""
     scale: Annotated[int, Field(strict=True, ge=0, le=76)] | None = None
     """Digits of a decimal after the point."""
     description: str | None = None
+    """Text that the UI shows."""
 
     unsupported: ClassVar[Mapping[str, str]] = dict.fromkeys(
         ("primary_key", "merge_key", "unique"), "write `primary_key` at the resource"
@@ -109,11 +111,14 @@ class NamedColumn(ColumnConfig):
 
 
 class JsonSchemaProperty(Model):
-    """A field of a record. What it says about nested values has no effect: they are kept as JSON."""
+    """A field of a record. Keywords about nested values have no effect: nested values are JSON columns."""
 
     type: JsonTypes
+    """Type of the field."""
     format: str | None = None
+    """`date-time` or `date`, or a format as in `columns`; others have no effect."""
     description: str | None = None
+    """Text that the UI shows."""
 
     ignored: ClassVar[frozenset[str]] = JSON_SCHEMA_KEYWORDS
 
@@ -132,11 +137,14 @@ class JsonSchemaProperty(Model):
 
 
 class JsonSchema(Model):
-    """A JSON Schema (draft-07) of one record."""
+    """A JSON Schema (draft-07) of one record. Keywords that say nothing about columns have no effect."""
 
     type: Literal["object"] = "object"
+    """Type of a record."""
     properties: dict[Name, JsonSchemaProperty]
+    """Fields of a record."""
     required: tuple[str, ...] = ()
+    """Fields that are always present: they become NOT NULL, unless their type includes `"null"`."""
 
     ignored: ClassVar[frozenset[str]] = JSON_SCHEMA_KEYWORDS
 

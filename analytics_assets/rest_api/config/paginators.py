@@ -1,4 +1,4 @@
-"""How an API cuts its answers into pages: dlt's paginators by dlt's names, and what they leave out."""
+"""Paginators by dlt's names, with the keys that dlt's lack."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ CONDITION = re.compile(r"(?P<path>\S+)\s+is\s+(?P<operator>false|true|null|empty
 
 
 class StopCondition(Model):
-    """`hasNext is false`: a walk ends when the answer says so."""
+    """A condition on the response that ends the read, such as `hasNext is false`."""
 
     path: JsonPath
     operator: Literal["false", "true", "null", "empty"]
 
     def holds(self, value: Any, missing: object) -> bool:
-        """Whether the walk ends at this value; `missing` stands for a path that leads nowhere."""
+        """Whether the read ends at this value; `missing` stands for a path that does not exist."""
         if self.operator == "null":
             return value is None or value is missing
         if self.operator == "empty":
@@ -41,58 +41,62 @@ def _condition(data: Any) -> Any:
 
 
 class PaginatorConfigBase(Model):
-    """What every paginator takes."""
+    """Keys of every paginator."""
 
     total_rows_path: JsonPath | None = None
-    """Where the answer says how many rows there are: the walk ends when they came, and fails if fewer did."""
+    """Path of the number of rows: the read ends when they were received, and is checked against it."""
     total_rows_header: HeaderName | None = None
-    """The header that says how many rows there are, as `total_rows_path`."""
+    """Header with the number of rows, used as `total_rows_path` is."""
 
 
 class OffsetConfig(PaginatorConfigBase):
-    """Asks for the rows after those that came."""
+    """Requests rows by the number of the first one."""
 
     type: Literal["offset"] = "offset"
     limit: Count
-    """Rows to ask for in one page."""
+    """Rows per page."""
     offset_param: Name = "offset"
+    """Query parameter of the offset."""
     limit_param: Name = "limit"
+    """Query parameter of the page size."""
     offset: Index = 0
-    """The first page's offset."""
+    """Offset of the first page."""
     total_path: JsonPath | None = None
-    """Where the answer says how many rows there are. Without it, an empty page ends the walk."""
+    """Path of the number of rows. If left out, an empty page ends the read."""
     maximum_offset: Index | None = None
-    """No page is asked for at this offset or beyond."""
+    """Offsets from this one on are not requested."""
     has_more_path: JsonPath | None = None
-    """Where the answer says with true or false whether there are more rows."""
+    """Path of a flag that is true if there are more rows."""
     stop_after_empty_page: Literal[True] = True
-    """As dlt's default. After a full page one more is asked for: rows after an empty page are an error."""
+    """dlt's default, and the only value. Rows after an empty page are an error."""
 
     unsupported: ClassVar[Mapping[str, str]] = {"offset_body_path": BODY, "limit_body_path": BODY}
 
 
 class PageNumberConfig(PaginatorConfigBase):
-    """Asks for page after page by number."""
+    """Requests pages by number."""
 
     type: Literal["page_number"] = "page_number"
     limit: Count | None = None
-    """Rows in one page; sent only if `limit_param` names the parameter."""
+    """Rows per page; sent only if `limit_param` is set."""
     limit_param: Name | None = None
+    """Query parameter of the page size."""
     page_param: Name = "page"
+    """Query parameter of the page number."""
     start_from_page: Index = 0
-    """The number that the API gives to its first page."""
+    """Number of the API's first page."""
     page: Index | None = None
-    """The number of the page to begin with, if that is not the API's first."""
+    """Number of the page to start with, if it is not the first."""
     total_path: JsonPath | None = None
-    """Where the answer says how many pages there are. Without it, an empty page ends the walk."""
+    """Path of the number of pages. If left out, an empty page ends the read."""
     maximum_page: Index | None = None
-    """No page of this number or beyond is asked for."""
+    """Pages from this number on are not requested."""
     end_on_404: Flag = False
-    """Whether the API answers 404 past its last page."""
+    """Whether a 404 after the first page ends the read."""
     has_more_path: JsonPath | None = None
-    """Where the answer says with true or false whether there are more pages."""
+    """Path of a flag that is true if there are more pages."""
     stop_after_empty_page: Literal[True] = True
-    """As dlt's default. After a full page one more is asked for: rows after an empty page are an error."""
+    """dlt's default, and the only value. Rows after an empty page are an error."""
 
     aliases: ClassVar[Mapping[str, str]] = {"base_page": "start_from_page"}
     unsupported: ClassVar[Mapping[str, str]] = {"page_body_path": BODY}
@@ -103,16 +107,17 @@ class PageNumberConfig(PaginatorConfigBase):
 
 
 class CursorConfig(PaginatorConfigBase):
-    """Sends back the cursor that came with the page before."""
+    """Sends the cursor of the previous page."""
 
     type: Literal["cursor"] = "cursor"
     limit: Count | None = None
-    """Rows to ask for in one page."""
+    """Rows per page."""
     limit_param: Name = "limit"
+    """Query parameter of the page size."""
     cursor_param: Name
-    """The query parameter that takes the cursor."""
+    """Query parameter of the cursor."""
     cursor_path: JsonPath
-    """Where the answer holds the next cursor; null, absent or empty ends the walk."""
+    """Path of the next cursor; null, missing or empty ends the read."""
     stop_condition: (
         Annotated[
             StopCondition,
@@ -121,11 +126,11 @@ class CursorConfig(PaginatorConfigBase):
         ]
         | None
     ) = None
-    """`<path> is false|true|null|empty`: ends the walk whatever the cursor says."""
+    """`<path> is false`, `is true`, `is null` or `is empty`: ends the read whatever the cursor is."""
     has_more_path: JsonPath | None = None
-    """Where the answer says with true or false whether there are more pages."""
+    """Path of a flag that is true if there are more pages."""
     stop_after_empty_page: Literal[False] = False
-    """As dlt's default: the cursor says when the walk ends."""
+    """dlt's default, and the only value: the cursor ends the read."""
 
     unsupported: ClassVar[Mapping[str, str]] = {"cursor_body_path": BODY}
 
@@ -137,35 +142,35 @@ class CursorConfig(PaginatorConfigBase):
 
 
 class JsonLinkConfig(PaginatorConfigBase):
-    """Follows the link to the next page in the answer."""
+    """Follows the URL of the next page in the body."""
 
     type: Literal["json_link", "json_response"] = "json_link"
     next_url_path: JsonPath
-    """Where the answer holds the next page's URL; null, absent or empty ends the walk."""
+    """Path of the next page's URL; null, missing or empty ends the read."""
     has_more_path: JsonPath | None = None
-    """Where the answer says with true or false whether there are more pages."""
+    """Path of a flag that is true if there are more pages."""
 
 
 class HeaderLinkConfig(PaginatorConfigBase):
-    """Follows the link to the next page in the header `Link`."""
+    """Follows the URL of the next page in the header `Link`."""
 
     type: Literal["header_link"] = "header_link"
     links_next_key: Name = "next"
-    """The relation (`rel`) of the link to the next page."""
+    """Relation (`rel`) of the link to the next page."""
 
 
 class HeaderCursorConfig(PaginatorConfigBase):
-    """Sends back the cursor that came in a header."""
+    """Sends the cursor that a header of the previous page holds."""
 
     type: Literal["header_cursor"] = "header_cursor"
     cursor_key: HeaderName = "next"
-    """The header that holds the next cursor."""
+    """Header of the next cursor."""
     cursor_param: Name = "cursor"
-    """The query parameter that takes the cursor."""
+    """Query parameter of the cursor."""
 
 
 class SinglePageConfig(PaginatorConfigBase):
-    """One answer holds everything."""
+    """One response holds all rows."""
 
     type: Literal["single_page"] = "single_page"
 

@@ -43,37 +43,37 @@ TAG_VALUE = r"[\w.-]{0,63}"
 
 
 class ErrorHandler(Model):
-    """Which answers are asked for again, and how patiently."""
+    """Which responses are retried, and how."""
 
     retry_on_status_codes: frozenset[Annotated[int, Field(strict=True, ge=400, le=599)]] = frozenset(
         {429, 500, 502, 503, 504}
     )
-    """Connection errors and timeouts are retried besides."""
+    """Statuses that are retried. Connection errors and timeouts are always retried."""
     max_retries: Annotated[int, Field(strict=True, ge=0, le=50)] = 3
-    """Attempts after the first."""
+    """Retries of one request."""
     backoff_factor: Annotated[float, Field(strict=True, ge=0, le=3600)] = 2.0
-    """Seconds before the first retry; each further wait is twice as long."""
+    """Longest wait before the first retry, in seconds; doubled for each further one. The shortest is half of it."""
     max_retry_after: Annotated[float, Field(strict=True, ge=0, le=86_400)] = 300.0
-    """The longest wait in seconds that an API may ask for with Retry-After."""
+    """Longest wait, in seconds, that `Retry-After` may ask for."""
 
 
 class Incremental(Model):
-    """How the API is asked for the rows of a window [start, end), and which of their fields says when they changed."""
+    """How the API filters by time, and which field says when a row changed. A window is [start, end) in UTC."""
 
     cursor_path: FieldPath | None = None
-    """The field of the records. Left out where the API filters by one that it does not return."""
+    """Field of the record with the time of its last change. Left out if the API does not return that field."""
     start_param: Name | None = None
-    """The query parameter that takes the window's start. `{start}` in `params` does the same."""
+    """Query parameter of the window's start, in place of `{start}` in `params`."""
     end_param: Name | None = None
-    """The query parameter that takes the window's end. `{end}` in `params` does the same."""
+    """Query parameter of the window's end, in place of `{end}` in `params`."""
     format: TimeFormat = "iso8601"
-    """How the API writes moments: iso8601, epoch_s, epoch_ms, date, or a strftime pattern."""
+    """How the API writes times: `iso8601`, `epoch_s`, `epoch_ms`, `date` or a strftime pattern."""
     start: Bound = "inclusive"
-    """Whether the API's filter takes in its start."""
+    """Whether the API's filter includes its start."""
     end: Bound = "exclusive"
-    """Whether the API's filter takes in its end."""
+    """Whether the API's filter includes its end."""
     lookback: Lookback | None = None
-    """How much further back is read, for APIs that show rows late: `2 days` or `P2D`."""
+    """Time before the window that is read too, for APIs that publish rows late: `2 days` or `P2D`."""
 
     unsupported: ClassVar[Mapping[str, str]] = {
         "initial_value": "history begins at `partitions.start`",
@@ -153,19 +153,23 @@ class EndpointDefaults(Model):
     """How endpoints are read."""
 
     method: Literal["GET"] = "GET"
+    """The HTTP method."""
     params: Params = Field(default_factory=dict)
-    """Query parameters. `{start}` and `{end}` are replaced by the window's bounds, and nothing else is."""
+    """Query parameters. `{start}` and `{end}` are replaced by the bounds of the window."""
     headers: Headers = Field(default_factory=dict)
+    """Headers, added to those of `client`."""
     data_selector: Selector | None = None
-    """Where an answer holds the records: data, data.items, items[*].data, or $ if the answer is a bare list."""
+    """Path of the records in a response: `data`, `data.items`, `items[*].data`, or `$` for a bare list."""
     allow_missing_selector: Flag | None = None
-    """Whether an answer without that place means no records; otherwise it is an error."""
+    """Whether a response without that path has no records. Otherwise it is an error."""
     ignore_hints: Annotated[tuple[HintName, ...], OneOrMany()] | None = None
     """Paths or header names of totals, tokens and flags in responses that do not mean "more rows"."""
     paginator: PaginatorConfig | None = None
+    """How the API pages."""
     error_handler: ErrorHandler | None = None
+    """Which responses are retried, and how."""
     incremental: Incremental | None = None
-    """Reads windows in place of everything; needs `partitions`."""
+    """Loads windows instead of all rows; needs `partitions`."""
 
     unsupported: ClassVar[Mapping[str, str]] = {
         "json": GET_ONLY,
@@ -179,45 +183,50 @@ class EndpointConfig(EndpointDefaults):
     """One endpoint."""
 
     path: Annotated[str, AfterValidator(_path)] | None = None
-    """Below `base_url`, sent as it is; the resource's name if left out."""
+    """Path below `base_url`, sent as it is. By default the resource's name."""
 
     shorthand: ClassVar[str | None] = "path"
 
 
 class SchemaContract(Model):
-    """What a load does with a value that is not of its column's type. It is reported in any case."""
+    """What happens to a value that does not fit its column. In every case `columns_keep_their_types` fails."""
 
     data_type: Literal["evolve", "freeze", "discard_value"] = "evolve"
-    """evolve: the value goes to a column of its own (amount__v_text). freeze: the load fails. discard_value: it is left
-    out."""
+    """`evolve`: it goes to a variant column such as `amount__v_text`. `freeze`: the load fails. `discard_value`: it is
+    discarded and counted."""
     columns: Literal["evolve"] = "evolve"
     """New fields become columns."""
     tables: Literal["evolve"] = "evolve"
+    """New tables are created."""
 
     shorthand: ClassVar[str | None] = "data_type"
 
 
 class Defaults(Model):
-    """What holds for every resource that does not say otherwise."""
+    """Defaults of all resources."""
 
     primary_key: Annotated[tuple[Name, ...], OneOrMany()] | None = None
-    """The field, or the fields, that tell one row from another."""
+    """Field or fields that identify a row. Required for `merge`."""
     null_key: Literal["fail", "skip"] | None = None
-    """What a row without its key does: fail the load (fail), or be left out and counted (skip)."""
+    """What a record without its key does: `fail` fails the load, `skip` skips and counts the record."""
     write_disposition: WriteDisposition | None = None
-    """merge (if left out): rows with the same key are replaced. replace: the table is. append: rows are added."""
+    """`merge` replaces rows by key, `replace` the whole table; `append` adds rows."""
     schema_contract: SchemaContract | None = None
+    """What happens to a value that does not fit its column; a lone text is its `data_type`."""
     columns: Columns | None = None
-    """Columns that are declared, by name or in dlt's list form. Others are added as they come."""
+    """Declared columns, by name or as dlt's list. Other fields become columns by themselves."""
     schema_: Annotated[SchemaColumns | None, Field(alias="schema")] = None
     """The declared columns as a JSON Schema of one record, in place of `columns`."""
     description: str | None = None
+    """Text that the UI shows."""
     owners: Annotated[tuple[Owner, ...], OneOrMany()] | None = None
     """E-mail addresses, or `team:name`."""
     tags: Tags | None = None
+    """Tags of the asset."""
     preview: Flag | None = None
-    """Whether ten rows are shown with each materialization; true if left out."""
+    """Whether each materialization shows ten rows."""
     endpoint: EndpointDefaults = Field(default_factory=EndpointDefaults)
+    """The endpoint; a lone text is its `path`."""
 
     unsupported: ClassVar[Mapping[str, str]] = {
         "table_name": "a table is named as its resource",
@@ -245,7 +254,9 @@ class Resource(Defaults):
     """One endpoint, which becomes one table and one asset."""
 
     name: Annotated[str, SNAKE_CASE]
+    """Name of the asset and of the table."""
     endpoint: EndpointConfig = Field(default_factory=EndpointConfig)
+    """The endpoint; a lone text is its `path`."""
 
     shorthand: ClassVar[str | None] = "name"
 

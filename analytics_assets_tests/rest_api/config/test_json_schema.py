@@ -72,7 +72,7 @@ def test_the_json_schema_describes_each_key() -> None:
         "schedule",
     }
     cursor = schema["$defs"]["CursorConfig"]["properties"]
-    assert cursor["cursor_param"]["description"] == "The query parameter that takes the cursor."
+    assert cursor["cursor_param"]["description"] == "Query parameter of the cursor."
     page_number = schema["$defs"]["PageNumberConfig"]["properties"]
     assert page_number["base_page"]["description"] == "dlt's name for `start_from_page`."
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 from collections.abc import Mapping
 
 import click
@@ -37,7 +38,9 @@ def build_definitions(environ: Mapping[str, str]) -> dg.Definitions:
     )
 
 
-gc.freeze()  # excludes Dagster's modules from garbage collection: saves about 0.1 s per collection
+# Exclude imported modules from garbage collection: saves 0.05 s per full collection, and 0.4 s at exit.
+if "_duckdb" not in sys.modules:  # frozen DuckDB objects are never freed, and DuckDB prints them as leaks at exit
+    gc.freeze()
 try:
     defs = build_definitions(os.environ)
 except ConfigError as error:

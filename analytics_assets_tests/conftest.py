@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import os
 import signal
@@ -109,8 +108,3 @@ def require_or_skip(found: bool, what: str) -> None:
     if os.environ.get("REQUIRE_ALL"):
         pytest.fail(f"{what} is missing, and REQUIRE_ALL is set")
     pytest.skip(f"{what} is missing")
-
-
-def pytest_unconfigure() -> None:
-    """What the definitions froze is freed at the end, or libraries complain of leaks."""
-    gc.unfreeze()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -38,7 +37,6 @@ from analytics_assets.rest_api.http.metrics import RequestMetrics
 from analytics_assets.rest_api.redaction import redactor
 from analytics_assets.rest_api.windows import FORMAT_UNITS, Window
 
-gc.freeze()  # what is imported stays: each search for garbage in it, and the one at exit, takes a tenth of a second
 MAX_READ_ATTEMPTS = 3
 LOADER_FILE_FORMAT: Literal["parquet"] = "parquet"
 
@@ -298,7 +296,7 @@ def build_client(request: LoadRequest, secrets: Secrets) -> HttpClient:
         max_page_bytes=config.max_page_bytes,
         allow_insecure_http=config.allow_insecure_http,
         log=request.log,
-        log_prefix=f"{request.resource.name}: ",
+        log_prefix=f"{request.api}/{request.resource.name}: ",
     )
     client.auth = build_authenticator(
         config,

@@ -37,5 +37,5 @@ def test_body_is_decompressed_up_to_the_limit(compressed: bytes, content: bytes)
     ],
 )
 def test_corrupt_body_is_an_error(compressed: bytes) -> None:
-    with pytest.raises(ValueError, match="corrupt|incomplete"):
+    with pytest.raises(ValueError, match=r"corrupt|incomplete"):
         decompress(compressed, 1000)

@@ -78,4 +78,4 @@ def test_retries_of_a_load_name_the_resource_in_the_log_of_the_load(
         sandbox.faults.add(faults.status(503))
         shop.load(url, load={"log": logging.getLogger("run")})
     lines = [line for line in warnings(caplog, "run") if "Retry" in line]
-    assert lines == [f"rows: GET {url}: HTTP 503. Retry 1 of 3 in 0.0 s"]
+    assert lines == [f"shop/rows: GET {url}: HTTP 503. Retry 1 of 3 in 0.0 s"]

@@ -16,7 +16,12 @@ from analytics_assets.components.checks import check_results, type_change_result
 from analytics_assets.components.failures import step_failure
 from analytics_assets.components.jobs import is_full_refresh
 from analytics_assets.components.metadata import load_metadata, summary
-from analytics_assets.components.partitions import Chunk, remaining_chunks, requested_partitions
+from analytics_assets.components.partitions import (
+    Chunk,
+    refuse_unused_partition,
+    remaining_chunks,
+    requested_partitions,
+)
 from analytics_assets.components.resources import ApiCredentials, WarehouseResource
 from analytics_assets.components.settings import Settings
 from analytics_assets.rest_api.errors import RestApiError, TypeChangeError
@@ -79,10 +84,11 @@ def build_request(
 
 def chunks_to_load(context: dg.AssetExecutionContext, plan: AssetPlan, *, now: datetime) -> list[Chunk]:
     """The chunks of the run's partitions; one chunk without a window if the whole resource is loaded."""
-    if plan.partitions_def is None:
-        return [Chunk()]
     if is_full_refresh(context):
-        return [Chunk(plan.partitions_def.get_partition_keys(current_time=now))]
+        return [Chunk(plan.partitions_def.get_partition_keys(current_time=now) if plan.partitions_def else ())]
+    if plan.partitions_def is None:
+        refuse_unused_partition(context)
+        return [Chunk()]
     requested = requested_partitions(context, plan.partitions_def, now=now)
     chunks = remaining_chunks(context, plan.partitions_def, requested, size=plan.chunk_size)
     remaining = sum(len(chunk.partitions) for chunk in chunks)

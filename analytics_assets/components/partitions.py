@@ -111,6 +111,20 @@ class Chunk:
     window: Window | None = None
 
 
+def refuse_unused_partition(context: dg.AssetExecutionContext) -> None:
+    """Fail a run that names a partition although none of its assets has partitions.
+
+    Raises:
+        PartitionKeyError: The run would load everything and not the time window that a person expects.
+    """
+    layer = context.job_def.asset_layer
+    names_partition = context.has_partition_key or context.has_partition_key_range
+    if names_partition and not any(layer.get(key).partitions_def for key in layer.selected_asset_keys):
+        raise PartitionKeyError(
+            "this asset has no partitions, and the run names one. Run it without a partition: it always loads all rows"
+        )
+
+
 def requested_partitions(
     context: dg.AssetExecutionContext, partitions_def: WindowPartitionsDefinition, *, now: datetime
 ) -> Sequence[str]:

@@ -215,7 +215,8 @@ def prepare(request: LoadRequest, duplicate_keys: DuplicateKeyCheck | None = Non
                 threads=request.client.max_concurrency,
                 has_primary_key=bool(pipeline.plan.primary_key),
                 read=schema.read,
-                warn=lambda sentence: request.log.warning(f"{resource.name}: {sentence}"),
+                name=resource.name,
+                log=request.log,
             )
             if isinstance(resource.endpoint.paginator, (OffsetConfig, PageNumberConfig)) and pipeline.plan.primary_key:
                 check = duplicate_keys or DuplicateKeyCheck(resource.name, request.log)

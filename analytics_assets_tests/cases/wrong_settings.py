@@ -116,7 +116,8 @@ HINTS: Mapping[str, tuple[dict[str, Any], str]] = {
     "pageInfo.hasNextPage": ({"has_more_path": "pageInfo.hasNextPage"}, "`pageInfo.hasNextPage` is true"),
 }
 NEXT_PATHS = (
-    "next", "next_cursor", "next_page_token", "nextPageToken", "nextLink", "links.next", "paging.next", "meta.next_page",
+    "next", "next_cursor", "next_page_token", "nextPageToken", "nextLink", "links.next", "paging.next",
+    "meta.next_page",
 )  # fmt: skip
 
 SINGLE_PAGE = [

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +27,20 @@ from analytics_assets_tests.cases.wrong_settings import CASES, ROWS, WrongSettin
 from analytics_assets_tests.support.loaders import Loader, day
 
 
-def configuration(case: WrongSetting, paginator: Any, threads: int, **endpoint: Any) -> RestApiConfig:
-    described = {"path": "/rows", "data_selector": case.selector, "paginator": paginator, **case.endpoint, **endpoint}
-    resource = {"name": "rows", "primary_key": "id", **case.resource, "endpoint": described}
+def configuration(
+    paginator: Mapping[str, Any],
+    threads: int,
+    *,
+    selector: str = "data",
+    endpoint: Mapping[str, Any] | None = None,
+    resource: Mapping[str, Any] | None = None,
+) -> RestApiConfig:
+    described = {"path": "/rows", "data_selector": selector, "paginator": paginator, **(endpoint or {})}
+    keys = {"name": "rows", "primary_key": "id", **(resource or {}), "endpoint": described}
     return parse_config(
         {
             "client": {"base_url": {"env": "SHOP_BASE_URL"}, "max_concurrency": threads},
-            "resources": [{key: value for key, value in resource.items() if value is not None}],
+            "resources": [{key: value for key, value in keys.items() if value is not None}],
         }
     )
 
@@ -43,11 +52,13 @@ def test_a_wrong_setting_fails_and_changes_nothing(case: WrongSetting, threads: 
     sandbox = Sandbox([Api("shop", [endpoint], strict=False)])
     with serve(sandbox) as url:
         loader = Loader("shop", sandbox.variables(url), tmp_path)
-        right = configuration(case, case.right, threads)
+        keys = {"selector": case.selector, "resource": case.resource}
+        right = configuration(case.right, threads, endpoint=case.endpoint, **keys)
+        wrong = configuration(case.wrong, threads, endpoint={**case.endpoint, **case.wrong_endpoint}, **keys)
         loader.load(right, "rows", full_refresh=True)
         assert loader.rows("rows") == list(ROWS)
         with pytest.raises(RestApiError, match=rf"(?s){case.error}"):
-            loader.load(configuration(case, case.wrong, threads, **case.wrong_endpoint), "rows", full_refresh=True)
+            loader.load(wrong, "rows", full_refresh=True)
         assert loader.rows("rows") == list(ROWS)
 
 
@@ -56,68 +67,59 @@ def test_the_table_of_wrong_settings_is_large() -> None:
     assert len({case.name for case in CASES}) == len(CASES)
 
 
-# What looks like a hint and is none, with the configuration that loads all rows.
-HARMLESS: list[tuple[str, Pagination, dict[str, Any], dict[str, Any], dict[str, Any]]] = [
-    ("a count of the page", OffsetPagination(max_limit=50), {"count": 50}, offset(), {}),
-    (
-        "a total under an ignored name",
-        OffsetPagination(max_limit=50),
-        {"total": 999},
-        offset(),
-        {"ignore_hints": "total"},
+OFFSETS = OffsetPagination(max_limit=50)
+NUMBERS = PageNumberPagination(default_limit=50, base=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class HarmlessField:
+    """A field that looks like a hint and is not one, with the configuration that loads all rows."""
+
+    name: str
+    api: Pagination = OFFSETS
+    paginator: Mapping[str, Any] = field(default_factory=offset)
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    endpoint: Mapping[str, Any] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+HARMLESS = [
+    HarmlessField(name="a count of the page", extra={"count": 50}),
+    HarmlessField(name="a total under an ignored name", extra={"total": 999}, endpoint={"ignore_hints": "total"}),
+    HarmlessField(
+        name="a token under an ignored path",
+        api=NUMBERS,
+        paginator=number(start_from_page=1),
+        extra={"meta": {"next": "x"}},
+        endpoint={"ignore_hints": ["meta.next"]},
     ),
-    (
-        "a token under an ignored name",
-        PageNumberPagination(default_limit=50, base=1),
-        {"meta": {"next": "x"}},
-        number(start_from_page=1),
-        {"ignore_hints": ["meta.next"]},
+    HarmlessField(name="a total that is not a number of rows", extra={"total": 12345.5}),
+    HarmlessField(name="a total in an object of another name", extra={"facets": {"total": 999}}),
+    HarmlessField(name="empty links to a next page", extra={"next": "", "links": {"next": None}}),
+    HarmlessField(name="a token beside a flag that is false", extra={"next_cursor": "x", "has_more": False}),
+    HarmlessField(
+        name="a total of all rows beside one of the filtered rows",
+        api=OffsetPagination(max_limit=50, total_path="meta.filter_count"),
+        extra={"meta.total_count": 999},
     ),
-    ("a total of another kind", OffsetPagination(max_limit=50), {"total": 12345.5}, offset(), {}),
-    ("a total in an unknown object", OffsetPagination(max_limit=50), {"facets": {"total": 999}}, offset(), {}),
-    ("an empty next link", OffsetPagination(max_limit=50), {"next": "", "links": {"next": None}}, offset(), {}),
-    (
-        "a token beside a flag that is false",
-        OffsetPagination(max_limit=50),
-        {"next_cursor": "x", "has_more": False},
-        offset(),
-        {},
+    HarmlessField(name="a number of pages", api=NUMBERS, paginator=number(start_from_page=1), extra={"pages": 4}),
+    HarmlessField(
+        name="a cursor that the last page lacks",
+        api=CursorPagination(default_limit=50, last="absent"),
+        paginator=cursor("next"),
     ),
-    (
-        "all rows counted beside the filtered ones",
-        OffsetPagination(max_limit=50, total_path="meta.filter_count"),
-        {"meta.total_count": 999},
-        offset(),
-        {},
-    ),
-    (
-        "a page count that was read",
-        PageNumberPagination(default_limit=50, base=1),
-        {"pages": 4},
-        number(start_from_page=1),
-        {},
-    ),
-    ("a cursor that the last page lacks", CursorPagination(default_limit=50, last="absent"), {}, cursor("next"), {}),
 ]
 
 
 @pytest.mark.parametrize("threads", [1, 4])
-@pytest.mark.parametrize(
-    ("api", "extra", "paginator", "keys"), [case[1:] for case in HARMLESS], ids=[case[0] for case in HARMLESS]
-)
-def test_what_is_no_hint_does_not_fail_a_load(
-    api: Pagination,
-    extra: dict[str, Any],
-    paginator: dict[str, Any],
-    keys: dict[str, Any],
-    threads: int,
-    tmp_path: Path,
-) -> None:
-    sandbox = Sandbox([Api("shop", [Endpoint("/rows", ROWS, pagination=api, extra=extra)], strict=False)])
-    case = WrongSetting(name="", api=api, wrong={}, right={}, error="")
+@pytest.mark.parametrize("case", HARMLESS, ids=str)
+def test_fields_that_are_not_hints_do_not_fail_a_load(case: HarmlessField, threads: int, tmp_path: Path) -> None:
+    sandbox = Sandbox([Api("shop", [Endpoint("/rows", ROWS, pagination=case.api, extra=case.extra)], strict=False)])
     with serve(sandbox) as url:
         loader = Loader("shop", sandbox.variables(url), tmp_path)
-        loader.load(configuration(case, paginator, threads, **keys), "rows")
+        loader.load(configuration(case.paginator, threads, endpoint=case.endpoint), "rows")
         assert loader.rows("rows") == list(ROWS)
 
 
@@ -128,23 +130,21 @@ def test_a_path_that_no_response_has_fails_where_the_api_names_its_next_page_oth
     """All rows are on the only page: the misspelt path would lose rows as soon as there are two."""
     api = CursorPagination(default_limit=500, cursor_path=hint)
     sandbox = Sandbox([Api("shop", [Endpoint("/rows", ROWS, pagination=api)], strict=False)])
-    case = WrongSetting(name="", api=api, wrong={}, right={}, error="")
     with serve(sandbox) as url:
         loader = Loader("shop", sandbox.variables(url), tmp_path)
         with pytest.raises(RestApiError, match=rf"no response has `paginator.cursor_path: nxt`.*`{hint}`"):
-            loader.load(configuration(case, cursor("nxt"), 1), "rows")
+            loader.load(configuration(cursor("nxt"), 1), "rows")
         assert loader.types("rows") == {}
 
 
 def test_a_bounded_read_is_exempt_and_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     api = OffsetPagination(max_limit=50, total_path="total")
     sandbox = Sandbox([Api("shop", [Endpoint("/rows", ROWS, pagination=api)])])
-    case = WrongSetting(name="", api=api, wrong={}, right={}, error="")
     with serve(sandbox) as url, caplog.at_level(logging.INFO, "analytics_assets"):
         loader = Loader("shop", sandbox.variables(url), tmp_path)
-        loader.load(configuration(case, offset(maximum_offset=100), 1), "rows")
+        loader.load(configuration(offset(maximum_offset=100), 1), "rows")
         assert loader.rows("rows") == list(ROWS[:100])
-    assert any("`maximum_offset`" in message for message in caplog.messages)
+    assert any("ended at the bound that the paginator sets, after 100 rows" in message for message in caplog.messages)
 
 
 WINDOWED = [{"id": hour, "at": f"2026-10-{1 + hour // 24:02}T{hour % 24:02}:00:00Z"} for hour in range(240)]

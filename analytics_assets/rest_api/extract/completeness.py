@@ -69,6 +69,7 @@ class CompletenessCheck:
         self.totals = Totals()
         self.rows = 0
         self.pages = 0
+        self._pages_with_rows = 0
 
     def record(self, response: PageResponse) -> None:
         """Counts a page. Responses of numbered pages may arrive in any order.
@@ -78,6 +79,7 @@ class CompletenessCheck:
         """
         self.rows += response.rows
         self.pages += 1
+        self._pages_with_rows += bool(response.rows)
         if self._source:
             total = self._source.read(response)
             self.totals = Totals(pages=total) if self._source.counts_pages else Totals(rows=total)
@@ -171,7 +173,7 @@ class CompletenessCheck:
 
     def _exceeds(self, hint: Hint, paginator: Paginator) -> bool:
         if hint.kind == "pages":
-            return not paginator.skipped and hint.total > self.pages
+            return not paginator.skipped and hint.total > max(self._pages_with_rows, 1)
         return hint.total > self.rows + paginator.skipped
 
     def _check_continuation(self, last: list[Hint], paginator: Paginator) -> None:

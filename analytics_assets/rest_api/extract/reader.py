@@ -27,8 +27,6 @@ from analytics_assets.rest_api.http.response import Response
 from analytics_assets.rest_api.redaction import redacted_request
 from analytics_assets.rest_api.windows import Window, filters_both_ends, slices, window_params
 
-log = logging.getLogger(__name__)
-
 PAGES_BEFORE_SLICING = 2  # a window of two pages is read faster as a whole
 SLICES_PER_THREAD = 2  # slices differ in size: a thread that is done takes another one
 # Handing a batch to the next thread costs as much as decoding some hundred rows.
@@ -78,7 +76,8 @@ class EndpointReader:
         window_is_honoured: Whether all of a page's records are of the window. The window is cut into slices only if
             its first pages say so; without this function it is not cut.
         read: Reads the JSON list of a page's records.
-        warn: Takes a sentence about a response that contradicts another without putting rows in doubt.
+        name: The resource, as log lines begin.
+        log: Receives a warning for totals that do not count the window, and a line for reads that the YAML bounds.
         pages: Pages that were read.
         rows: Rows that were read.
         total: Rows of the read, if the API names a total.
@@ -93,7 +92,8 @@ class EndpointReader:
     has_primary_key: bool = True
     window_is_honoured: Callable[[PageRecords], bool] | None = None
     read: Callable[[bytes], PageRecords] = read_dicts
-    warn: Callable[[str], None] = log.warning
+    name: str = ""
+    log: logging.Logger = field(default_factory=lambda: logging.getLogger(__name__))
     pages: int = field(default=0, init=False)
     rows: int = field(default=0, init=False)
     total: int | None = field(default=None, init=False)
@@ -109,6 +109,7 @@ class EndpointReader:
         )
         self._url = self.client.url(self.endpoint.path)
         self._lock = threading.Lock()
+        self._warned = False
 
     def read_pages(self) -> Iterator[PageBatch]:
         """The records of all pages, in any order, in batches.
@@ -156,8 +157,16 @@ class EndpointReader:
 
     def _check(self, sequence: PageSequence) -> None:
         sequence.paginator.check()
-        sequence.time_range.completeness.check(sequence.paginator, self.warn)
-        self.is_bounded = self.is_bounded or sequence.paginator.is_bounded
+        sequence.time_range.completeness.check(sequence.paginator, self._warn_once)
+        if sequence.paginator.is_bounded and not self.is_bounded:
+            self.is_bounded = True
+            self.log.info(f"{self.name}: the read ended at the bound that the paginator sets, after {self.rows} rows")
+
+    def _warn_once(self, sentence: str) -> None:
+        with self._lock:  # each slice of a window says the same
+            warned, self._warned = self._warned, True
+        if not warned:
+            self.log.warning(f"{self.name}: {sentence}")
 
     def _read_slices(self, sequences: Iterable[PageSequence]) -> Iterator[PageBatch]:
         def pages() -> Iterator[PageBatch]:

@@ -9,15 +9,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from analytics_assets.sandbox import (
+from analytics_assets_tests.fake_api import (
     CursorPagination,
     HeaderCursorPagination,
     HeaderLinkPagination,
     JsonLinkPagination,
     OffsetPagination,
     PageNumberPagination,
+    Pagination,
 )
-from analytics_assets.sandbox.pagination import Pagination
 
 ROWS = tuple({"id": number, "name": f"row {number}"} for number in range(151))
 

@@ -12,18 +12,18 @@ import pytest
 
 from analytics_assets.rest_api.config import RestApiConfig, parse_config
 from analytics_assets.rest_api.errors import RestApiError
-from analytics_assets.sandbox import (
+from analytics_assets_tests.cases.wrong_settings import CASES, ROWS, WrongSetting, cursor, number, offset
+from analytics_assets_tests.fake_api import (
     Api,
     CursorPagination,
     Endpoint,
+    FakeServer,
     OffsetPagination,
     PageNumberPagination,
-    Sandbox,
+    Pagination,
     TimeFilter,
     serve,
 )
-from analytics_assets.sandbox.pagination import Pagination
-from analytics_assets_tests.cases.wrong_settings import CASES, ROWS, WrongSetting, cursor, number, offset
 from analytics_assets_tests.support.loaders import Loader, day
 
 
@@ -49,9 +49,9 @@ def configuration(
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_a_wrong_setting_fails_and_changes_nothing(case: WrongSetting, threads: int, tmp_path: Path) -> None:
     endpoint = Endpoint("/rows", ROWS, pagination=case.api, selector=case.selector, extra=case.extra)
-    sandbox = Sandbox([Api("shop", [endpoint], strict=False)])
-    with serve(sandbox) as url:
-        loader = Loader("shop", sandbox.variables(url), tmp_path)
+    server = FakeServer([Api("shop", [endpoint], strict=False)])
+    with serve(server) as url:
+        loader = Loader("shop", server.variables(url), tmp_path)
         keys = {"selector": case.selector, "resource": case.resource}
         right = configuration(case.right, threads, endpoint=case.endpoint, **keys)
         wrong = configuration(case.wrong, threads, endpoint={**case.endpoint, **case.wrong_endpoint}, **keys)
@@ -116,9 +116,9 @@ HARMLESS = [
 @pytest.mark.parametrize("threads", [1, 4])
 @pytest.mark.parametrize("case", HARMLESS, ids=str)
 def test_fields_that_are_not_hints_do_not_fail_a_load(case: HarmlessField, threads: int, tmp_path: Path) -> None:
-    sandbox = Sandbox([Api("shop", [Endpoint("/rows", ROWS, pagination=case.api, extra=case.extra)], strict=False)])
-    with serve(sandbox) as url:
-        loader = Loader("shop", sandbox.variables(url), tmp_path)
+    server = FakeServer([Api("shop", [Endpoint("/rows", ROWS, pagination=case.api, extra=case.extra)], strict=False)])
+    with serve(server) as url:
+        loader = Loader("shop", server.variables(url), tmp_path)
         loader.load(configuration(case.paginator, threads, endpoint=case.endpoint), "rows")
         assert loader.rows("rows") == list(ROWS)
 
@@ -129,9 +129,9 @@ def test_a_path_that_no_response_has_fails_where_the_api_names_its_next_page_oth
 ) -> None:
     """All rows are on the only page: the misspelt path would lose rows as soon as there are two."""
     api = CursorPagination(default_limit=500, cursor_path=hint)
-    sandbox = Sandbox([Api("shop", [Endpoint("/rows", ROWS, pagination=api)], strict=False)])
-    with serve(sandbox) as url:
-        loader = Loader("shop", sandbox.variables(url), tmp_path)
+    server = FakeServer([Api("shop", [Endpoint("/rows", ROWS, pagination=api)], strict=False)])
+    with serve(server) as url:
+        loader = Loader("shop", server.variables(url), tmp_path)
         with pytest.raises(RestApiError, match=rf"no response has `paginator.cursor_path: nxt`.*`{hint}`"):
             loader.load(configuration(cursor("nxt"), 1), "rows")
         assert loader.types("rows") == {}
@@ -139,9 +139,9 @@ def test_a_path_that_no_response_has_fails_where_the_api_names_its_next_page_oth
 
 def test_a_bounded_read_is_exempt_and_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     api = OffsetPagination(max_limit=50, total_path="total")
-    sandbox = Sandbox([Api("shop", [Endpoint("/rows", ROWS, pagination=api)])])
-    with serve(sandbox) as url, caplog.at_level(logging.INFO, "analytics_assets"):
-        loader = Loader("shop", sandbox.variables(url), tmp_path)
+    server = FakeServer([Api("shop", [Endpoint("/rows", ROWS, pagination=api)])])
+    with serve(server) as url, caplog.at_level(logging.INFO, "analytics_assets"):
+        loader = Loader("shop", server.variables(url), tmp_path)
         loader.load(configuration(offset(maximum_offset=100), 1), "rows")
         assert loader.rows("rows") == list(ROWS[:100])
     assert any("ended at the bound that the paginator sets, after 100 rows" in message for message in caplog.messages)
@@ -159,7 +159,7 @@ def test_a_total_that_does_not_count_the_window(
     api: Pagination = CursorPagination(default_limit=10) if proven else OffsetPagination(max_limit=10)
     time_filter = TimeFilter("at", {"since": "{start}", "until": "{end}"})
     endpoint = Endpoint("/rows", WINDOWED, pagination=api, updated=time_filter, extra={"total": 240})
-    sandbox = Sandbox([Api("shop", [endpoint])])
+    server = FakeServer([Api("shop", [endpoint])])
     described = {
         "path": "/rows",
         "data_selector": "data",
@@ -173,8 +173,8 @@ def test_a_total_that_does_not_count_the_window(
             "partitions": {"cadence": "daily", "start": "2026-10-01"},
         }
     )
-    with serve(sandbox) as url, caplog.at_level(logging.WARNING, "analytics_assets"):
-        loader = Loader("shop", sandbox.variables(url), tmp_path)
+    with serve(server) as url, caplog.at_level(logging.WARNING, "analytics_assets"):
+        loader = Loader("shop", server.variables(url), tmp_path)
         if proven:
             loader.load(config, "rows", window=day(2))
             assert [row["id"] for row in loader.rows("rows")] == list(range(24, 48))

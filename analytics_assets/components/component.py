@@ -14,7 +14,7 @@ from analytics_assets.components.resources import ApiCredentials
 from analytics_assets.components.scaffold import RestApiScaffolder
 from analytics_assets.components.schedules import build_incremental_schedule, build_snapshot_schedule
 from analytics_assets.components.settings import Settings
-from analytics_assets.rest_api.auth.credentials import variables
+from analytics_assets.rest_api.auth.secret_reader import variables
 from analytics_assets.rest_api.config import Attributes, RestApiConfig, Schedule, load_config, parse_config
 
 

@@ -13,7 +13,7 @@ from pydantic import Field
 from typing_extensions import Self
 
 from analytics_assets.components.settings import Settings, state_dir
-from analytics_assets.rest_api.auth.credentials import Secrets, variables, variables_set
+from analytics_assets.rest_api.auth.secret_reader import variables, variables_set
 from analytics_assets.rest_api.config import Client
 from analytics_assets.rest_api.destination.warehouse import Warehouse
 from analytics_assets.rest_api.errors import ConfigError, CredentialsError
@@ -50,7 +50,7 @@ class ApiCredentials(dg.ConfigurableResource):  # type: ignore[type-arg]
             CredentialsError: No variable is set, and the sandbox may not serve.
             ConfigError: The sandbox does not have this API.
         """
-        if variables_set(client, Secrets(os.environ)) or not variables(client):
+        if variables_set(client, os.environ) or not variables(client):
             return ApiEnvironment(os.environ)
         missing = f"none of the variables of {self.api} is set: {', '.join(self.variables)}"
         if not self.sandbox:

@@ -1,6 +1,7 @@
-"""The errors of this package: each message says what was wrong, where, and what to do, for people.
+"""The errors that this package raises. Each message says what is wrong, where, and what to do.
 
-No message holds a secret or a record's value: what an API sent is described by names and types only.
+No message contains a secret or a record's value. Data is described by names and types; the only text of an API that a
+message repeats is the API's own reason for an error status, shortened and with secrets masked.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing_extensions import Self
 
 
 class RestApiError(Exception):
-    """Base of all errors that this package raises on purpose."""
+    """Base class of the errors below."""
 
     def with_message(self, message: str) -> Self:
         """The same error with another message: one that names the place, or one without secrets."""
@@ -21,23 +22,27 @@ class RestApiError(Exception):
 
 
 class ConfigError(RestApiError):
-    """The YAML file does not describe an API."""
+    """The configuration is wrong: a YAML file, or an environment variable with a setting."""
 
 
 class CredentialsError(RestApiError):
-    """A credential is missing, half set, or was refused by the API."""
+    """A credential is missing, incomplete, malformed, or rejected by the API."""
+
+
+class TokenStoreError(CredentialsError):
+    """Tokens cannot be stored now. No token is requested then, since a rotated refresh token would be lost."""
 
 
 class ResponseError(RestApiError):
-    """The API could not be reached, or answered something else than was described."""
+    """The API cannot be reached, or its response does not match the configuration."""
 
 
 class UnavailableError(ResponseError):
-    """The API could not be reached, or failed by its own account, however often it was asked: it may work later."""
+    """The API cannot be reached or reports a failure of its own, after all retries. A later run may succeed."""
 
 
 class DriftError(ResponseError):
-    """Rows came, went or moved while they were read: pages may overlap, or leave rows out."""
+    """Rows were added, removed or moved during the read, so pages may overlap or miss rows."""
 
 
 class TotalMismatchError(DriftError):
@@ -59,20 +64,20 @@ class IncompleteReadError(ResponseError):
 
 
 class SliceError(DriftError):
-    """The slices of a window do not have its rows: the API reads their bounds in another way."""
+    """The slices of a window do not add up to its rows: the API interprets their bounds differently."""
 
 
 class DataError(RestApiError):
-    """Records arrived that cannot be loaded without losing or inventing something."""
+    """Records cannot be loaded exactly."""
 
 
 class TypeChangeError(DataError):
-    """A field is of another type than its column, which the configuration, or the table, does not allow."""
+    """A field's data type differs from its column's, and the configuration or the table does not allow that."""
 
 
 class WarehouseError(RestApiError):
-    """The destination is unsuited, busy or refuses the load."""
+    """The destination is unsuitable or rejects the load."""
 
 
 class BusyError(WarehouseError):
-    """Another load or program holds the destination, or it is out of reach: it may work later."""
+    """The destination is locked by another load or program, or unreachable. A later run may succeed."""

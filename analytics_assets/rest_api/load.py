@@ -16,8 +16,9 @@ from analytics_assets.rest_api.arrow.column_names import column_name
 from analytics_assets.rest_api.arrow.column_types import ColumnType
 from analytics_assets.rest_api.arrow.converter import ArrowConverter, Statistics
 from analytics_assets.rest_api.arrow.table_schema import TableSchema
-from analytics_assets.rest_api.auth.authenticator import build_authenticator, build_token_store
-from analytics_assets.rest_api.auth.credentials import Secrets, select_auth
+from analytics_assets.rest_api.auth.authenticator import build_authenticator
+from analytics_assets.rest_api.auth.credentials import ResolvedClient, resolve_secrets
+from analytics_assets.rest_api.auth.token_store import build_token_store
 from analytics_assets.rest_api.config import Client, Column, OffsetConfig, PageNumberConfig, ResolvedResource
 from analytics_assets.rest_api.destination.dlt_source import build_dlt_source
 from analytics_assets.rest_api.destination.duplicate_keys import DuplicateKeyCheck, count_fetched_keys
@@ -192,8 +193,9 @@ def prepare(request: LoadRequest, duplicate_keys: DuplicateKeyCheck | None = Non
     Raises:
         RestApiError: The load cannot be prepared, or failed inside the context.
     """
-    resource, secrets = request.resource, Secrets(request.environ)
-    client = build_client(request, secrets)
+    resource = request.resource
+    resolved = resolve_secrets(request.client, resource.endpoint.headers, api=request.api, environ=request.environ)
+    client = build_client(request, resolved)
     statistics = Statistics()
     preview_rows = PREVIEW_ROWS if resource.preview else 0
     try:
@@ -207,10 +209,7 @@ def prepare(request: LoadRequest, duplicate_keys: DuplicateKeyCheck | None = Non
             reader = EndpointReader(
                 resource.endpoint,
                 client,
-                {
-                    name: secrets.header(value, f"endpoint.headers.{name}")
-                    for name, value in resource.endpoint.headers.items()
-                },
+                resolved.endpoint_headers,
                 window=request.read_window,
                 threads=request.client.max_concurrency,
                 has_primary_key=bool(pipeline.plan.primary_key),
@@ -235,7 +234,7 @@ def prepare(request: LoadRequest, duplicate_keys: DuplicateKeyCheck | None = Non
             yield PreparedLoad(request, pipeline, source, statistics, client.metrics, stored)
     except (RestApiError, DltException, OSError) as error:
         translated = translate_error(error, dataset=request.dataset, table=resource.name)
-        redact = redactor(client.auth.secret_values() if client.auth else ())
+        redact = redactor(client.secret_values())
         raise type(translated)(redact(str(translated))) from None
     finally:
         client.close()
@@ -283,13 +282,18 @@ def declared_columns(resource: ResolvedResource) -> Mapping[str, Column]:
     return {**resource.columns, cursor: Column(data_type="timestamp", format=incremental.format)}
 
 
-def build_client(request: LoadRequest, secrets: Secrets) -> HttpClient:
-    """The API's client, with the credentials that are set now."""
+def build_client(request: LoadRequest, resolved: ResolvedClient) -> HttpClient:
+    """The HTTP client of the API. It signs requests if the API needs credentials.
+
+    Raises:
+        ConfigError: The base URL is not a URL, or would send credentials unencrypted.
+        CredentialsError: The setting of the token store is wrong.
+    """
     config = request.client
-    select_auth(config, secrets, request.api)  # before the URL: what it misses is the longer list
     client = HttpClient(
-        secrets.require(config.base_url, "client.base_url"),
-        headers={name: secrets.header(value, f"client.headers.{name}") for name, value in config.headers.items()},
+        resolved.base_url,
+        headers=resolved.headers,
+        secret_values=resolved.secret_values,
         error_handler=request.resource.endpoint.error_handler,
         connect_timeout=config.connect_timeout,
         read_timeout=config.read_timeout,
@@ -299,11 +303,10 @@ def build_client(request: LoadRequest, secrets: Secrets) -> HttpClient:
         log=request.log,
         log_prefix=f"{request.api}/{request.resource.name}: ",
     )
-    client.auth = build_authenticator(
-        config,
-        api=request.api,
-        secrets=secrets,
-        store=build_token_store(request.environ, request.token_dir or request.warehouse.state_dir),
-        post_form=client.post_form,
-    )
+    if resolved.credentials is not None:
+        client.auth = build_authenticator(
+            resolved.credentials,
+            store=build_token_store(request.environ, request.token_dir or request.warehouse.state_dir),
+            post_form=client.post_form,
+        )
     return client

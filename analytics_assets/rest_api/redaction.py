@@ -1,4 +1,4 @@
-"""Redaction: masks secrets in texts, and names requests without their query."""
+"""Redaction: masks secrets in texts, and describes requests without their query."""
 
 from __future__ import annotations
 
@@ -9,19 +9,27 @@ from functools import partial
 from urllib.parse import urlsplit
 
 MASK = "***"
+# A secret of one to three characters occurs by chance inside other words: masked there, it would make messages
+# unreadable and, by the masked places, give itself away.
+MIN_LENGTH_INSIDE_WORDS = 4
 
 
 def redactor(secret_values: Iterable[str]) -> Callable[[str], str]:
-    """A function that masks the values wherever they stand in a text, URL-encoded (also twice) or JSON-escaped."""
+    """A function that masks secret values in a text: plain, URL-encoded (once or twice) or JSON-escaped.
+
+    A value of fewer than four characters is masked only where it stands alone, that is, with no letter, digit or
+    underscore directly before or after it.
+    """
     longest_first = sorted({value for value in secret_values if value}, key=len, reverse=True)
     if not longest_first:
         return str
-    return partial(re.compile("|".join(map(_in_any_encoding, longest_first))).sub, MASK)
+    return partial(re.compile("|".join(map(_pattern, longest_first))).sub, MASK)
 
 
-def _in_any_encoding(secret: str) -> str:
-    """A pattern character by character, since libraries differ in which characters they encode."""
-    return "".join(f"(?:{'|'.join(_encodings(char))})" for char in secret)
+def _pattern(secret: str) -> str:
+    """The secret in any encoding, character by character: libraries differ in which characters they encode."""
+    pattern = "".join(f"(?:{'|'.join(_encodings(char))})" for char in secret)
+    return pattern if len(secret) >= MIN_LENGTH_INSIDE_WORDS else rf"(?<!\w){pattern}(?!\w)"
 
 
 def _encodings(char: str) -> Iterator[str]:
@@ -33,7 +41,7 @@ def _encodings(char: str) -> Iterator[str]:
 
 
 def redacted_request(url: str, method: str = "GET") -> str:
-    """The request as errors name it: no query, no user, so neither a secret nor people's data."""
+    """The request without its query and user info, which may contain secrets or personal data."""
     parts = urlsplit(url)
     port = f":{parts.port}" if parts.port else ""
     return f"{method} {parts.scheme}://{parts.hostname}{port}{parts.path}"

@@ -1,4 +1,4 @@
-"""Working folders: one for each load, gone with it. What a killed process leaves behind, the next load removes."""
+"""Temporary working folders: one per load, removed at its end, or by the next load if its process was killed."""
 
 from __future__ import annotations
 
@@ -20,18 +20,22 @@ PREFIX = "analytics_assets_"
 
 @contextmanager
 def temporary_workdir() -> Iterator[Path]:
-    """A private folder below the system's temporary one; while it is in use, a lock is held on a file beside it.
+    """A private temporary folder, removed at the end. Folders that killed processes left behind are removed first.
 
-    The kernel frees the lock when its process dies: that tells what is left over from what another load works in.
+    A lock is held on a file beside the folder. The kernel releases it if the process dies, which tells a folder that
+    is in use from one that was left behind.
+
+    Raises:
+        WarehouseError: The folder cannot be created.
     """
     try:
         parent = Path(tempfile.gettempdir())
         remove_stale(parent)
-        folder, lock = _made(parent)
+        folder, lock = _create(parent)
     except OSError as error:
         raise WarehouseError(
-            f"cannot make a working folder for temporary files: {error.strerror or error}. "
-            "Set TMPDIR to a folder with room that can be written to"
+            f"cannot create a working folder for temporary files: {error.strerror or error}. "
+            "Set TMPDIR to a writable folder with enough space"
         ) from None
     try:
         yield folder
@@ -40,9 +44,9 @@ def temporary_workdir() -> Iterator[Path]:
 
 
 def remove_stale(parent: Path) -> None:
-    """Removes the working folders of this user's that no process holds any more."""
+    """Remove this user's working folders that no process has locked."""
     for file in parent.glob(f"{PREFIX}*.lock"):
-        with suppress(OSError, Timeout):  # gone by now, or another process's
+        with suppress(OSError, Timeout):  # removed meanwhile, or in use
             info = file.lstat()
             if stat.S_ISREG(info.st_mode) and info.st_uid == os.geteuid():
                 lock = FileLock(file)
@@ -50,13 +54,13 @@ def remove_stale(parent: Path) -> None:
                 _remove(file.with_suffix(""), lock)
 
 
-def _made(parent: Path) -> tuple[Path, FileLock]:
+def _create(parent: Path) -> tuple[Path, FileLock]:
     while True:
         folder = parent / f"{PREFIX}{secrets.token_hex(8)}"
         lock = FileLock(folder.with_suffix(".lock"), mode=0o600)
         with suppress(Timeout):
             lock.acquire(timeout=0)
-            # A sweep may have taken the file between its creation and its lock: then it is gone, or held.
+            # Another process's `remove_stale` may have removed the file between its creation and its lock.
             if Path(lock.lock_file).exists():
                 folder.mkdir(mode=0o700)
                 return folder, lock
@@ -64,7 +68,7 @@ def _made(parent: Path) -> tuple[Path, FileLock]:
 
 
 def _remove(folder: Path, lock: FileLock) -> None:
-    """The folder first: as long as it is there, its lock's file is, too."""
+    """Remove the folder, then its lock file: a folder must never be without one."""
     shutil.rmtree(folder, ignore_errors=True)
     if not folder.exists():
         Path(lock.lock_file).unlink(missing_ok=True)

@@ -192,11 +192,11 @@ def cases(elsewhere: str, closed: str, self_signed: str) -> dict[str, Case]:
             rotating("token-clear"), "token_url is plain http", environ={"TOKEN_URL": "http://api.example.com/t"}
         ),
         "odd_header": Case(
-            None, "characters that a header cannot carry",
+            None, "characters that are not allowed in a header",
             client={"headers": {"X-Secret": {"env": "ODD_HEADER_FIRST"}}},
             environ={"FIRST": f"{secret('odd-header')}\u2019"},
         ),
-        "half_set": Case(rotating("half-set"), "are half set", environ={"CLIENT_SECRET": ""}),
+        "half_set": Case(rotating("half-set"), "are partially set", environ={"CLIENT_SECRET": ""}),
         "query_in_url": Case(
             None, "without user, query and fragment", environ={"BASE_URL": f"{closed}/v1?key={encoded('url-query')}"}
         ),
@@ -218,7 +218,7 @@ def cases(elsewhere: str, closed: str, self_signed: str) -> dict[str, Case]:
             client={"allow_insecure_http": True},
         ),
         "unprintable": Case(
-            key("unprintable", "header"), "characters that a header cannot carry",
+            key("unprintable", "header"), "characters that are not allowed in a header",
             environ={"API_KEY": f"{secret('quoted')}\u2019"},
         ),
     }  # fmt: skip

@@ -73,8 +73,8 @@ def test_a_real_api_is_no_sandbox(bench: Bench) -> None:
         (
             without("TREASURY_CLIENT_SECRET"),
             {},
-            "the credentials of treasury are half set: oauth2 lacks TREASURY_CLIENT_SECRET (TREASURY_CLIENT_ID, "
-            "TREASURY_TOKEN_URL set). Set what is missing, or unset the rest; an empty value counts as unset.",
+            "the credentials of treasury are partially set: oauth2 lacks TREASURY_CLIENT_SECRET (TREASURY_CLIENT_ID, "
+            "TREASURY_TOKEN_URL set). Set the missing variables, or unset the others. An empty value counts as unset.",
         ),
         (
             without("TREASURY_BASE_URL"),
@@ -85,10 +85,10 @@ def test_a_real_api_is_no_sandbox(bench: Bench) -> None:
             {"TREASURY_BASE_URL": ALL["TREASURY_BASE_URL"]},
             {},
             "the credentials of treasury are not set: oauth2 lacks TREASURY_CLIENT_ID, TREASURY_CLIENT_SECRET, "
-            "TREASURY_TOKEN_URL. Set all variables of one alternative; an empty value counts as unset.",
+            "TREASURY_TOKEN_URL. Set all variables of one alternative. An empty value counts as unset.",
         ),
     ],
-    ids=["scheduled", "not DuckDB", "half set", "no base URL", "base URL only"],
+    ids=["scheduled", "not DuckDB", "partially set", "no base URL", "base URL only"],
 )
 def test_sandbox_does_not_serve(
     unset: Bench, monkeypatch: pytest.MonkeyPatch, environ: Mapping[str, str], tags: Mapping[str, str], said: str
@@ -116,7 +116,7 @@ def test_alternatives_name_all_that_is_to_be_set(unset: Bench, monkeypatch: pyte
     assert failure(result, "recruiting__users") == (
         "recruiting/users: the credentials of recruiting are not set: oauth2 lacks RECRUITING_CLIENT_ID, "
         "RECRUITING_CLIENT_SECRET, RECRUITING_REFRESH_TOKEN, RECRUITING_TOKEN_URL; api_key lacks RECRUITING_API_KEY. "
-        "Set all variables of one alternative; an empty value counts as unset."
+        "Set all variables of one alternative. An empty value counts as unset."
     )
 
 

@@ -14,12 +14,11 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from analytics_assets.rest_api.auth import file_token_store, oauth2, postgres_token_store, token_store
+from analytics_assets.rest_api.auth import file_token_store, oauth2, postgres_token_store, token_endpoint, tokens
 from analytics_assets.rest_api.auth.authenticator import Authenticator, build_authenticator
-from analytics_assets.rest_api.auth.authenticator import build_token_store as store_of
-from analytics_assets.rest_api.auth.credentials import Secrets
-from analytics_assets.rest_api.auth.oauth2 import PostForm
-from analytics_assets.rest_api.config import Client, ErrorHandler
+from analytics_assets.rest_api.auth.token_endpoint import PostForm
+from analytics_assets.rest_api.auth.token_store import build_token_store
+from analytics_assets.rest_api.config import ErrorHandler
 from analytics_assets.rest_api.errors import CredentialsError
 from analytics_assets.rest_api.http.client import HttpClient
 from analytics_assets_tests.fake_api import (
@@ -33,6 +32,7 @@ from analytics_assets_tests.fake_api import (
     Record,
     Response,
 )
+from analytics_assets_tests.support.auth import resolve_credentials
 
 AUTH = {
     "type": "oauth2",
@@ -44,7 +44,7 @@ AUTH = {
 TOKEN_PATH = "/shop/oauth/token"
 NOT_WORKED_ON = 599
 NEEDS_AUTHORIZATION = 3  # an exit code
-KEEPING = {module.__file__ for module in (oauth2, file_token_store, token_store, postgres_token_store)}
+KEEPING = {module.__file__ for module in (oauth2, token_endpoint, tokens, file_token_store, postgres_token_store)}
 SECONDS_TO_LATE_KILLS = (0.0, 0.0005, 0.001, 0.002, 0.003, 0.005, 0.01, 0.02)
 
 
@@ -61,13 +61,10 @@ def signing(
     """A client as a load has it; its requests to the token endpoint pass through `wrap`."""
     client = HttpClient(environ["SHOP_BASE_URL"], error_handler=ErrorHandler(max_retries=0))
     client.auth = build_authenticator(
-        Client.model_validate({"base_url": environ["SHOP_BASE_URL"], "auth": AUTH}),
-        api="shop",
-        secrets=Secrets(environ),
-        store=store_of(environ, folder),
+        resolve_credentials(AUTH, environ),
+        store=build_token_store(environ, folder),
         post_form=wrap(client.post_form),
     )
-    assert client.auth is not None
     try:
         yield client, client.auth
     finally:

@@ -1,16 +1,16 @@
-"""How tests of the HTTP client ask: an API that wants credentials, and clients that have them."""
+"""Credentials for tests, and HTTP clients with credentials."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from analytics_assets.rest_api import config
 from analytics_assets.rest_api.auth.authenticator import build_authenticator
-from analytics_assets.rest_api.auth.credentials import Secrets
+from analytics_assets.rest_api.auth.credentials import OAuth2Credentials, StaticCredentials, resolve_secrets
 from analytics_assets.rest_api.auth.file_token_store import FileTokenStore
+from analytics_assets.rest_api.config import Client
 from analytics_assets.rest_api.http.client import HttpClient
 from analytics_assets_tests.fake_api import Api, ApiKey, Bearer, Endpoint, FakeServer, OAuth2, serve
 from analytics_assets_tests.rest_api.conftest import Clock
@@ -28,18 +28,24 @@ OAUTH = {
 }
 
 
+def resolve_credentials(auth: dict[str, Any], environ: Mapping[str, str]) -> StaticCredentials | OAuth2Credentials:
+    """The credentials of an API whose `client.auth` is this."""
+    client = Client.model_validate({"base_url": "https://api.example.com", "auth": auth})
+    credentials = resolve_secrets(client, {}, api="shop", environ=environ).credentials
+    assert credentials is not None
+    return credentials
+
+
 @contextmanager
 def signed_in(
     auth: dict[str, Any], api_auth: ApiKey | Bearer | OAuth2, folder: Path, clock: Clock
 ) -> Iterator[tuple[FakeServer, HttpClient, str]]:
-    """A sandbox whose API asks for credentials, and a client that has them."""
+    """An API that needs credentials, a client that has them, and the URL of the rows."""
     sandbox = FakeServer([Api("shop", [ROWS], auth=api_auth)], clock=clock.time)
     with serve(sandbox) as url:
         client = HttpClient(f"{url}/shop")
         client.auth = build_authenticator(
-            config.Client.model_validate({"base_url": url, "auth": auth}),
-            api="shop",
-            secrets=Secrets(sandbox.variables(url)),
+            resolve_credentials(auth, sandbox.variables(url)),
             store=FileTokenStore(folder),
             post_form=client.post_form,
             clock=clock.time,

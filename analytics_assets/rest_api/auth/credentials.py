@@ -1,148 +1,214 @@
-"""Which credentials an API is read with, and their values: read inside a run, never at definition time."""
+"""The client's configuration with all secrets read, once per load."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+import re
+from base64 import b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+from urllib.parse import quote_plus
 
-from pydantic import BaseModel
-
-from analytics_assets.rest_api.config import Auth, Client, SecretRef, Value
+from analytics_assets.rest_api.auth.alternatives import select_auth
+from analytics_assets.rest_api.auth.secret_reader import (
+    COPY_PASTE_HINT,
+    SecretReader,
+    reference_name,
+    references,
+)
+from analytics_assets.rest_api.config import (
+    ApiKeyConfig,
+    Auth,
+    BearerConfig,
+    Client,
+    HttpBasicConfig,
+    OAuth2Config,
+    SecretRef,
+    Value,
+)
 from analytics_assets.rest_api.errors import CredentialsError
 
-COPY_PASTE_HINT = "Set it again: often a quotation mark, a space or an accent came along when it was pasted."
-FORBIDDEN_HINT = (
-    "the credentials may lack a permission. "
-    "APIs also answer 403 to a wrong token, or to a request for a field that may not be read."
-)
-
-
-class Secrets:
-    """Reads what the configuration names: variables of `environ`, and paths in dlt.secrets."""
-
-    def __init__(self, environ: Mapping[str, str]) -> None:
-        self._environ = environ
-
-    def read(self, value: Value) -> str | None:
-        """The text of a literal, or of what a reference names; None if that is unset or blank.
-
-        Whitespace around a named value is stripped: the newline that pasting or `echo` leaves is part of no credential.
-        Line breaks and invisible characters inside are refused, since they come of pasting too much.
-        """
-        if isinstance(value, str):
-            return value
-        text = (self._dlt_secret(value.secret) if value.secret else self._environ.get(value.env or "", "")).strip()
-        if not text.isprintable():
-            raise CredentialsError(
-                f"{label(value)} holds a line break or an invisible character. Set it again, without pasting more "
-                "than the value itself."
-            )
-        return text or None
-
-    def require(self, value: Value, key: str) -> str:
-        """The text, or an error that names the variable to set, and the `key` of the YAML that asks for it."""
-        if isinstance(value, str):
-            return value
-        text = self.read(value)
-        if text is None:
-            raise CredentialsError(f"`{key}`: {label(value)} is not set. An empty value counts as unset.")
-        return text
-
-    def header(self, value: Value, key: str) -> str:
-        """The text of a header; one written in the YAML was checked there."""
-        text = self.require(value, key)
-        if isinstance(value, SecretRef) and not text.isascii():
-            raise CredentialsError(
-                f"`{key}`: {label(value)} holds characters that a header cannot carry. {COPY_PASTE_HINT}"
-            )
-        return text
-
-    @staticmethod
-    def _dlt_secret(path: str) -> str:
-        import dlt  # a second to import: only for those who use it
-        from dlt.common.exceptions import DltException
-
-        try:
-            found: object = dlt.secrets.get(path)
-        except DltException as error:  # a broken secrets.toml: the text has the file, the line and no value
-            raise CredentialsError(f"dlt.secrets[{path!r}]: {error}") from None
-        if found is None:
-            return ""
-        if isinstance(found, bool) or not isinstance(found, str | int):
-            raise CredentialsError(f"dlt.secrets[{path!r}] is a {type(found).__name__}, not a text.")
-        return str(found)
-
-
-def label(reference: SecretRef) -> str:
-    """The name that people know a reference by."""
-    return f"dlt.secrets[{reference.secret!r}]" if reference.secret else str(reference.env)
-
-
-def variables(config: BaseModel) -> tuple[str, ...]:
-    """The names of all variables that a part of the configuration mentions (a client, a resource, ...), once each."""
-    return tuple(dict.fromkeys(label(reference) for reference in references(config)))
-
-
-def names_of(auth: Auth) -> str:
-    return ", ".join(variables(auth)) or "`client.auth`"
-
-
-def variables_set(config: BaseModel, secrets: Secrets) -> tuple[str, ...]:
-    """Those that are set: the sandbox may serve an API only when there is none."""
-    return tuple(dict.fromkeys(label(ref) for ref in references(config) if secrets.read(ref) is not None))
-
-
-def references(node: object) -> Iterator[SecretRef]:
-    """All references in a part of the configuration, in the order of its fields."""
-    if isinstance(node, SecretRef):
-        yield node
-    elif isinstance(node, BaseModel):
-        for name in type(node).model_fields:
-            yield from references(getattr(node, name))
-    elif isinstance(node, Mapping):
-        for value in node.values():
-            yield from references(value)
-    elif isinstance(node, list | tuple):
-        for value in node:
-            yield from references(value)
+# What each location can transport: RFC 9110 for headers, RFC 6265 for cookies. A query transports everything.
+ALLOWED_VALUES = {"header": r"[!-~]([ -~]*[!-~])?", "cookie": r"[!#-+\--:<-\[\]-~]+", "query": r"(?s:.+)"}
 
 
 @dataclass(frozen=True)
-class _Alternative:
-    """One way to sign in, with the variables of it that are set and those that are not."""
+class StaticCredentials:
+    """A value that is sent with every request and does not expire during a run.
 
-    auth: Auth
-    present: frozenset[str]
-    missing: tuple[str, ...]
-
-    @classmethod
-    def of(cls, auth: Auth, secrets: Secrets) -> _Alternative:
-        present = frozenset(variables_set(auth, secrets))
-        return cls(auth, present, tuple(name for name in variables(auth) if name not in present))
-
-    def __str__(self) -> str:
-        present = f" ({', '.join(sorted(self.present))} set)" if self.present else ""
-        return f"{self.auth.type} lacks {', '.join(self.missing)}{present}"
-
-
-def select_auth(client: Client, secrets: Secrets, api: str) -> Auth | None:
-    """The first alternative whose variables are all set; None if the API asks for no credentials.
-
-    A half-set alternative is an error wherever it stands, else another one would be used by accident. But not when
-    all that is set of it belongs to one that is fully set: a client that two alternatives share, say.
+    Attributes:
+        location: Where the value is sent.
+        name: The header, query parameter or cookie.
+        value: The value as it is sent.
+        secret_values: All texts to mask in messages.
+        variables: The names of the variables, for messages.
     """
-    if not client.auth:
-        return None
-    alternatives = [_Alternative.of(auth, secrets) for auth in client.auth]
-    complete = [alternative for alternative in alternatives if not alternative.missing]
-    explained = frozenset[str]().union(*(alternative.present for alternative in complete))
-    half_set = [alternative for alternative in alternatives if alternative.missing and alternative.present - explained]
-    if complete and not half_set:
-        return complete[0].auth
-    state = "half set" if half_set else "not set"
-    mend = "Set what is missing, or unset the rest" if half_set else "Set all variables of one alternative"
-    unset = [] if complete else [alternative for alternative in alternatives if alternative not in half_set]
-    raise CredentialsError(
-        f"the credentials of {api} are {state}: {'; '.join(map(str, half_set + unset))}. "
-        f"{mend}; an empty value counts as unset."
+
+    location: Literal["query", "header", "cookie"]
+    name: str
+    value: str = field(repr=False)
+    secret_values: frozenset[str] = field(repr=False)
+    variables: str
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(ALLOWED_VALUES[self.location], self.value):
+            raise CredentialsError(
+                f"{self.variables} contains characters that are not allowed in a {self.location}. {COPY_PASTE_HINT}"
+            )
+
+
+@dataclass(frozen=True)
+class OAuth2Credentials:
+    """An OAuth2 client and the fields of its token requests.
+
+    Attributes:
+        api: The name of the API, for messages and the token's fingerprint.
+        client_auth: Where a token request carries client ID and secret.
+        refresh_token: The configured refresh token; None for the client credentials grant.
+        request_data: Further fields of a token request, `scope` among them.
+        default_lifetime: Seconds that a token is valid if the token endpoint does not say.
+        secret_values: All texts to mask in messages.
+        variables: The names of all variables, for messages.
+        token_url_variable: The name of the variable with the token URL, for messages.
+        refresh_token_variable: The name of the variable with the refresh token, for messages.
+    """
+
+    api: str
+    token_url: str
+    client_id: str = field(repr=False)
+    client_secret: str = field(repr=False)
+    client_auth: Literal["body", "basic"]
+    refresh_token: str | None = field(repr=False)
+    request_data: Mapping[str, str] = field(repr=False)
+    default_lifetime: float
+    secret_values: frozenset[str] = field(repr=False)
+    variables: str
+    token_url_variable: str
+    refresh_token_variable: str
+
+
+@dataclass(frozen=True)
+class ResolvedClient:
+    """The values that a load needs of the client's configuration. `repr` shows no secret.
+
+    Attributes:
+        base_url: The API's URL.
+        headers: Headers of every request, from `client.headers`.
+        endpoint_headers: Headers of the endpoint's requests, from `endpoint.headers`.
+        credentials: The selected alternative; None if the API needs no credentials.
+        secret_values: Values of headers to mask in messages; those of credentials are known by the authenticator.
+    """
+
+    base_url: str
+    headers: Mapping[str, str] = field(repr=False)
+    endpoint_headers: Mapping[str, str] = field(repr=False)
+    credentials: StaticCredentials | OAuth2Credentials | None
+    secret_values: frozenset[str] = field(repr=False)
+
+
+def resolve_secrets(
+    client: Client, endpoint_headers: Mapping[str, Value], *, api: str, environ: Mapping[str, str]
+) -> ResolvedClient:
+    """Select the credentials that are set, and read all values that the client and the endpoint name.
+
+    Raises:
+        CredentialsError: A value is unset or malformed. The message names the variable, and the key in the YAML file.
+    """
+    reader = SecretReader(environ)
+    auth = select_auth(client, api=api, environ=environ)  # first: its error lists the most variables
+    base_url = reader.require(client.base_url, "client.base_url")
+    headers = _headers(client.headers, "client.headers", reader)
+    own_headers = _headers(endpoint_headers, "endpoint.headers", reader)
+    named = [*_secret_values(client.headers, headers), *_secret_values(endpoint_headers, own_headers)]
+    return ResolvedClient(
+        base_url=base_url,
+        headers=headers,
+        endpoint_headers=own_headers,
+        credentials=None if auth is None else _credentials(auth, api, reader),
+        secret_values=frozenset(named),
     )
+
+
+def basic_authorization(client_id: str, client_secret: str) -> str:
+    """Client ID and secret as `Authorization: Basic` carries them (RFC 6749, section 2.3.1)."""
+    return _base64(f"{quote_plus(client_id)}:{quote_plus(client_secret)}")
+
+
+def _base64(text: str) -> str:
+    return b64encode(text.encode()).decode()
+
+
+def _headers(headers: Mapping[str, Value], key: str, reader: SecretReader) -> dict[str, str]:
+    values = {name: reader.require(value, f"{key}.{name}") for name, value in headers.items()}
+    for name, value in headers.items():
+        if isinstance(value, SecretRef) and not values[name].isascii():  # literals are validated with the YAML file
+            raise CredentialsError(
+                f"`{key}.{name}`: {reference_name(value)} contains characters that are not allowed in a header. "
+                f"{COPY_PASTE_HINT}"
+            )
+    return values
+
+
+def _secret_values(config: Mapping[str, Value], values: Mapping[str, str]) -> list[str]:
+    return [values[name] for name, value in config.items() if isinstance(value, SecretRef)]
+
+
+def _credentials(auth: Auth, api: str, reader: SecretReader) -> StaticCredentials | OAuth2Credentials:
+    if isinstance(auth, OAuth2Config):
+        return _oauth2(auth, api, reader)
+    names = _names(auth, "client.auth")
+    if isinstance(auth, ApiKeyConfig):
+        key = reader.require(auth.api_key, "client.auth.api_key")
+        return StaticCredentials(auth.location, auth.name, key, frozenset({key}), names)
+    if isinstance(auth, BearerConfig):
+        token = reader.require(auth.token, "client.auth.token")
+        return StaticCredentials("header", "Authorization", f"Bearer {token}", frozenset({token}), names)
+    return _http_basic(auth, api, reader)
+
+
+def _http_basic(auth: HttpBasicConfig, api: str, reader: SecretReader) -> StaticCredentials:
+    names = _names(auth, "client.auth")
+    username = reader.require(auth.username, "client.auth.username")
+    password = reader.require(auth.password, "client.auth.password")
+    if ":" in username:
+        raise CredentialsError(
+            f"the user name of {api} contains a colon, which HTTP basic authentication does not allow. Check {names}."
+        )
+    encoded = _base64(f"{username}:{password}")
+    hidden = frozenset({password or username, encoded})  # without a password, the user name is an API key
+    return StaticCredentials("header", "Authorization", f"Basic {encoded}", hidden, names)
+
+
+def _oauth2(auth: OAuth2Config, api: str, reader: SecretReader) -> OAuth2Credentials:
+    client_id = reader.require(auth.client_id, "client.auth.client_id")
+    client_secret = reader.require(auth.client_secret, "client.auth.client_secret")
+    refresh_token = None
+    if auth.refresh_token is not None:
+        refresh_token = reader.require(auth.refresh_token, "client.auth.refresh_token")
+    request_data = {
+        name: reader.require(value, f"client.auth.access_token_request_data.{name}")
+        for name, value in auth.access_token_request_data.items()
+    }
+    if auth.scope is not None:
+        request_data["scope"] = reader.require(auth.scope, "client.auth.scope")
+    named = _secret_values({**auth.access_token_request_data, "scope": auth.scope or ""}, request_data)
+    secret_values = {client_secret, basic_authorization(client_id, client_secret), *named}
+    return OAuth2Credentials(
+        api=api,
+        token_url=reader.require(auth.token_url, "client.auth.token_url"),
+        client_id=client_id,
+        client_secret=client_secret,
+        client_auth=auth.client_auth,
+        refresh_token=refresh_token,
+        request_data=request_data,
+        default_lifetime=auth.default_token_expiration,
+        secret_values=frozenset(secret_values | {refresh_token} if refresh_token else secret_values),
+        variables=_names(auth, "client.auth"),
+        token_url_variable=_names(auth.token_url, "client.auth.token_url"),
+        refresh_token_variable=_names(auth.refresh_token, "client.auth.refresh_token"),
+    )
+
+
+def _names(config: object, key: str) -> str:
+    """The variables of a part of the configuration, for messages; its key if it has none."""
+    return ", ".join(dict.fromkeys(map(reference_name, references(config)))) or f"`{key}`"

@@ -1,4 +1,4 @@
-"""Tokens on this machine: a private file each, replaced by an atomic rename, under a lock of the kernel's."""
+"""Tokens in private files, one each, for runs on one machine: replaced by an atomic rename, under a kernel lock."""
 
 from __future__ import annotations
 
@@ -10,17 +10,19 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from analytics_assets.rest_api.auth.token_store import STATE_VARIABLE, Token, TokenStoreError
+from analytics_assets.rest_api.auth.tokens import Token
+from analytics_assets.rest_api.errors import TokenStoreError
 
-RESERVED_BYTES = 16 * 1024
+STATE_VARIABLE = "ANALYTICS_STATE_DIR"
+RESERVED_BYTES = 16 * 1024  # more than the tokens of known APIs take: a JWT has 1 to 4 KiB
 
 
 class TokenFile:
-    """One token's file, while its lock is held."""
+    """One token's file, while its lock is held. Implements `LockedToken`."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._new = path.with_suffix(".new")  # one writer at a time: what a crash left is overwritten, not piled up
+        self._new = path.with_suffix(".new")  # one name, so that a crash leaves one file, which is overwritten
 
     def read(self) -> Token | None:
         try:
@@ -28,27 +30,27 @@ class TokenFile:
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise _unusable(self.path, error) from None
+            raise _store_error(self.path, error) from None
 
     def reserve(self) -> None:
-        """Take the disk space first: a token that is issued can then be kept, however full the disk is by then."""
-        self._put(b"\0" * RESERVED_BYTES)
+        """Allocate the disk space, so that the token can be stored even if the disk is full by then."""
+        self._write_new(b"\0" * RESERVED_BYTES)
 
     def write(self, token: Token) -> None:
-        self._put(token.to_json())
+        self._write_new(token.to_json())
         try:
             self._new.replace(self.path)
         except OSError as error:
-            raise _unusable(self.path, error) from None
-        with suppress(OSError):  # some filesystems have no fsync for folders: the file is in place all the same
+            raise _store_error(self.path, error) from None
+        with suppress(OSError):  # some filesystems cannot sync a folder; the file is in place anyway
             folder = os.open(self.path.parent, os.O_RDONLY)
             try:
                 os.fsync(folder)
             finally:
                 os.close(folder)
 
-    def _put(self, data: bytes) -> None:
-        """Write the file that is to replace the other, in place, so that reserved space stays reserved."""
+    def _write_new(self, data: bytes) -> None:
+        """Write the new file in place, so that the reserved space stays reserved."""
         try:
             with os.fdopen(os.open(self._new, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as file:
                 os.fchmod(file.fileno(), 0o600)
@@ -57,11 +59,11 @@ class TokenFile:
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as error:
-            raise _unusable(self._new, error) from None
+            raise _store_error(self._new, error) from None
 
 
 class FileTokenStore:
-    """The folder of token files, shared by all processes of a user."""
+    """A folder of token files, shared by all processes of a user. Implements `TokenStore`."""
 
     def __init__(self, state_dir: Path, *, lock_seconds: float = 600.0) -> None:
         self.folder = state_dir / "tokens"
@@ -69,6 +71,11 @@ class FileTokenStore:
 
     @contextmanager
     def locked(self, fingerprint: str) -> Iterator[TokenFile]:
+        """Lock one token, see `TokenStore.locked`.
+
+        Raises:
+            TokenStoreError: The folder is unusable, or another process holds the lock for too long.
+        """
         lock = FileLock(self.folder / f"{fingerprint}.lock", mode=0o600, timeout=self._lock_seconds)
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -77,19 +84,19 @@ class FileTokenStore:
             lock.acquire()
         except Timeout:
             raise TokenStoreError(
-                f"another process has been renewing this token for {self._lock_seconds:.0f} seconds and still holds "
-                f"{lock.lock_file}: look for a run that hangs, end it, and run again."
+                f"another process has been refreshing this token for {self._lock_seconds:.0f} seconds and still holds "
+                f"{lock.lock_file}. Look for a run that hangs, end it, and run again."
             ) from None
         except OSError as error:
-            raise _unusable(self.folder, error) from None
+            raise _store_error(self.folder, error) from None
         try:
             yield TokenFile(self.folder / f"{fingerprint}.json")
         finally:
             lock.release()
 
 
-def _unusable(path: Path, error: OSError) -> TokenStoreError:
+def _store_error(path: Path, error: OSError) -> TokenStoreError:
     return TokenStoreError(
-        f"tokens cannot be kept in {path} ({error.strerror}). "
+        f"tokens cannot be stored in {path} ({error.strerror}). "
         f"Make it readable and writable for this user, or set {STATE_VARIABLE} to a folder that is."
     )

@@ -40,6 +40,7 @@ class HttpClient:
         base_url: str,
         *,
         headers: Mapping[str, str] | None = None,
+        secret_values: frozenset[str] = frozenset(),
         error_handler: ErrorHandler | None = None,
         connect_timeout: float = 10.0,
         read_timeout: float = 60.0,
@@ -54,6 +55,7 @@ class HttpClient:
         Args:
             base_url: Paths are appended to it; links and redirects must not leave its scheme, host and port.
             headers: Sent with every GET request.
+            secret_values: Values to mask in messages, besides those of the credentials.
             error_handler: Which statuses are retried, how often, and the waits between.
             connect_timeout: Seconds.
             read_timeout: Seconds without a byte received.
@@ -69,6 +71,7 @@ class HttpClient:
         self._base = validate_url(base_url, purpose=BASE_URL, allow_insecure_http=allow_insecure_http).rstrip("/")
         self._origin = origin(base_url)
         self.auth: Authenticator | None = None
+        self._secret_values = secret_values
         self._headers = {"Accept": "application/json", "User-Agent": "analytics_assets", **(headers or {})}
         self._error_handler = error_handler or ErrorHandler()
         self._rate_limiter = RateLimiter(max_requests_per_second)
@@ -134,6 +137,10 @@ class HttpClient:
         validate_url(url, purpose="token_url", allow_insecure_http=self._allow_insecure_http)
         form_headers = {"Accept": "application/json", "Content-Type": "application/x-www-form-urlencoded", **headers}
         return self._retry("POST", url, {}, form_headers, urlencode(fields).encode())[1]
+
+    def secret_values(self) -> frozenset[str]:
+        """All values to mask in messages. Grows with each new token: call it again for each message."""
+        return self._secret_values | (self.auth.secret_values() if self.auth else frozenset())
 
     def error_reason(self, response: Response) -> str | None:
         """The API's own reason for an error status: one line of at most 200 characters, secrets masked; or None."""
@@ -230,4 +237,4 @@ class HttpClient:
         self._log.warning(self._redact(f"{self._log_prefix}{message}"))
 
     def _redact(self, text: str) -> str:
-        return redactor(self.auth.secret_values() if self.auth else ())(text)
+        return redactor(self.secret_values())(text)

@@ -1,4 +1,4 @@
-"""Tokens in files: private, whole, and never in the way when the folder is."""
+"""Tokens in files: private, atomic, and clear errors about the folder."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from analytics_assets.rest_api.auth.file_token_store import FileTokenStore
-from analytics_assets.rest_api.auth.token_store import TokenStoreError
-from analytics_assets.rest_api.errors import CredentialsError
+from analytics_assets.rest_api.errors import CredentialsError, TokenStoreError
 from analytics_assets_tests.rest_api.auth.test_token_store import NAME, TOKEN
 
 
@@ -18,7 +17,7 @@ def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
 
-def test_a_token_is_kept_in_private(tmp_path: Path) -> None:
+def test_token_files_are_private(tmp_path: Path) -> None:
     store = FileTokenStore(tmp_path / "state")
     with store.locked(NAME) as file:
         assert file.read() is None
@@ -31,14 +30,14 @@ def test_a_token_is_kept_in_private(tmp_path: Path) -> None:
     assert {path.name: mode(path) for path in store.folder.iterdir()} == {f"{NAME}.json": 0o600, f"{NAME}.lock": 0o600}
 
 
-def test_a_folder_that_others_can_read_is_closed(tmp_path: Path) -> None:
+def test_folder_that_others_can_read_becomes_private(tmp_path: Path) -> None:
     store = FileTokenStore(tmp_path)
     store.folder.mkdir(mode=0o755)
     with store.locked(NAME):
         assert mode(store.folder) == 0o700
 
 
-def test_what_a_crash_left_is_overwritten(tmp_path: Path) -> None:
+def test_file_left_by_a_crash_is_overwritten(tmp_path: Path) -> None:
     with FileTokenStore(tmp_path).locked(NAME) as file:
         leftover = file.path.with_suffix(".new")
         leftover.write_bytes(b"x" * 100_000)
@@ -49,7 +48,7 @@ def test_what_a_crash_left_is_overwritten(tmp_path: Path) -> None:
         assert not leftover.exists()
 
 
-def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+def test_unusable_folder_is_named(tmp_path: Path) -> None:
     (tmp_path / "state").write_text("a file in the way")
     with (
         pytest.raises(TokenStoreError, match=r"state/tokens \(Not a directory\).*ANALYTICS_STATE_DIR"),
@@ -58,7 +57,7 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         pass
 
 
-def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+def test_unreadable_file_is_named(tmp_path: Path) -> None:
     with FileTokenStore(tmp_path).locked(NAME) as file:
         file.path.mkdir()
         with pytest.raises(CredentialsError, match=r"\.json \(Is a directory\)"):

@@ -1,4 +1,4 @@
-"""Tokens in PostgreSQL: which database, whose table, connections that are lost, and errors that show no part of it."""
+"""Tokens in PostgreSQL: the choice of the store, lost connections, and errors that show no part of the credentials."""
 
 from __future__ import annotations
 
@@ -14,11 +14,10 @@ from typing import Any
 import pytest
 
 from analytics_assets.rest_api.auth import postgres_token_store
-from analytics_assets.rest_api.auth.authenticator import build_token_store
 from analytics_assets.rest_api.auth.file_token_store import FileTokenStore
 from analytics_assets.rest_api.auth.postgres_token_store import PostgresTokenStore
-from analytics_assets.rest_api.auth.token_store import TokenStoreError
-from analytics_assets.rest_api.errors import CredentialsError
+from analytics_assets.rest_api.auth.token_store import build_token_store
+from analytics_assets.rest_api.errors import CredentialsError, TokenStoreError
 from analytics_assets_tests.rest_api.auth.test_token_store import NAME, TOKEN
 from analytics_assets_tests.rest_api.conftest import PASSWORD, Postgres
 
@@ -40,12 +39,12 @@ def table(token_database: str) -> PostgresTokenStore:
         ({"ANALYTICS_TOKEN_STORE": "DAGSTER_PG", "DAGSTER_PG": "postgres://me@host/db\n"}, PostgresTokenStore),
     ],
 )
-def test_the_store_is_chosen_by_a_variable(environ: Mapping[str, str], kind: type[Any], tmp_path: Path) -> None:
+def test_variable_chooses_the_store(environ: Mapping[str, str], kind: type[Any], tmp_path: Path) -> None:
     assert isinstance(build_token_store(environ, tmp_path), kind)
 
 
 @pytest.mark.parametrize(
-    ("environ", "said"),
+    ("environ", "expected"),
     [
         ({"ANALYTICS_TOKEN_STORE": PASSWORD}, "ANALYTICS_TOKEN_STORE must be postgresql://user:password@"),
         ({"ANALYTICS_TOKEN_STORE": f"mysql://me:{PASSWORD}@host/db"}, "ANALYTICS_TOKEN_STORE must be postgresql://"),
@@ -53,42 +52,40 @@ def test_the_store_is_chosen_by_a_variable(environ: Mapping[str, str], kind: typ
         ({"ANALYTICS_TOKEN_STORE": "PG", "PG": ""}, "PG must be postgresql://"),
     ],
 )  # fmt: skip
-def test_another_value_is_refused_and_not_repeated(environ: Mapping[str, str], said: str, tmp_path: Path) -> None:
-    with pytest.raises(CredentialsError, match=re.escape(said)) as caught:
+def test_other_setting_is_rejected_and_not_repeated(environ: Mapping[str, str], expected: str, tmp_path: Path) -> None:
+    with pytest.raises(CredentialsError, match=re.escape(expected)) as caught:
         build_token_store(environ, tmp_path)
     assert PASSWORD not in str(caught.value)
 
 
 @pytest.mark.parametrize(
-    ("credentials", "said"),
+    ("credentials", "expected"),
     [
-        (f"postgresql://me:{PASSWORD}@127.0.0.1:1/db", "nothing listens at its address"),
-        (f"postgresql://me:{PASSWORD}@no-such-host.invalid/db", "its host name is unknown"),
-        (f"postgresql://me:x@{PASSWORD}@127.0.0.1/db", ": "),  # as typed by who does not know of percent-encoding
+        (f"postgresql://me:{PASSWORD}@127.0.0.1:1/db", "no server listens at this address"),
+        (f"postgresql://me:{PASSWORD}@no-such-host.invalid/db", "the host name is unknown"),
+        (f"postgresql://me:x@{PASSWORD}@127.0.0.1/db", ": "),  # not percent-encoded
         (f"postgresql://me:x/{PASSWORD}@127.0.0.1/db", ": "),
-        (f"postgresql://me:{PASSWORD}@127.0.0.1:port/db", "that is no connection string"),
-        (f"postgresql://me@127.0.0.1/db?{PASSWORD}", "that is no connection string"),
-        (f"postgresql://me:{PASSWORD}@127.0.0.1:1/db?nonsense=1", "that is no connection string"),
-        (f"postgresql://me:{PASSWORD}@/db?host=/no/such/folder", "there is no server at its socket"),
-        ("{server}-of-nobody", "there is no such user or database"),
+        (f"postgresql://me:{PASSWORD}@127.0.0.1:port/db", "the value is not a connection string"),
+        (f"postgresql://me@127.0.0.1/db?{PASSWORD}", "the value is not a connection string"),
+        (f"postgresql://me:{PASSWORD}@127.0.0.1:1/db?nonsense=1", "the value is not a connection string"),
+        (f"postgresql://me:{PASSWORD}@/db?host=/no/such/folder", "no server listens at this socket"),
+        ("{server}-of-nobody", "the user or the database does not exist"),
     ],
 )
-def test_a_database_that_cannot_be_used_is_named_by_its_variable(
-    credentials: str, said: str, postgres: Postgres
-) -> None:
+def test_unusable_database_is_named_by_its_variable(credentials: str, expected: str, postgres: Postgres) -> None:
     table = PostgresTokenStore(credentials.format(server=postgres.credentials), variable="TOKENS")
     with (
         pytest.raises(TokenStoreError, match="the PostgreSQL database that TOKENS names: ") as caught,
         table.locked(NAME),
     ):
         pass
-    assert said in str(caught.value)
+    assert expected in str(caught.value)
     assert PASSWORD not in str(caught.value)
     assert caught.value.__cause__ is None
     assert caught.value.__suppress_context__
 
 
-def test_without_its_driver(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_driver_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "psycopg2", None)
     with (
         pytest.raises(TokenStoreError, match=r"pip install 'analytics_assets\[postgres\]'"),
@@ -98,14 +95,16 @@ def test_without_its_driver(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("sql", "said"),
+    ("sql", "expected"),
     [
-        ("ALTER ROLE clerk SET default_transaction_read_only = on", "it is read-only"),
-        ("SELECT 1", "its user may not create or change the table analytics_assets_tokens"),
-        ("ALTER ROLE clerk SET search_path = nowhere", "it has no schema to create the table in"),
+        ("ALTER ROLE clerk SET default_transaction_read_only = on", "the database is read-only"),
+        ("SELECT 1", "the user may not create or change the table analytics_assets_tokens"),
+        ("ALTER ROLE clerk SET search_path = nowhere", "there is no schema to create the table in"),
     ],
 )
-def test_a_database_that_may_not_be_written(sql: str, said: str, postgres: Postgres, token_database: str) -> None:
+def test_database_that_rejects_writes_is_explained(
+    sql: str, expected: str, postgres: Postgres, token_database: str
+) -> None:
     postgres.query(f"CREATE ROLE clerk LOGIN PASSWORD '{PASSWORD}' IN ROLE pg_read_all_data")
     try:
         postgres.query(sql)
@@ -113,7 +112,7 @@ def test_a_database_that_may_not_be_written(sql: str, said: str, postgres: Postg
         credentials = postgres.credentials.replace("postgres:", "clerk:", 1) + options
         assert "clerk" in credentials
         with (
-            pytest.raises(TokenStoreError, match=said),
+            pytest.raises(TokenStoreError, match=expected),
             PostgresTokenStore(credentials, variable="TOKENS").locked(NAME),
         ):
             pass
@@ -121,7 +120,7 @@ def test_a_database_that_may_not_be_written(sql: str, said: str, postgres: Postg
         postgres.query("DROP ROLE clerk")
 
 
-def test_the_table_is_made_once_by_many_that_begin_together(table: PostgresTokenStore, postgres: Postgres) -> None:
+def test_concurrent_first_uses_create_one_table(table: PostgresTokenStore, postgres: Postgres) -> None:
     def refresh(number: int) -> str | None:
         with table.locked(NAME) as row:
             found = row.read()
@@ -130,12 +129,12 @@ def test_the_table_is_made_once_by_many_that_begin_together(table: PostgresToken
 
     with ThreadPoolExecutor(8) as threads:
         found = list(threads.map(refresh, range(8)))
-    assert len(set(found)) == 8  # each found what another wrote, and the first found nothing
+    assert len(set(found)) == 8  # each reads the token of another, the first reads none
     assert None in found
     assert postgres.query("SELECT count(*) FROM tokens.analytics_assets_tokens") == [(1,)]
 
 
-def test_default_privileges_of_the_schema_do_not_open_the_table(table: PostgresTokenStore, postgres: Postgres) -> None:
+def test_default_privileges_do_not_make_the_table_readable(table: PostgresTokenStore, postgres: Postgres) -> None:
     postgres.query("CREATE ROLE analyst")
     try:
         postgres.query("GRANT USAGE ON SCHEMA tokens TO analyst")
@@ -151,34 +150,34 @@ def test_default_privileges_of_the_schema_do_not_open_the_table(table: PostgresT
         postgres.query("DROP ROLE analyst")
 
 
-CUT = (
+TERMINATE_CONNECTIONS = (
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
     "WHERE application_name = 'analytics_assets' AND pid <> pg_backend_pid()"
 )
 
 
-def test_a_token_is_kept_though_the_connection_was_cut_while_it_was_issued(
+def test_token_is_stored_after_the_connection_was_lost(
     table: PostgresTokenStore, postgres: Postgres, caplog: pytest.LogCaptureFixture
 ) -> None:
     with table.locked(NAME) as row:
         row.write(TOKEN)
     with table.locked(NAME) as row:
         row.reserve()
-        assert postgres.query(CUT) == [(True,)]
+        assert postgres.query(TERMINATE_CONNECTIONS) == [(True,)]
         row.write(NEWER)
     with table.locked(NAME) as row:
         assert row.read() == NEWER
-    assert "It is tried again" in caplog.text
+    assert "Retrying for a minute" in caplog.text
 
 
-def test_a_successor_is_not_overwritten_after_a_cut(table: PostgresTokenStore, postgres: Postgres) -> None:
-    """The commit arrived, its answer did not, and another machine was quicker."""
+def test_newer_token_is_not_overwritten_after_a_lost_connection(table: PostgresTokenStore, postgres: Postgres) -> None:
+    """Another machine refreshed the token meanwhile."""
     with table.locked(NAME) as row:
         row.write(TOKEN)
     with table.locked(NAME) as row:
-        postgres.query(CUT)
-        with table.locked(NAME) as quicker:
-            quicker.write(NEWEST)
+        postgres.query(TERMINATE_CONNECTIONS)
+        with table.locked(NAME) as other:
+            other.write(NEWEST)
         row.write(NEWER)
     with table.locked(NAME) as row:
         assert row.read() == NEWEST
@@ -187,31 +186,31 @@ def test_a_successor_is_not_overwritten_after_a_cut(table: PostgresTokenStore, p
 @pytest.mark.parametrize(
     "sql", ["DELETE FROM {}", "DROP TABLE {}", "UPDATE {} SET token = replace(token, '1000', '900')"]
 )
-def test_a_database_that_comes_back_without_its_last_writes_is_given_the_newest(
+def test_token_is_stored_in_a_database_that_lost_its_last_writes(
     sql: str, table: PostgresTokenStore, postgres: Postgres
 ) -> None:
-    """A replica that was behind took over."""
+    """As after a failover to a replica that lags behind."""
     with table.locked(NAME) as row:
         row.write(TOKEN)
     with table.locked(NAME) as row:
-        postgres.query(CUT)
+        postgres.query(TERMINATE_CONNECTIONS)
         postgres.query(sql.format("tokens.analytics_assets_tokens"))
         row.write(NEWER)
     with table.locked(NAME) as row:
         assert row.read() == NEWER
 
 
-def test_a_database_that_stays_away_ends_in_an_error(
+def test_database_that_stays_unavailable_is_an_error(
     table: PostgresTokenStore, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(postgres_token_store, "RECONNECT_SECONDS", -1)
     with table.locked(NAME) as row:
-        postgres.query(CUT)
-        with pytest.raises(TokenStoreError, match="tokens cannot be kept"):
+        postgres.query(TERMINATE_CONNECTIONS)
+        with pytest.raises(TokenStoreError, match="tokens cannot be stored"):
             row.write(TOKEN)
 
 
-def test_a_limit_for_idle_transactions_does_not_end_a_renewal(
+def test_idle_transaction_timeout_does_not_end_a_refresh(
     table: PostgresTokenStore, postgres: Postgres, caplog: pytest.LogCaptureFixture
 ) -> None:
     postgres.query("ALTER DATABASE postgres SET idle_in_transaction_session_timeout = '20ms'")

@@ -1,4 +1,4 @@
-"""Tokens in either store: found again, whole, one writer at a time, and never in the way when they are broken."""
+"""What both token stores do: store tokens durably, lock them for one process, and ignore corrupt ones."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ import pytest
 
 from analytics_assets.rest_api.auth.file_token_store import FileTokenStore
 from analytics_assets.rest_api.auth.postgres_token_store import PostgresTokenStore
-from analytics_assets.rest_api.auth.token_store import Token, TokenStore, TokenStoreError, fingerprint
+from analytics_assets.rest_api.auth.token_store import TokenStore
+from analytics_assets.rest_api.auth.tokens import Token
+from analytics_assets.rest_api.errors import TokenStoreError
 from analytics_assets_tests.conftest import ROOT
 from analytics_assets_tests.rest_api.conftest import Postgres
 
@@ -22,37 +24,15 @@ TOKEN = Token("access-1", "refresh-1", issued_at=1000.0, expires_at=4600.0, requ
 NAME = "0" * 64
 
 
-def test_a_fingerprint_changes_with_each_part_and_shows_none() -> None:
-    parts = ("recruiting", "https://auth.example.com", "me", "first")
-    variations = [parts, *((*parts[:at], "other", *parts[at + 1 :]) for at in range(4))]
-    names = [fingerprint(api=a, token_url=b, client_id=c, refresh_token=d) for a, b, c, d in variations]
-    names.append(fingerprint(api=parts[0], token_url=parts[1], client_id=parts[2], refresh_token=None))
-    assert len(set(names)) == 6
-    assert all(set(name) <= set("0123456789abcdef") for name in names)
-
-
-@pytest.mark.parametrize(
-    ("life", "usable_until"),
-    [(3600, 3570), (300, 270), (60, 54), (1, 0.9)],
-)
-def test_leeway_is_a_small_part_of_short_lives(life: float, usable_until: float) -> None:
-    token = replace(TOKEN, issued_at=0.0, expires_at=float(life))
-    assert token.is_fresh(usable_until - 0.01)
-    assert not token.is_fresh(usable_until + 0.01)
-
-
-# What every store does
-
-
-class Kept(Protocol):
-    """A store as these tests use it: opened anew, as by another process, and with something put into it."""
+class StoreUnderTest(Protocol):
+    """Opens the store as another process does, or puts a text into it."""
 
     def open(self, *, lock_seconds: float = 60.0) -> TokenStore: ...
     def put(self, content: str) -> None: ...
 
 
 @dataclass
-class InFolder:
+class FileStore:
     folder: Path
 
     def open(self, *, lock_seconds: float = 60.0) -> TokenStore:
@@ -63,7 +43,7 @@ class InFolder:
 
 
 @dataclass
-class InTable:
+class PostgresStore:
     postgres: Postgres
     credentials: str
 
@@ -75,37 +55,37 @@ class InTable:
 
 
 @pytest.fixture(params=["folder", "table"])
-def kept(request: pytest.FixtureRequest, tmp_path: Path) -> Kept:
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> StoreUnderTest:
     if request.param == "folder":
-        return InFolder(tmp_path)
-    return InTable(request.getfixturevalue("postgres"), request.getfixturevalue("token_database"))
+        return FileStore(tmp_path)
+    return PostgresStore(request.getfixturevalue("postgres"), request.getfixturevalue("token_database"))
 
 
-def test_a_token_is_found_by_whoever_comes_next(kept: Kept) -> None:
+def test_stored_token_is_read_by_the_next_process(store: StoreUnderTest) -> None:
     second = replace(TOKEN, access_token="access-2", refresh_token=None)
-    with kept.open().locked(NAME) as place:
-        assert place.read() is None
-        place.reserve()
-        assert place.read() is None
-        place.write(TOKEN)
-        assert place.read() == TOKEN
-    with kept.open().locked(NAME) as place:
-        assert place.read() == TOKEN
-        place.reserve()
-        place.write(second)
-    with kept.open().locked(NAME) as place:
-        assert place.read() == second
-    with kept.open().locked("1" * 64) as place:
-        assert place.read() is None
+    with store.open().locked(NAME) as locked:
+        assert locked.read() is None
+        locked.reserve()
+        assert locked.read() is None
+        locked.write(TOKEN)
+        assert locked.read() == TOKEN
+    with store.open().locked(NAME) as locked:
+        assert locked.read() == TOKEN
+        locked.reserve()
+        locked.write(second)
+    with store.open().locked(NAME) as locked:
+        assert locked.read() == second
+    with store.open().locked("1" * 64) as locked:
+        assert locked.read() is None
 
 
-def test_what_was_not_written_leaves_the_token_as_it_was(kept: Kept) -> None:
-    with kept.open().locked(NAME) as place:
-        place.write(TOKEN)
-    with kept.open().locked(NAME) as place:
-        place.reserve()
-    with kept.open().locked(NAME) as place:
-        assert place.read() == TOKEN
+def test_reserve_alone_does_not_change_the_token(store: StoreUnderTest) -> None:
+    with store.open().locked(NAME) as locked:
+        locked.write(TOKEN)
+    with store.open().locked(NAME) as locked:
+        locked.reserve()
+    with store.open().locked(NAME) as locked:
+        assert locked.read() == TOKEN
 
 
 @pytest.mark.parametrize(
@@ -121,51 +101,51 @@ def test_what_was_not_written_leaves_the_token_as_it_was(kept: Kept) -> None:
     ],
     ids=range(7),
 )
-def test_what_is_no_token_counts_as_none_with_a_warning(
-    content: str, kept: Kept, caplog: pytest.LogCaptureFixture
+def test_corrupt_token_is_ignored_with_a_warning(
+    content: str, store: StoreUnderTest, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with kept.open().locked(NAME) as place:
-        place.write(TOKEN)
-    kept.put(content)
-    with kept.open().locked(NAME) as place:
-        assert place.read() is None
+    with store.open().locked(NAME) as locked:
+        locked.write(TOKEN)
+    store.put(content)
+    with store.open().locked(NAME) as locked:
+        assert locked.read() is None
         assert [record.levelname for record in caplog.records] == ["WARNING"]
         assert "s3cret" not in caplog.text
-        place.write(TOKEN)
-    with kept.open().locked(NAME) as place:
-        assert place.read() == TOKEN
+        locked.write(TOKEN)
+    with store.open().locked(NAME) as locked:
+        assert locked.read() == TOKEN
 
 
 HOLD = """
 import pickle, sys, time
 with pickle.loads(bytes.fromhex(sys.argv[1])).locked(sys.argv[2]):
-    print("held", flush=True)
+    print("locked", flush=True)
     time.sleep(600)
 """
 
 
-def test_a_lock_keeps_other_processes_out_and_dies_with_its_holder(kept: Kept) -> None:
-    impatient = kept.open(lock_seconds=0.001)
-    with kept.open().locked(NAME) as place:
-        place.write(TOKEN)
+def test_lock_excludes_other_processes_and_ends_with_its_holder(store: StoreUnderTest) -> None:
+    hurried = store.open(lock_seconds=0.001)
+    with store.open().locked(NAME) as locked:
+        locked.write(TOKEN)
     holder = subprocess.Popen(
-        [sys.executable, "-c", HOLD, pickle.dumps(kept.open()).hex(), NAME],
+        [sys.executable, "-c", HOLD, pickle.dumps(store.open()).hex(), NAME],
         stdout=subprocess.PIPE,
         text=True,
         env={"PYTHONPATH": str(ROOT)},
     )
     try:
         assert holder.stdout is not None
-        assert holder.stdout.readline() == "held\n"
+        assert holder.stdout.readline() == "locked\n"
         with (
-            pytest.raises(TokenStoreError, match=r"another process .*look for a run that hangs"),
-            impatient.locked(NAME),
+            pytest.raises(TokenStoreError, match=r"another process .*(?i:look) for a run that hangs"),
+            hurried.locked(NAME),
         ):
             pass
-        with impatient.locked("1" * 64):
+        with hurried.locked("1" * 64):
             pass
     finally:
         holder.send_signal(signal.SIGKILL)
         holder.communicate()
-    with kept.open().locked(NAME) as place:
-        assert place.read() == TOKEN
+    with store.open().locked(NAME) as locked:
+        assert locked.read() == TOKEN

@@ -1,0 +1,45 @@
+"""Signs requests with a value that does not change during a run: an API key, a bearer token, HTTP basic."""
+
+from __future__ import annotations
+
+from analytics_assets.rest_api.auth.credentials import StaticCredentials
+
+FORBIDDEN_HINT = (
+    "the credentials may lack a permission. "
+    "APIs also answer 403 to a wrong token, or to a request for a field that may not be read."
+)
+
+
+class StaticAuthenticator:
+    """Adds the value to each request. Implements `Authenticator`."""
+
+    def __init__(self, credentials: StaticCredentials) -> None:
+        self._credentials = credentials
+
+    def sign(self, params: dict[str, str], headers: dict[str, str]) -> str:
+        location, name, value = self._credentials.location, self._credentials.name, self._credentials.value
+        if location == "query":
+            params[name] = value
+        elif location == "header":
+            set_header(headers, name, value)
+        else:
+            cookies = [value for header, value in headers.items() if header.lower() == "cookie"]
+            set_header(headers, "Cookie", "; ".join([*cookies, f"{name}={value}"]))
+        return "static"
+
+    def refresh(self, credential_id: str) -> bool:  # noqa: ARG002
+        return False
+
+    def rejection_hint(self, status: int) -> str:
+        hint = FORBIDDEN_HINT if status == 403 else "the API does not accept the value."
+        return f"Check {self._credentials.variables}: {hint}"
+
+    def secret_values(self) -> frozenset[str]:
+        return self._credentials.secret_values
+
+
+def set_header(headers: dict[str, str], name: str, value: str) -> None:
+    """Set a header in place of one that differs in case only: HTTP would join the two to a list."""
+    for present in [known for known in headers if known.lower() == name.lower()]:
+        del headers[present]
+    headers[name] = value

@@ -16,7 +16,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from analytics_assets.rest_api.auth.credentials import variables
+from analytics_assets.rest_api.auth.secret_reader import variables
 from analytics_assets.rest_api.config import load_config
 from analytics_assets_tests.conftest import ROOT, Project, require_or_skip
 from analytics_assets_tests.support.project import checkout

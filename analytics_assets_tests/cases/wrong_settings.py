@@ -335,7 +335,7 @@ NUMBERED = [
         api=numbers(),
         wrong=number(),
         right=number(start_from_page=1),
-        error=r"answered 400 \(page must be a whole number from 1 on\).*paginator",
+        error=r"answered 400 \(page must be an integer of at least 1\).*paginator",
     ),
     WrongSetting(
         name="total_path of page_number that counts rows",

@@ -1,4 +1,4 @@
-"""Threads: work that goes on beside the one who waits for its results, who sees its first error."""
+"""Background workers: the consumer reads their results from a bounded queue, and re-raises the first exception."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
-WAIT_SECONDS = 0.01
+# A consumer that waits longer than this for a result gets another worker: about the time of one fast response.
+START_WORKER_AFTER_SECONDS = 0.01
+STOP_CHECK_SECONDS = 1.0
+
 Part = TypeVar("Part")
 Result = TypeVar("Result")
 
@@ -16,49 +19,52 @@ Result = TypeVar("Result")
 def parallel_map(
     work: Callable[[Iterator[Part]], Iterable[Result]], parts: Iterator[Part], threads: int
 ) -> Iterator[Result]:
-    """The results of `work` over the parts, shared out to up to so many threads; the first error ends all.
+    """The results of `work` over the parts, in any order, from up to `threads` threads.
 
-    Parts are taken one by one, so a generator of them may react to what was done already. Threads are started while
-    the reader waits: more than it takes to keep it busy would only get into each other's way.
+    Parts are taken one by one: a generator of them may react to results. Workers are started while the consumer
+    waits, because more workers than keep it busy compete with it for the interpreter's lock.
+
+    Raises:
+        Exception: The first exception of a worker. The other workers stop after their current result.
     """
     results: queue.Queue[Result | BaseException | None] = queue.Queue(maxsize=2 * threads)
-    taking, stop = threading.Lock(), threading.Event()
+    next_part, stop = threading.Lock(), threading.Event()
 
     def put(result: Result | BaseException | None) -> None:
         while not stop.is_set():
             with contextlib.suppress(queue.Full):
-                results.put(result, timeout=1.0)
+                results.put(result, timeout=STOP_CHECK_SECONDS)
                 return
 
-    def share() -> Iterator[Part]:
+    def take_parts() -> Iterator[Part]:
         while not stop.is_set():
-            with taking:
+            with next_part:
                 part = next(parts, None)
             if part is None:
                 return
             yield part
 
-    def take() -> None:
+    def run() -> None:
         try:
-            for result in work(share()):
+            for result in work(take_parts()):
                 put(result)
                 if stop.is_set():
                     return
-        except BaseException as error:  # it is the reader's: it raises there
+        except BaseException as error:  # re-raised by the consumer
             put(error)
         put(None)
 
-    def start() -> int:
-        threading.Thread(target=take, name="at_once", daemon=True).start()
+    def start_worker() -> int:
+        threading.Thread(target=run, name="parallel_map", daemon=True).start()
         return 1
 
-    started, finished = start(), 0
+    started, finished = start_worker(), 0
     try:
         while finished < started:
             try:
-                result = results.get(timeout=WAIT_SECONDS if started < threads else None)
+                result = results.get(timeout=START_WORKER_AFTER_SECONDS if started < threads else None)
             except queue.Empty:
-                started += start()
+                started += start_worker()
                 continue
             if isinstance(result, BaseException):
                 raise result
@@ -71,5 +77,5 @@ def parallel_map(
 
 
 def prefetch(results: Iterable[Result]) -> Iterator[Result]:
-    """The same results, made by another thread, up to two of them before they are asked for."""
+    """The same results, made by another thread, up to two of them in advance."""
     return parallel_map(lambda _: results, iter(()), 1)

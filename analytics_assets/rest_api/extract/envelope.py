@@ -1,4 +1,4 @@
-"""The envelope of a response: what stands around the records, found by path and decoded only where it is read."""
+"""The body of a response around its records: values are found by path, and decoded only when they are read."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from analytics_assets.rest_api.extract.json_decoding import BOM, decode
 
 MISSING: Final[Any] = object()
 
-Step = str | int | None  # a name, an index, or None for each of the children
+Step = str | int | None  # a name, an index, or None for a wildcard
 
 STEP = re.compile(
     r"""(?:^|(?<!^)\.)(?:(?P<name>[^.\[\]*'"]+) | (?P<all>\*))
@@ -33,7 +33,7 @@ def compile_path(path: str) -> tuple[Step, ...]:
     """The steps of a JSONPath of names, indices and wildcards.
 
     Raises:
-        ConfigError: the path is written in another way.
+        ConfigError: The path has another syntax.
     """
     rest = re.sub(r"^\$(?:$|\.(?=[^.])|(?=\[))", "", path.strip())
     steps: list[Step] = []
@@ -42,8 +42,8 @@ def compile_path(path: str) -> tuple[Step, ...]:
         found = STEP.match(rest, at)
         if not found:
             raise ConfigError(
-                f"the path {path!r} cannot be read at {rest[at:]!r}: write names and indices as in `data.items`, "
-                "`data[0].next`, `['a.b'].c`; a selector also `items.*.data`, and `$` for all of the body"
+                f"the path {path!r} is not valid at {rest[at:]!r}: write names and indices as in `data.items`, "
+                "`data[0].next`, `['a.b'].c`; a selector also `items.*.data`, and `$` for the whole body"
             )
         at = found.end()
         if found["index"] is not None:
@@ -54,10 +54,10 @@ def compile_path(path: str) -> tuple[Step, ...]:
 
 
 class Envelope:
-    """An answer: records, cursors, links and totals are found in it by path, and only what is found is decoded."""
+    """A body in which records, cursors, links and totals are found by path. Only the values found are decoded."""
 
     def __init__(self, body: bytes) -> None:
-        """Raises ResponseError if the body is no JSON."""
+        """Raises ResponseError if the body is not JSON."""
         self.root: Any = Raw(body.removeprefix(BOM).lstrip())
         self._opened: dict[int, Any] = {}
         try:
@@ -66,18 +66,18 @@ class Envelope:
             self.root = decode(body)
 
     def find(self, path: str) -> Any:
-        """The value at `path`, or MISSING. A name with dots of the body itself (`@odata.nextLink`) needs no quotes."""
+        """The value at `path`, or MISSING. A top-level name with dots (`@odata.nextLink`) needs no quotes."""
         value = self._child(self.root, path)
         if value is MISSING:
             value = self.root
             for step in compile_path(path):
                 if step is None:
-                    raise ConfigError(f"the path {path!r} leads to many values where one is wanted: name an index")
+                    raise ConfigError(f"the path {path!r} leads to many values where one is expected: name an index")
                 value = self._child(value, step)
         return self.decoded(value)
 
     def matches(self, steps: Iterable[Step]) -> Iterable[Any]:
-        """What the steps lead to, as it is written (Raw) or decoded; MISSING for each that leads nowhere."""
+        """The values that the steps lead to, encoded (Raw) or decoded; MISSING for each branch that leads nowhere."""
         values: Iterable[Any] = [self.root]
         for step in steps:
             values = self._children(values, step)
@@ -108,7 +108,7 @@ class Envelope:
         return decode(value) if isinstance(value, Raw) else value
 
     def open(self, value: Any) -> Any:
-        """The value, its children as they are written. A body that only Python's reader takes is decoded already."""
+        """The value with its children still encoded. A body that only Python's own parser accepts is already decoded."""
         if not isinstance(value, Raw):
             return value
         if id(value) not in self._opened:

@@ -23,6 +23,7 @@ MARGIN = 16.0  # pixels around the graph
 def asset_graph(page: Page, url: str, folder: Path) -> Path:
     """Take the graph of all assets, with all groups open."""
     file = folder / "asset-graph.png"
+    page.add_init_script(ENDPOINTS_ABOVE_TABLES)
     page.goto(f"{url}/asset-groups")
     expect(page.get_by_role("button", name="Materialize all")).to_be_visible()
     expect(page.locator("foreignObject")).not_to_have_count(0)
@@ -54,7 +55,6 @@ def take(folder: Path) -> list[Path]:
         ):
             page = browser.new_page(viewport=WINDOW, color_scheme="light")
             page.set_default_timeout(TIMEOUT_MS)
-            page.add_init_script(ENDPOINTS_ABOVE_TABLES)
             return [asset_graph(page, url, folder)]
 
 

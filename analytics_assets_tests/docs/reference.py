@@ -39,7 +39,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "schedule": api.Schedule,
 }
 # Models that hold the keys of others: their own keys are in the table of the other.
-SAME_KEYS = {
+SAME_KEYS: dict[type[BaseModel], type[BaseModel]] = {
     resources.Defaults: resources.Resource,
     resources.EndpointDefaults: resources.EndpointConfig,
     columns.NamedColumn: columns.ColumnConfig,

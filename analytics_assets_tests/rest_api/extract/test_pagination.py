@@ -1,4 +1,4 @@
-"""Pagination: every kind brings exactly all rows, by one thread or by several; what would lose rows is an error."""
+"""Pagination: every paginator reads exactly all rows, with one thread or several, or fails."""
 
 from __future__ import annotations
 
@@ -35,32 +35,34 @@ OFFSET = {"type": "offset", "limit": 10}
 NUMBER = {"type": "page_number"}
 CURSOR = {"type": "cursor", "cursor_param": "cursor", "cursor_path": "next"}
 LINK = {"type": "json_link", "next_url_path": "next"}
-Answers = list[Any]  # bodies, or a body with its headers
+Responses = list[Any]  # bodies, or a body with its headers
 
 
 def ids(url: str, paginator: Mapping[str, Any], *, threads: int = 1, **endpoint: Any) -> list[Any]:
-    """The ids that a walk brings, in the order of their arrival if there is one thread."""
+    """The ids that a read returns, in their order if there is one thread."""
     described = config.Endpoint.model_validate(
         {"path": "", "data_selector": "data", **endpoint, "paginator": paginator, "error_handler": {"max_retries": 0}}
     )
-    walk = EndpointReader(described, HttpClient(url.rpartition("/")[0]), {}, threads=threads)
-    walk._url = url
-    return [record["id"] for page in walk.read_pages() for record in page.records]
+    reader = EndpointReader(described, HttpClient(url.rpartition("/")[0]), {}, threads=threads)
+    reader._url = url
+    return [record["id"] for page in reader.read_pages() for record in page.records]
 
 
-def scripted(answers: Answers, paginator: Mapping[str, Any], **endpoint: Any) -> tuple[list[Any], list[dict[str, str]]]:
-    """The ids of a walk through an API that gives these answers one after the other, and the parameters it was sent."""
-    with serve_endpoint(Endpoint("/rows", []), strict=False) as (sandbox, url):
-        for answer in answers:
-            body, headers = answer if isinstance(answer, tuple) else (answer, {})
-            sandbox.faults.add(faults.body(json.dumps(body).encode(), headers=headers))
+def scripted(
+    responses: Responses, paginator: Mapping[str, Any], **endpoint: Any
+) -> tuple[list[Any], list[dict[str, str]]]:
+    """The ids of a read of an API that sends these responses in turn, and the parameters of its requests."""
+    with serve_endpoint(Endpoint("/rows", []), strict=False) as (server, url):
+        for response in responses:
+            body, headers = response if isinstance(response, tuple) else (response, {})
+            server.faults.add(faults.body(json.dumps(body).encode(), headers=headers))
         found = ids(url, paginator, **endpoint)
-        assert not sandbox.faults.unused()
-        assert all(record.has_fault for record in sandbox.requests)
-        return found, [dict(record.request.query) for record in sandbox.requests]
+        assert not server.faults.unused()
+        assert all(record.has_fault for record in server.requests)
+        return found, [dict(record.request.query) for record in server.requests]
 
 
-# What an API offers, how it is described, and the requests that it takes one after the other.
+# The pagination of an API, its configuration, and the number of requests of a sequential read.
 EXACT: list[tuple[Pagination, dict[str, Any], int]] = [
     (SinglePagePagination(), {"type": "single_page"}, 1),
     (SinglePagePagination(total_path="n"), {"type": "single_page", "total_rows_path": "n"}, 1),
@@ -130,14 +132,14 @@ EXACT: list[tuple[Pagination, dict[str, Any], int]] = [
 
 
 @pytest.mark.parametrize(("offered", "described", "requests"), EXACT)
-def test_every_kind_brings_all_rows(offered: Pagination, described: dict[str, Any], requests: int) -> None:
-    with serve_endpoint(Endpoint("/rows", ROWS, pagination=offered)) as (sandbox, url):
+def test_every_paginator_reads_all_rows(offered: Pagination, described: dict[str, Any], requests: int) -> None:
+    with serve_endpoint(Endpoint("/rows", ROWS, pagination=offered)) as (server, url):
         assert ids(url, described) == list(range(25))
-        assert len(sandbox.requests) == requests
+        assert len(server.requests) == requests
         assert sorted(ids(url, described, threads=4)) == list(range(25))
-    with serve_endpoint(Endpoint("/rows", [], pagination=offered)) as (sandbox, url):
+    with serve_endpoint(Endpoint("/rows", [], pagination=offered)) as (server, url):
         assert ids(url, described) == []
-        assert len(sandbox.requests) == 1
+        assert len(server.requests) == 1
 
 
 @pytest.mark.parametrize("threads", [1, 4])
@@ -164,9 +166,7 @@ def test_the_last_page_may_be_full_or_short(rows: int, threads: int) -> None:
         ),
     ],
 )
-def test_a_walk_may_begin_later_and_end_earlier(
-    offered: Pagination, described: dict[str, Any], expected: range
-) -> None:
+def test_first_and_last_page_can_be_configured(offered: Pagination, described: dict[str, Any], expected: range) -> None:
     with serve_endpoint(Endpoint("/rows", ROWS, pagination=offered)) as (_, url):
         assert ids(url, described) == list(expected)
         assert sorted(ids(url, described, threads=4)) == list(expected)
@@ -176,8 +176,8 @@ def page(*rows: Any, **around: Any) -> dict[str, Any]:
     return {"data": list(rows), **around}
 
 
-# Answers one after the other, and the ids that come of them.
-SCRIPTED: list[tuple[Answers, dict[str, Any], str]] = [
+# Responses one after the other, and the ids that come of them.
+SCRIPTED: list[tuple[Responses, dict[str, Any], str]] = [
     ([page(A, next=1), page(next=2), page(B, next=3), page()], CURSOR, "ab"),  # an empty page in the middle
     ([page(A, next=0), page(B, next=1.5), page(C)], CURSOR, "abc"),
     ([page(A, next="x", done=False), page(B, next="y", done=True)], {**CURSOR, "stop_condition": "done is true"}, "ab"),
@@ -192,15 +192,15 @@ SCRIPTED: list[tuple[Answers, dict[str, Any], str]] = [
     ([page(A, n=2), page(B, n=2)], {**OFFSET, "offset": 1, "total_path": "n"}, "ab"),  # the first row has offset 1
     ([page(B, n=2), page(n=2)], {**OFFSET, "offset": 1, "total_path": "n"}, "b"),  # or 0
     ([page(A, B, n=3, next=1), page(C, n=3, next=2)], {**CURSOR, "total_rows_path": "n"}, "abc"),
-    ([page(A, n=1, next=1)], {**CURSOR, "total_rows_path": "n"}, "a"),  # all came: what is next does not count
+    ([page(A, n=1, next=1)], {**CURSOR, "total_rows_path": "n"}, "a"),  # complete by its total: `next` does not count
     ([page(A, more=True), page(more=True), page(B, more=False)], {**NUMBER, "has_more_path": "more"}, "ab"),
     ([page(A, n=2), page(B, n=3), page(C, n=3)], {**NUMBER, "total_path": "n"}, "abc"),
 ]
 
 
-@pytest.mark.parametrize(("answers", "paginator", "expected"), SCRIPTED)
-def test_answers_say_how_a_walk_goes_on(answers: Answers, paginator: dict[str, Any], expected: str) -> None:
-    assert "".join(scripted(answers, paginator)[0]) == expected
+@pytest.mark.parametrize(("responses", "paginator", "expected"), SCRIPTED)
+def test_responses_decide_how_a_read_continues(responses: Responses, paginator: dict[str, Any], expected: str) -> None:
+    assert "".join(scripted(responses, paginator)[0]) == expected
 
 
 def test_parameters_that_are_sent() -> None:
@@ -214,7 +214,7 @@ def test_parameters_that_are_sent() -> None:
     assert sent == [{"page": "0"}, {"page": "1"}]  # as in dlt: no limit_param, no limit
 
 
-LOST: list[tuple[Answers, dict[str, Any], str]] = [
+LOST: list[tuple[Responses, dict[str, Any], str]] = [
     # A total that falls: the API takes a parameter of the second request for a filter.
     (
         [page(A, B, n=9, next=1), page(C, n=3, next=2)],
@@ -296,12 +296,10 @@ LOST: list[tuple[Answers, dict[str, Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("answers", "paginator", "problem"), LOST)
-def test_what_would_lose_rows_or_never_end_is_an_error(
-    answers: Answers, paginator: dict[str, Any], problem: str
-) -> None:
+@pytest.mark.parametrize(("responses", "paginator", "problem"), LOST)
+def test_incomplete_or_looping_pagination_fails(responses: Responses, paginator: dict[str, Any], problem: str) -> None:
     with pytest.raises(ResponseError, match=re.escape(problem)) as caught:
-        scripted(answers, paginator)
+        scripted(responses, paginator)
     assert "secret" not in str(caught.value)
 
 
@@ -344,18 +342,18 @@ def test_link_headers(value: str, target: str | None) -> None:
         ({}, NUMBER, faults.status(304), "answered 304"),
     ],
 )
-def test_a_first_page_that_is_none_is_an_error(
+def test_a_first_page_without_records_fails(
     endpoint: dict[str, Any], paginator: dict[str, Any], fault: faults.Fault | None, problem: str
 ) -> None:
-    with serve_endpoint(Endpoint("/rows", ROWS, pagination=PageNumberPagination(default_limit=10))) as (sandbox, url):
+    with serve_endpoint(Endpoint("/rows", ROWS, pagination=PageNumberPagination(default_limit=10))) as (server, url):
         if fault:
-            sandbox.faults.add(fault, times=None)
+            server.faults.add(fault, times=None)
         with pytest.raises(ResponseError, match=rf"^GET {url}, page 1: .*{problem}"):
             ids(url, paginator, **endpoint)
-    assert len(sandbox.requests) == 1
+    assert len(server.requests) == 1
 
 
-def test_a_404_ends_a_walk_only_where_the_configuration_says_so() -> None:
+def test_a_404_ends_a_read_only_if_configured() -> None:
     endpoint = Endpoint("/rows", ROWS, pagination=PageNumberPagination(default_limit=10, end_on_404=True))
     with (
         serve_endpoint(endpoint) as (_, url),
@@ -364,28 +362,28 @@ def test_a_404_ends_a_walk_only_where_the_configuration_says_so() -> None:
         ids(url, NUMBER)
 
 
-def test_a_missing_selector_may_mean_no_rows() -> None:
-    answers = [page(A, next=1), {"next": 2}, {"data": None, "next": 3}, page(B)]
+def test_a_missing_selector_can_mean_an_empty_page() -> None:
+    responses = [page(A, next=1), {"next": 2}, {"data": None, "next": 3}, page(B)]
     allowed = {"allow_missing_selector": True, "ignore_hints": ["next"]}
-    assert scripted(answers, CURSOR, **allowed)[0] == ["a", "b"]
+    assert scripted(responses, CURSOR, **allowed)[0] == ["a", "b"]
     assert scripted([page(A, next=1), {"n": 0}], CURSOR, allow_missing_selector=True)[0] == ["a"]
     with pytest.raises(ResponseError, match="page 2: `data_selector: data` leads to nothing"):
-        scripted(answers, CURSOR)
+        scripted(responses, CURSOR)
 
 
 @pytest.mark.parametrize(
     ("page_number", "kind"),
     [(1, faults.status(500)), (2, faults.error_object()), (-1, faults.cut()), (-1, faults.truncated())],
 )
-def test_a_walk_that_fails_loads_nothing(shop: Shop, page_number: int, kind: faults.Fault) -> None:
+def test_a_failed_read_loads_nothing(shop: Shop, page_number: int, kind: faults.Fault) -> None:
     endpoint = {"paginator": {**OFFSET, "total_path": "n"}}
-    with serve_endpoint(Endpoint("/rows", ROWS, pagination=OffsetPagination(total_path="n"))) as (sandbox, url):
+    with serve_endpoint(Endpoint("/rows", ROWS, pagination=OffsetPagination(total_path="n"))) as (server, url):
         shop.load(url, endpoint=endpoint)
-        sandbox.set_rows("shop", "/rows", [{"id": n} for n in range(100, 145)])
-        sandbox.faults.add(kind, page=page_number, times=None)
+        server.set_rows("shop", "/rows", [{"id": n} for n in range(100, 145)])
+        server.faults.add(kind, page=page_number, times=None)
         with pytest.raises(ResponseError, match=rf"GET {url}"):
             shop.load(url, endpoint=endpoint)
         assert shop.ids() == list(range(25))
-        sandbox.faults.clear()
+        server.faults.clear()
         assert shop.load(url, endpoint=endpoint).statistics.rows == 45
     assert shop.ids() == [*range(25), *range(100, 145)]

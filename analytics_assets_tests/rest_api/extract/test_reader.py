@@ -1,4 +1,4 @@
-"""Walks at once: every row once in whatever order, no more requests than needed, the first error ends all."""
+"""Parallel reads: every row once, in any order, with no more requests than needed; the first error ends the read."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ CURSOR = {"type": "cursor", "limit": 10, "cursor_param": "cursor", "cursor_path"
 
 
 @contextmanager
-def walked(
+def serve_rows(
     folder: Path,
     pagination: Pagination,
     paginator: dict[str, Any],
@@ -49,10 +49,13 @@ def walked(
     updated: TimeFilter | None = None,
     rows: Sequence[Row] = ROWS,
     schema_contract: str = "evolve",
+    latency: float = 0.0,
     **bounds: str,
 ) -> Iterator[tuple[FakeServer, Any]]:
     """A server of 720 hourly rows, and a function that loads them with so many threads."""
-    sandbox = FakeServer([Api("shop", [Endpoint("/rows", rows, pagination=pagination, updated=updated)])])
+    server = FakeServer(
+        [Api("shop", [Endpoint("/rows", rows, pagination=pagination, updated=updated, latency=latency)])]
+    )
     endpoint = {"path": "/rows", "data_selector": "data", "paginator": paginator}
     if updated:
         endpoint["incremental"] = {**FILTER, **bounds}
@@ -65,13 +68,13 @@ def walked(
             "partitions": {"cadence": "daily", "start": "2026-10-01"},
         }
     )
-    with serve(sandbox) as url:
-        loader = Loader("shop", sandbox.variables(url), folder)
+    with serve(server) as url:
+        loader = Loader("shop", server.variables(url), folder)
 
         def load(window: Window | None = None) -> tuple[LoadResult, list[dict[str, Any]]]:
             return loader.load(config, "rows", window=window), loader.rows("rows")
 
-        yield sandbox, load
+        yield server, load
 
 
 def by_time(**settings: Any) -> TimeFilter:
@@ -84,7 +87,7 @@ def by_time(**settings: Any) -> TimeFilter:
     ("pagination", "paginator", "most"),
     [
         (OffsetPagination(total_path="total"), {"type": "offset", "limit": 50, "total_path": "total"}, 15),
-        # The server cuts pages to 20 rows: the walk goes on with what came.
+        # The server cuts pages to 20 rows: the next offset follows from the rows that were read.
         (
             OffsetPagination(total_path="total", max_limit=20),
             {"type": "offset", "limit": 50, "total_path": "total"},
@@ -114,13 +117,57 @@ def by_time(**settings: Any) -> TimeFilter:
 def test_numbered_pages(
     tmp_path: Path, threads: int, pagination: Pagination, paginator: dict[str, Any], most: int
 ) -> None:
-    with walked(tmp_path, pagination, paginator, threads) as (sandbox, load):
+    with serve_rows(tmp_path, pagination, paginator, threads) as (server, load):
         loaded, rows = load()
         assert rows == ROWS
         assert loaded.statistics.rows == len(ROWS)
-        assert len(sandbox.requests) <= most
-        answered = [record.request.query for record in sandbox.requests]
-        assert len({tuple(query.items()) for query in answered}) == len(answered), "a page was asked for twice"
+        assert len(server.requests) <= most
+        queries = [record.request.query for record in server.requests]
+        assert len({tuple(query.items()) for query in queries}) == len(queries), "a page was requested twice"
+
+
+@pytest.mark.parametrize(
+    ("pagination", "paginator"),
+    [
+        (OffsetPagination(total_path="total"), {"type": "offset", "limit": 50, "total_path": "total"}),
+        (
+            PageNumberPagination(default_limit=50, total_path="total"),
+            {"type": "page_number", "total_rows_path": "total"},
+        ),
+        (
+            PageNumberPagination(default_limit=50, total_header="X-Total"),
+            {"type": "page_number", "total_rows_header": "X-Total"},
+        ),
+        (PageNumberPagination(default_limit=50, pages_path="pages"), {"type": "page_number", "total_path": "pages"}),
+    ],
+    ids=["offset", "page_number, rows", "page_number, rows in a header", "page_number, pages"],
+)
+def test_pages_are_read_in_parallel_once_a_total_is_known(
+    tmp_path: Path, pagination: Pagination, paginator: dict[str, Any]
+) -> None:
+    with serve_rows(tmp_path, pagination, paginator, 8, latency=0.05) as (server, load):
+        _, rows = load()
+        assert rows == ROWS
+        assert len(server.requests) == 15
+        began = [record.began for record in server.requests]
+        assert max(sum(r.began <= at < r.ended for r in server.requests) for at in began) > 1
+
+
+def test_pages_of_unequal_size_are_read_to_the_total(tmp_path: Path) -> None:
+    """The first page has more rows than the others: the pages after the counted ones are read one by one."""
+
+    rows = [row for row in ROWS if row["id"] < 50 or row["id"] % 50 < 30]
+
+    def send_fewer(body: dict[str, Any]) -> None:
+        if body["data"] and body["data"][0]["id"]:
+            body["data"] = body["data"][:30]
+        body["total"] = len(rows)
+
+    api = PageNumberPagination(default_limit=50, total_path="total")
+    with serve_rows(tmp_path, api, {"type": "page_number", "total_rows_path": "total"}, 8) as (server, load):
+        server.faults.add(faults.edit(send_fewer), path="/rows", times=None)
+        _, loaded = load()
+    assert loaded == rows
 
 
 @pytest.mark.parametrize("threads", [1, 2, 8])
@@ -128,21 +175,21 @@ def test_numbered_pages(
 def test_slices_of_a_window(tmp_path: Path, threads: int, start: Any, end: Any) -> None:
     """Each row once, whatever bounds the API's own filter has."""
     updated, bounds = by_time(start=start, end=end), {"start": start, "end": end}
-    with walked(tmp_path, CursorPagination(), CURSOR, threads, updated=updated, **bounds) as (sandbox, load):
+    with serve_rows(tmp_path, CursorPagination(), CURSOR, threads, updated=updated, **bounds) as (server, load):
         loaded, rows = load(MONTH)
         assert rows == ROWS
         assert loaded.statistics.rows == len(ROWS)
         assert loaded.statistics.rows_outside_window == 0
-        firsts = [query for record in sandbox.requests if "cursor" not in (query := record.request.query)]
+        firsts = [query for record in server.requests if "cursor" not in (query := record.request.query)]
         # All of the window is asked for first: only if there is more than two pages of it, it is cut.
         assert len(firsts) == (1 if threads == 1 else 1 + 2 * threads)
 
 
 @pytest.mark.parametrize("threads", [1, 8])
-def test_values_that_are_left_out_are_counted_once(tmp_path: Path, threads: int) -> None:
+def test_discarded_values_are_counted_once(tmp_path: Path, threads: int) -> None:
     """The pages that tell whether the window may be cut come again with its slices."""
     rows = [{**row, "odd": "text" if row["id"] % 3 else row["id"]} for row in ROWS]
-    with walked(
+    with serve_rows(
         tmp_path, CursorPagination(), CURSOR, threads, updated=by_time(), rows=rows, schema_contract="discard_value"
     ) as (
         _,
@@ -152,21 +199,21 @@ def test_values_that_are_left_out_are_counted_once(tmp_path: Path, threads: int)
     assert loaded.statistics.changed_columns == {"odd": ["480 values left out"]}
 
 
-def test_a_short_window_is_not_cut(tmp_path: Path) -> None:
-    with walked(tmp_path, CursorPagination(), CURSOR, 8, updated=by_time()) as (sandbox, load):
+def test_a_short_window_is_not_sliced(tmp_path: Path) -> None:
+    with serve_rows(tmp_path, CursorPagination(), CURSOR, 8, updated=by_time()) as (server, load):
         _, rows = load(Window(START, START + timedelta(hours=15)))
         assert rows == ROWS[:15]
-        assert len(sandbox.requests) == 2
+        assert len(server.requests) == 2
 
 
-def test_an_api_that_ignores_windows_is_walked_once(tmp_path: Path) -> None:
+def test_an_api_that_ignores_windows_is_read_once(tmp_path: Path) -> None:
     """Cut into slices, all of it would come for each slice."""
-    with walked(tmp_path, CursorPagination(), CURSOR, 8, updated=by_time(ignored=True)) as (sandbox, load):
+    with serve_rows(tmp_path, CursorPagination(), CURSOR, 8, updated=by_time(ignored=True)) as (server, load):
         loaded, rows = load(Window(START, START + timedelta(hours=15)))
         assert rows == ROWS[:15]
         assert loaded.statistics.rows_outside_window == len(ROWS) - 15
         assert loaded.statistics.filter_seems_ignored
-        assert len(sandbox.requests) == len(ROWS) / 10
+        assert len(server.requests) == len(ROWS) / 10
 
 
 @dataclass(frozen=True)
@@ -194,16 +241,16 @@ class Misread(TimeFilter):
     [{"days": True, "end": "inclusive"}, {"days": True}, {"shift": timedelta(hours=-3)}, {"whole_days": True}],
     ids=str,
 )
-def test_an_api_that_cannot_be_asked_for_slices(
+def test_an_api_that_misreads_slices_is_read_as_a_whole(
     tmp_path: Path, slice_error: dict[str, Any], days: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """What one slice would leave to another, no other one brings: the window is walked as a whole, and it is said."""
+    """Rows at the edge of a slice would be missing in its neighbour: the window is read as a whole, with a log line."""
     window = Window(START + timedelta(days=5), START + timedelta(days=5 + days))
     params = {"since": "{start}", "until": "{end}"}
     found = []
     for threads in (1, 8):
         updated = Misread("at", params, format="epoch_ms", field_format="epoch_ms", **slice_error)
-        with walked(tmp_path / str(threads), CursorPagination(), CURSOR, threads, updated=updated) as (_, load):
+        with serve_rows(tmp_path / str(threads), CursorPagination(), CURSOR, threads, updated=updated) as (_, load):
             loaded, rows = load(window)
             found.append((rows, loaded.statistics.rows))
     assert found[0] == found[1]
@@ -212,23 +259,23 @@ def test_an_api_that_cannot_be_asked_for_slices(
 
 
 @pytest.mark.parametrize("page", [1, 2, 30, 72])
-def test_the_first_error_ends_all(tmp_path: Path, page: int) -> None:
+def test_the_first_error_ends_the_read(tmp_path: Path, page: int) -> None:
     total = {"type": "offset", "limit": 10, "total_path": "total"}
-    with walked(tmp_path, OffsetPagination(total_path="total"), total, 8) as (sandbox, load):
-        sandbox.faults.add(faults.status(403), path="/rows", page=page, times=None)
+    with serve_rows(tmp_path, OffsetPagination(total_path="total"), total, 8) as (server, load):
+        server.faults.add(faults.status(403), path="/rows", page=page, times=None)
         with pytest.raises(ResponseError, match="answered 403"):
             load()
-        assert not sandbox.faults.unused()
+        assert not server.faults.unused()
 
 
 @pytest.mark.parametrize("threads", [1, 8])
-def test_rows_that_were_promised_and_do_not_come(tmp_path: Path, threads: int) -> None:
+def test_missing_rows_of_a_total_fail_the_read(tmp_path: Path, threads: int) -> None:
     total = {"type": "offset", "limit": 10, "total_path": "total"}
-    with walked(tmp_path, OffsetPagination(total_path="total"), total, threads) as (sandbox, load):
+    with serve_rows(tmp_path, OffsetPagination(total_path="total"), total, threads) as (server, load):
 
         def promise_more(body: dict[str, Any]) -> None:
             body["total"] = len(ROWS) + 5
 
-        sandbox.faults.add(faults.edit(promise_more), path="/rows", times=None)
+        server.faults.add(faults.edit(promise_more), path="/rows", times=None)
         with pytest.raises(ResponseError, match=r"promised 725 rows \(`total`\) and sent 720"):
             load()

@@ -43,7 +43,7 @@ FOUND: list[tuple[str, Any, list[dict[str, Any]]]] = [
     ("a.*.*", {"a": [{"x": [A]}, {"y": B}]}, [A, B]),
 ]
 
-# An answer, and what the error has to show of its shape.
+# A body, and the shape that the error shows.
 NOT_FOUND: list[tuple[str, Any, str]] = [
     ("data", {"error": "no such thing", "code": 7}, "{error: str, code: int}"),
     ("data", {"data": None}, "{data: null}"),
@@ -69,24 +69,24 @@ NOT_FOUND: list[tuple[str, Any, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("selector", "answer", "records"), FOUND)
-def test_records(selector: str, answer: Any, records: list[dict[str, Any]]) -> None:
-    body = json.dumps(answer).encode()
-    assert Selector(selector).page(body).records == records
-    assert Selector(selector, allow_missing=True).page(body).records == records
+@pytest.mark.parametrize(("selector", "body", "records"), FOUND)
+def test_a_selector_finds_the_records(selector: str, body: Any, records: list[dict[str, Any]]) -> None:
+    encoded = json.dumps(body).encode()
+    assert Selector(selector).page(encoded).records == records
+    assert Selector(selector, allow_missing=True).page(encoded).records == records
 
 
-@pytest.mark.parametrize(("selector", "answer", "shape"), NOT_FOUND)
-def test_no_records(selector: str, answer: Any, shape: str) -> None:
+@pytest.mark.parametrize(("selector", "body", "shape"), NOT_FOUND)
+def test_a_body_without_records_fails_with_its_shape(selector: str, body: Any, shape: str) -> None:
     with pytest.raises(ResponseError) as error:
-        Selector(selector).page(json.dumps(answer).encode())
+        Selector(selector).page(json.dumps(body).encode())
     assert shape in str(error.value)
     assert f"data_selector: {selector}" in str(error.value)
     assert "no such thing" not in str(error.value)
 
 
 @pytest.mark.parametrize(
-    ("selector", "answer", "records"),
+    ("selector", "body", "records"),
     [
         ("data", {"error": "x"}, []),
         ("data", {"data": None}, []),
@@ -95,22 +95,22 @@ def test_no_records(selector: str, answer: Any, shape: str) -> None:
         ("items.*.data", {"items": {"x": {"data": A}, "count": 3}}, [A]),
     ],
 )
-def test_missing_is_allowed(selector: str, answer: Any, records: list[dict[str, Any]]) -> None:
-    assert Selector(selector, allow_missing=True).page(json.dumps(answer).encode()).records == records
+def test_a_missing_path_can_mean_no_records(selector: str, body: Any, records: list[dict[str, Any]]) -> None:
+    assert Selector(selector, allow_missing=True).page(json.dumps(body).encode()).records == records
 
 
-@pytest.mark.parametrize("answer", [{"data": 5}, {"data": ""}, {"data": [1]}, {"data": False}])
-def test_wrong_is_not_missing(answer: Any) -> None:
+@pytest.mark.parametrize("body", [{"data": 5}, {"data": ""}, {"data": [1]}, {"data": False}])
+def test_a_value_that_is_not_records_is_not_missing(body: Any) -> None:
     with pytest.raises(ResponseError):
-        Selector("data", allow_missing=True).page(json.dumps(answer).encode())
+        Selector("data", allow_missing=True).page(json.dumps(body).encode())
 
 
 @pytest.mark.parametrize("path", ["", "a..b", "$..a", "a[", "a[x]", "a.", ".a", "a[1:2]", "a[?(@.b)]", "a['b", "a*"])
-def test_unreadable_path(path: str) -> None:
+def test_an_invalid_path_is_refused(path: str) -> None:
     if path == "":
         assert Selector("").page(b"[]").records == []
         return
-    with pytest.raises(ConfigError, match="cannot be read"):
+    with pytest.raises(ConfigError, match="is not valid at"):
         Selector(path)
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import shutil
 import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator
-from importlib.metadata import requires
+from importlib.metadata import packages_distributions, requires
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,8 @@ else:
 
 NAME = "analytics_assets"
 PACKAGE = ROOT / NAME
+TESTS = ROOT / f"{NAME}_tests"
+PEERS = TESTS / "benchmarks" / "peers"  # run in environments of their own
 # In parts, so that this file is not a find itself.
 REGISTRIES = ["pypi" + ".org", "python" + "hosted", "/sim" + "ple/", "index" + "-url", "index" + "_url"]
 
@@ -88,6 +91,31 @@ def test_every_requirement_is_bounded_and_its_pin_is_within() -> None:
         ]
         assert versions, f"{name} is not pinned"
         assert all(version in bound for version in versions for bound in bounds), f"{name}: {versions}, {bounds}"
+
+
+def test_every_imported_distribution_is_declared() -> None:
+    """A distribution that another one happens to install can disappear with its next version."""
+    declared_names = {canonicalize_name(requirement.name) for requirement in declared()}
+    distributions = packages_distributions()
+    undeclared = {
+        (str(file.relative_to(ROOT)), module)
+        for folder in (PACKAGE, TESTS)
+        for file in folder.rglob("*.py")
+        if not file.is_relative_to(PEERS)
+        for module in imported_modules(file)
+        if module not in (*sys.stdlib_module_names, PACKAGE.name, TESTS.name)
+        and not declared_names & {canonicalize_name(name) for name in distributions.get(module, [module])}
+    }
+    assert undeclared == set()
+
+
+def imported_modules(file: Path) -> Iterator[str]:
+    """The top-level names of the modules that a file imports, in functions too."""
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module.partition(".")[0]
 
 
 def test_all_that_is_installed_with_the_project_is_pinned() -> None:

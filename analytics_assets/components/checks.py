@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import dagster as dg
 
+from analytics_assets import rest_api
 from analytics_assets.rest_api.config import ResolvedResource
 from analytics_assets.rest_api.errors import TypeChangeError
-
-if TYPE_CHECKING:
-    from analytics_assets.rest_api.load import LoadResult
 
 STABLE_TYPES = "columns_keep_their_types"
 WINDOW_HONOURED = "api_honours_the_window"
@@ -39,7 +37,9 @@ def build_check_specs(key: dg.AssetKey, resource: ResolvedResource) -> list[dg.A
     return specs
 
 
-def check_results(specs: Sequence[dg.AssetCheckSpec], results: Sequence[LoadResult]) -> Iterator[dg.AssetCheckResult]:
+def check_results(
+    specs: Sequence[dg.AssetCheckSpec], results: Sequence[rest_api.LoadResult]
+) -> Iterator[dg.AssetCheckResult]:
     """The checks of a run over all of its loads."""
     changed: dict[str, set[str]] = {}
     for result in results:

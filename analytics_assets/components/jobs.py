@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 import dagster as dg
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 MODE_TAG = "analytics/mode"
 FULL_REFRESH = "full_refresh"
 
 
-def build_incremental_job(api: str, assets: Sequence[dg.AssetsDefinition]) -> dg.UnresolvedAssetJobDefinition:
+def build_incremental_job(api: str, assets: Sequence[dg.AssetsDefinition]) -> UnresolvedAssetJobDefinition:
     return dg.define_asset_job(
         f"{api}_incremental",
         selection=list(assets),
@@ -18,7 +19,7 @@ def build_incremental_job(api: str, assets: Sequence[dg.AssetsDefinition]) -> dg
     )
 
 
-def build_snapshot_job(api: str, assets: Sequence[dg.AssetsDefinition]) -> dg.UnresolvedAssetJobDefinition:
+def build_snapshot_job(api: str, assets: Sequence[dg.AssetsDefinition]) -> UnresolvedAssetJobDefinition:
     return dg.define_asset_job(
         f"{api}_snapshot",
         selection=list(assets),
@@ -28,7 +29,7 @@ def build_snapshot_job(api: str, assets: Sequence[dg.AssetsDefinition]) -> dg.Un
 
 def build_full_refresh_job(
     name: str, assets: Sequence[dg.AssetsDefinition], *, scope: str
-) -> dg.UnresolvedAssetJobDefinition:
+) -> UnresolvedAssetJobDefinition:
     """A job whose tag makes each asset load its full history and replace its table."""
     description = f"Reloads the full history of {scope} and replaces its tables."
     if partition_grids(assets):
@@ -36,7 +37,7 @@ def build_full_refresh_job(
     return dg.define_asset_job(name, selection=list(assets), tags={MODE_TAG: FULL_REFRESH}, description=description)
 
 
-def build_global_full_refresh_jobs(definitions: dg.Definitions) -> list[dg.UnresolvedAssetJobDefinition]:
+def build_global_full_refresh_jobs(definitions: dg.Definitions) -> list[UnresolvedAssetJobDefinition]:
     """The job over all APIs; no job if their partitions differ, since Dagster refuses such a job."""
     assets = [
         asset for asset in definitions.assets or [] if isinstance(asset, dg.AssetsDefinition) and asset.is_executable

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import dagster as dg
 
+from analytics_assets import rest_api
 from analytics_assets.rest_api.arrow.column_names import column_name
 from analytics_assets.rest_api.config import ResolvedResource
-
-if TYPE_CHECKING:
-    from analytics_assets.rest_api.load import LoadResult
 
 
 def declared_schema(resource: ResolvedResource) -> dg.TableSchema | None:
@@ -40,7 +38,7 @@ def column_schema(resource: ResolvedResource, data_types: Mapping[str, str]) -> 
     return dg.TableSchema(columns=columns)
 
 
-def load_metadata(result: LoadResult, *, seconds: float, sandbox: bool) -> dict[str, Any]:
+def load_metadata(result: rest_api.LoadResult, *, seconds: float, sandbox: bool) -> dict[str, Any]:
     """The metadata of a load's materialization.
 
     Args:
@@ -78,7 +76,7 @@ def load_metadata(result: LoadResult, *, seconds: float, sandbox: bool) -> dict[
     return metadata
 
 
-def summary(asset: str, result: LoadResult, *, seconds: float) -> str:
+def summary(asset: str, result: rest_api.LoadResult, *, seconds: float) -> str:
     """The line that a load writes to the log."""
     statistics, table = result.statistics, result.table
     discarded = "".join(
@@ -97,7 +95,7 @@ def summary(asset: str, result: LoadResult, *, seconds: float) -> str:
     return f"{asset}: {rows(result.rows)} ({window_text(result)}{discarded}) {destination}; {seconds:.1f} s"
 
 
-def window_text(result: LoadResult) -> str:
+def window_text(result: rest_api.LoadResult) -> str:
     return str(result.window) if result.window else "all history"
 
 

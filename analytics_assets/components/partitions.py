@@ -6,18 +6,15 @@ import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING
 
 import click
 import dagster as dg
+from dagster._core.definitions.partitions.context import PartitionLoadingContext
 from dagster._core.storage.tags import ASSET_RESUME_RETRY_TAG, RESUME_RETRY_TAG
 
 from analytics_assets.rest_api.config import Partitions
 from analytics_assets.rest_api.errors import ConfigError
 from analytics_assets.rest_api.windows import Window, format_timestamp
-
-if TYPE_CHECKING:
-    from dagster._core.definitions.partitions.context import PartitionLoadingContext
 
 RESUME_TAGS = {RESUME_RETRY_TAG, ASSET_RESUME_RETRY_TAG}
 # Cron schedule and key format of each cadence: those of Dagster's own hourly, daily, ... partitions.

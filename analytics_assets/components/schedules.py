@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import dagster as dg
+from dagster._core.definitions.partitions.partitioned_schedule import UnresolvedPartitionedAssetScheduleDefinition
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from analytics_assets.rest_api.config import Partitions, Schedule
 
 
 def build_incremental_schedule(
-    job: dg.UnresolvedAssetJobDefinition, *, partitions: Partitions, schedule: Schedule
-) -> dg.UnresolvedPartitionedAssetScheduleDefinition:
+    job: UnresolvedAssetJobDefinition, *, partitions: Partitions, schedule: Schedule
+) -> UnresolvedPartitionedAssetScheduleDefinition:
     """Requests each partition after its window ended, at the configured hour and minute (hourly: at the minute)."""
     return dg.build_schedule_from_partitioned_job(
         job,
@@ -20,7 +22,7 @@ def build_incremental_schedule(
 
 
 def build_snapshot_schedule(
-    job: dg.UnresolvedAssetJobDefinition, *, timezone: str, schedule: Schedule
+    job: UnresolvedAssetJobDefinition, *, timezone: str, schedule: Schedule
 ) -> dg.ScheduleDefinition:
     """Runs the job once a day, whatever the cadence of the API's partitions."""
     return dg.ScheduleDefinition(

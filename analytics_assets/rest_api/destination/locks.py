@@ -14,15 +14,12 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import duckdb
 from filelock import FileLock, Timeout
 
 from analytics_assets.rest_api.destination.warehouse import Warehouse
 from analytics_assets.rest_api.errors import BusyError, WarehouseError
-
-if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
 
 QUIET_WAIT_SECONDS = 1.0  # seconds that nobody needs to hear of
 
@@ -86,10 +83,8 @@ def _read(holder: Path) -> str:
     return "a load that did not say more"
 
 
-def open_duckdb(path: Path, deadline: float, log: logging.Logger) -> DuckDBPyConnection:
+def open_duckdb(path: Path, deadline: float, log: logging.Logger) -> duckdb.DuckDBPyConnection:
     """The file, opened for writing once nobody else has it open: a person's shell, or another program."""
-    import duckdb
-
     said = False
     while True:
         try:

@@ -55,7 +55,7 @@ def build_api_definitions(api: str, config: RestApiConfig, settings: Settings) -
     jobs, schedules = [], []
     if incremental and config.partitions:
         jobs.append(build_incremental_job(api, incremental))
-        schedules.append(build_incremental_schedule(jobs[-1], partitions=config.partitions, schedule=schedule))
+        schedules += [build_incremental_schedule(jobs[-1], partitions=config.partitions, schedule=schedule)]
     if snapshot:
         jobs.append(build_snapshot_job(api, snapshot))
         timezone = config.partitions.timezone if config.partitions else "UTC"

@@ -11,7 +11,7 @@ from analytics_assets.rest_api.config import Partitions, Schedule
 
 def build_incremental_schedule(
     job: UnresolvedAssetJobDefinition, *, partitions: Partitions, schedule: Schedule
-) -> UnresolvedPartitionedAssetScheduleDefinition:
+) -> UnresolvedPartitionedAssetScheduleDefinition | dg.ScheduleDefinition:
     """Requests each partition after its window ended, at the configured hour and minute (hourly: at the minute)."""
     return dg.build_schedule_from_partitioned_job(
         job,

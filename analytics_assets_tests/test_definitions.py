@@ -1,4 +1,4 @@
-"""The code location: it loads anywhere without doing anything, and says what is wrong with its settings."""
+"""The code location: it loads without side effects, and reports invalid settings."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ import pytest
 from analytics_assets.definitions import build_definitions
 from analytics_assets.rest_api.errors import ConfigError
 from analytics_assets_tests.conftest import Project
-from analytics_assets_tests.support.expected_rows import COLUMNS, held, stored
+from analytics_assets_tests.support.expected_rows import COLUMNS, expected_rows, stored_rows
 
-# Loads the definitions where nothing may be written and nobody be called: both fail, and are reported.
-# Dagster is there before: what it does by itself is not ours (with Python 3.10 it tries a temporary folder out).
+# Loads the definitions with an audit hook that refuses and reports writes and network calls. Dagster is imported
+# before: its own writes do not count (with Python 3.10 it tests whether a temporary folder can be used).
 PROBE = """\
 import json, os, sys
 import dagster
@@ -47,8 +47,8 @@ print(json.dumps({
 """
 
 
-def test_loading_does_nothing(tmp_path: Path) -> None:
-    """With no variable, not even HOME, in a folder that cannot be written to, without a network."""
+def test_loading_has_no_side_effects(tmp_path: Path) -> None:
+    """Without any variable, not even HOME, in a read-only folder and without network."""
     folder = tmp_path / "read_only"
     folder.mkdir(mode=0o555)
     done = subprocess.run([sys.executable, "-B", "-c", PROBE], cwd=folder, env={}, capture_output=True, text=True)
@@ -73,7 +73,7 @@ def test_empty_setting_counts_as_unset() -> None:
     assert len(list(found.resolve_all_asset_keys())) == 8
 
 
-def test_the_command_line_shows_the_error_alone(project: Project) -> None:
+def test_command_line_shows_the_error_without_stack_trace(project: Project) -> None:
     console = project.execute("full_refresh", env={"ANALYTICS_EXECUTOR": "celery"}, ok=False)
     assert (
         console.splitlines()[-1]
@@ -82,11 +82,11 @@ def test_the_command_line_shows_the_error_alone(project: Project) -> None:
     assert "Traceback" not in console
 
 
-def test_each_asset_in_a_process_of_its_own(project: Project) -> None:
-    """Four processes and one DuckDB file: all four tables are there."""
+def test_multiprocess_executor_runs_each_asset_in_its_own_process(project: Project) -> None:
+    """Four processes load into one DuckDB file, and all four tables are complete."""
     console = project.execute("full_refresh", env={"ANALYTICS_EXECUTOR": "multiprocess"})
     for table in COLUMNS:
-        assert stored(project.warehouse, table.replace(".", "_sandbox.")) == held(table)
+        assert stored_rows(project.warehouse, table.replace(".", "_sandbox.")) == expected_rows(table)
     assert len(console.splitlines()) == 2 + 4  # Dagster's warning about its command, and a line for each table
     with dg.DagsterInstance.from_config(str(project.folder / ".dagster")) as instance:
         [run] = instance.get_runs()

@@ -1,4 +1,4 @@
-"""The main job as a newcomer runs it: a fresh folder, no credentials, one command."""
+"""The main job as a new user runs it: an empty folder, no credentials, one command."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import dagster as dg
 import pytest
 
 from analytics_assets_tests.conftest import Project
-from analytics_assets_tests.support.expected_rows import COLUMNS, TEXT, columns, held, snake_case, stored
+from analytics_assets_tests.support.expected_rows import COLUMNS, TEXT, columns, expected_rows, snake_case, stored_rows
 
 SUMMARIES = {
     "recruiting__opportunities": "recruiting/opportunities: 1000 rows (all history) into "
@@ -24,7 +24,7 @@ SUMMARIES = {
 
 @dataclass
 class Done:
-    """The project after the command, and what it printed."""
+    """The project after the command, and its output."""
 
     project: Project
     console: str
@@ -42,43 +42,45 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Done:
 
 
 @pytest.mark.parametrize("table", COLUMNS)
-def test_tables_hold_what_the_api_holds(done: Done, table: str) -> None:
+def test_tables_equal_the_api(done: Done, table: str) -> None:
     name = done.sandbox_table(table)
-    assert stored(done.project.warehouse, name) == held(table)
+    assert stored_rows(done.project.warehouse, name) == expected_rows(table)
     types = {snake_case(field): kind for field, kind in COLUMNS[table].items()}
     assert columns(done.project.warehouse, name) == {**types, "_dlt_load_id": TEXT}
-    assert done.project.query(f"SELECT COUNT(*), COUNT(DISTINCT _dlt_load_id) FROM {name}") == [(len(held(table)), 1)]
+    assert done.project.query(f"SELECT COUNT(*), COUNT(DISTINCT _dlt_load_id) FROM {name}") == [
+        (len(expected_rows(table)), 1)
+    ]
 
 
-def test_warehouse_holds_nothing_else(done: Done) -> None:
+def test_warehouse_has_no_other_tables(done: Done) -> None:
     tables = done.project.query("SELECT schema_name || '.' || table_name FROM duckdb_tables()")
     assert {name for (name,) in tables if "._dlt_" not in name} == {done.sandbox_table(table) for table in COLUMNS}
 
 
-def test_console_is_quiet(done: Done) -> None:
+def test_console_shows_one_line_for_each_table(done: Done) -> None:
     warning, its_code, *lines = done.console.splitlines()
     assert "SupersessionWarning" in warning  # Dagster's own, about its command
     assert its_code.startswith("  ")
-    said = [
+    found = [
         re.fullmatch(r"\S+ \S+ \S+ - dagster - INFO - full_refresh - \S+ - (\w+) - (.*) \S+ s", line) for line in lines
     ]
-    assert sorted(line.groups() for line in said if line) == sorted(SUMMARIES.items())
-    assert all(said)
+    assert sorted(line.groups() for line in found if line) == sorted(SUMMARIES.items())
+    assert all(found)
 
 
-def test_history_stays_in_dagster_home(done: Done) -> None:
+def test_run_history_is_in_dagster_home(done: Done) -> None:
     with dg.DagsterInstance.from_config(str(done.project.folder / ".dagster")) as instance:
         [run] = instance.get_runs()
         assert (run.job_name, run.status) == ("full_refresh", dg.DagsterRunStatus.SUCCESS)
         assert {key.to_user_string().replace("/", ".") for key in instance.all_asset_keys()} == set(COLUMNS)
 
 
-def test_nothing_is_left_elsewhere(done: Done) -> None:
+def test_no_other_files_are_left(done: Done) -> None:
     assert {path.name for path in done.project.folder.iterdir()} == {"warehouse.duckdb", ".dagster", ".analytics_state"}
     assert list((done.project.folder.parent / "temporary").rglob("*")) == []
 
 
-def test_tokens_of_the_sandbox_are_not_kept(done: Done) -> None:
+def test_sandbox_tokens_are_not_stored(done: Done) -> None:
     kept = [path for path in (done.project.folder / ".analytics_state").rglob("*") if path.is_file()]
     assert {path.suffix for path in kept} == {".lock"}
     assert all(path.read_bytes() == b"" for path in kept)

@@ -39,7 +39,7 @@ def step_failure(
         return failure
     seconds = retry_delay(retry, settings.step_retry_seconds)
     context.log.warning(
-        f"{message.removesuffix('.')}. Retry {retry} of {settings.step_retries} starts in {seconds:.0f} s"
+        f"{message.removesuffix('.')}. Retry {retry} of {settings.step_retries} of the step in {seconds:.0f} s"
     )
     request = dg.RetryRequested(max_retries=settings.step_retries, seconds_to_wait=seconds)
     request.__cause__ = failure

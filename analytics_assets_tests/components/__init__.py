@@ -1,1 +1,1 @@
-"""The component, and what Dagster makes of it: jobs run in the tests' own process wherever that shows it."""
+"""The component and its Dagster definitions. Jobs run in the process of the tests where possible."""

@@ -1,4 +1,4 @@
-"""One resource fails for good: the others are loaded, the error is readable, and no secret is anywhere."""
+"""One resource fails permanently: the others are loaded, the error is one line, and no secret is leaked."""
 
 from __future__ import annotations
 
@@ -11,24 +11,25 @@ import pytest
 from dagster._core.definitions.reconstruct import ReconstructableRepository
 
 from analytics_assets.sandbox import builtin
-from analytics_assets_tests.components.conftest import Bench, failure, materializations
+from analytics_assets_tests.components.conftest import JobHarness, failure_message, materializations
 from analytics_assets_tests.conftest import ROOT, Project
 from analytics_assets_tests.fake_api import ApiKey, FakeServer, OAuth2, faults, serve
-from analytics_assets_tests.support.expected_rows import COLUMNS, held, stored
+from analytics_assets_tests.support.expected_rows import COLUMNS, expected_rows, stored_rows
 
 CANARY_SECRET = "HUSH7f3a"  # in every secret, with what URLs, forms and JSON have to escape around it
 SECRET = f"s/{CANARY_SECRET}+é&="
 FAILED = "recruiting.users"
 LOADED = [table for table in COLUMNS if table != FAILED]
-FOR_GOOD = faults.status(500, headers={"Retry-After": "0"})
-SAID = (
+REDIRECT = faults.status(302, headers={"Location": f"http://other.test/?api_key={CANARY_SECRET}"})
+PERMANENT = faults.status(500, headers={"Retry-After": "0"})
+MESSAGE = (
     "recruiting/users: GET http://127.0.0.1:{port}/recruiting/v1/users, page 1: the API answered 500. "
     "The API itself failed: run again later."
 )
 
 
-def secretive() -> FakeServer:
-    """The built-in APIs with secrets that are easily found: recruiting by a key in the query, treasury by OAuth2."""
+def server_with_canary_secrets() -> FakeServer:
+    """The built-in APIs with secrets that are easy to find: recruiting by a key in the query, treasury by OAuth2."""
     recruiting = replace(builtin.recruiting(), auth=ApiKey(f"key-{SECRET}"))
     oauth2 = OAuth2(client_id="treasury-client", client_secret=f"client-{SECRET}")
     return FakeServer([recruiting, replace(builtin.treasury(), auth=oauth2)])
@@ -42,7 +43,7 @@ def access_tokens(sandbox: FakeServer) -> set[str]:
 
 @dataclass
 class Done:
-    """The project after the command failed, what it printed, and what must be nowhere."""
+    """The project after the command failed, its output, and the secrets that must not be found."""
 
     project: Project
     console: str
@@ -52,8 +53,8 @@ class Done:
 
 @pytest.fixture(scope="module")
 def done(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Done]:
-    sandbox = secretive()
-    sandbox.faults.add(FOR_GOOD, path="/v1/users", times=None)
+    sandbox = server_with_canary_secrets()
+    sandbox.faults.add(PERMANENT, path="/v1/users", times=None)
     project = Project(tmp_path_factory.mktemp("failures") / "project")
     with serve(sandbox) as url:
         env = {**sandbox.variables(url), "ANALYTICS_STEP_RETRY_SECONDS": "0"}
@@ -62,19 +63,19 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Done]:
 
 
 @pytest.mark.parametrize("table", LOADED)
-def test_the_others_are_loaded(done: Done, table: str) -> None:
-    assert stored(done.project.warehouse, table) == held(table)
+def test_other_resources_are_loaded(done: Done, table: str) -> None:
+    assert stored_rows(done.project.warehouse, table) == expected_rows(table)
 
 
-def test_the_console_names_what_failed(done: Done) -> None:
-    said = SAID.format(port=done.port)
-    assert [line for line in done.console.splitlines() if " - ERROR - " in line and line.endswith(f" - {said}")]
+def test_console_names_the_failed_resource(done: Done) -> None:
+    message = MESSAGE.format(port=done.port)
+    assert [line for line in done.console.splitlines() if " - ERROR - " in line and line.endswith(f" - {message}")]
     assert "Steps failed: ['recruiting__users']" in done.console
     assert "Traceback" not in done.console
     assert "Stack Trace" not in done.console
 
 
-def test_history_says_the_same(done: Done) -> None:
+def test_run_history_names_the_failed_resource(done: Done) -> None:
     with dg.DagsterInstance.from_config(str(done.project.folder / ".dagster")) as instance:
         [run] = instance.get_runs()
         steps = {
@@ -108,13 +109,13 @@ def test_no_secret_in_any_output_or_file(done: Done) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fault", "said"),
+    ("fault", "message"),
     [
-        (FOR_GOOD, "the API answered 500"),
+        (PERMANENT, "the API answered 500"),
         (faults.status(401), "returned 401"),
         (faults.status(403), "the API answered 403"),
         (faults.status(404), "the API answered 404"),
-        (faults.status(302, headers={"Location": f"http://other.test/?api_key={CANARY_SECRET}"}), "redirects to another host"),
+        (REDIRECT, "redirects to another host"),
         (faults.html(), "HTML"),
         (faults.truncated(), "JSON"),
         (faults.error_object(), "data"),
@@ -122,33 +123,35 @@ def test_no_secret_in_any_output_or_file(done: Done) -> None:
         (faults.repeated_cursor(), "cursor"),
     ],
 )  # fmt: skip
-def test_every_failure_is_told_without_secrets(
-    build_bench: Callable[..., Bench], fault: faults.Fault, said: str
+def test_error_message_holds_no_secret(
+    build_harness: Callable[..., JobHarness], fault: faults.Fault, message: str
 ) -> None:
-    bench = build_bench(secretive())
-    bench.sandbox.faults.add(fault, path="/v1/users", times=None)
-    result = bench.run("recruiting_full_refresh", ok=False)
-    told = failure(result, "recruiting__users")
-    assert said in told
-    assert told.startswith("recruiting/users: ")
+    harness = build_harness(server_with_canary_secrets())
+    harness.server.faults.add(fault, path="/v1/users", times=None)
+    result = harness.run("recruiting_full_refresh", ok=False)
+    found = failure_message(result, "recruiting__users")
+    assert message in found
+    assert found.startswith("recruiting/users: ")
     assert materializations(result, "recruiting/opportunities")
-    assert CANARY_SECRET not in str(bench.instance.all_logs(result.run_id))
+    assert CANARY_SECRET not in str(harness.instance.all_logs(result.run_id))
 
 
-def test_a_refused_connection_is_told_without_secrets(
-    build_bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch
+def test_refused_connection_error_holds_no_secret(
+    build_harness: Callable[..., JobHarness], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text = (ROOT / "analytics_assets" / "defs" / "recruiting" / "defs.yaml").read_text()
-    bench = build_bench(secretive(), {"recruiting": text.replace("max_retries: 3", "max_retries: 0")})
+    harness = build_harness(
+        server_with_canary_secrets(), {"recruiting": text.replace("max_retries: 3", "max_retries: 0")}
+    )
     monkeypatch.setenv("RECRUITING_BASE_URL", "http://127.0.0.1:1/recruiting")
-    result = bench.run("recruiting_full_refresh", ok=False)
-    assert "failed after 1 attempt: the connection was refused" in failure(result, "recruiting__users")
-    assert CANARY_SECRET not in str(bench.instance.all_logs(result.run_id))
+    result = harness.run("recruiting_full_refresh", ok=False)
+    assert "failed after 1 attempt: the connection was refused" in failure_message(result, "recruiting__users")
+    assert CANARY_SECRET not in str(harness.instance.all_logs(result.run_id))
 
 
-def test_re_execution_takes_only_what_failed(build_bench: Callable[..., Bench], tmp_path: Path) -> None:
-    bench = build_bench(secretive())
-    fault = bench.sandbox.faults.add(FOR_GOOD, path="/v1/users", times=4)
+def test_re_execution_runs_only_the_failed_step(build_harness: Callable[..., JobHarness], tmp_path: Path) -> None:
+    harness = build_harness(server_with_canary_secrets())
+    fault = harness.server.faults.add(PERMANENT, path="/v1/users", times=4)
     repository = ReconstructableRepository.for_module("analytics_assets.definitions", "defs")
     job = repository.get_reconstructable_job("full_refresh")
     home = tmp_path / "dagster_home"
@@ -157,19 +160,19 @@ def test_re_execution_takes_only_what_failed(build_bench: Callable[..., Bench], 
         with dg.execute_job(job, instance) as first:
             assert not first.success
             assert fault.fired == 4
-        bench.sandbox.requests.clear()
+        harness.server.requests.clear()
         options = dg.ReexecutionOptions.from_failure(first.run_id, instance)
         with dg.execute_job(job, instance, reexecution_options=options) as second:
             assert second.success
             assert second.dagster_run.step_keys_to_execute == ["recruiting__users"]
-    assert {record.request.path for record in bench.sandbox.requests} == {"/recruiting/v1/users"}
-    assert {table: bench.rows(table) for table in COLUMNS} == {table: held(table) for table in COLUMNS}
+    assert {record.request.path for record in harness.server.requests} == {"/recruiting/v1/users"}
+    assert {table: harness.rows(table) for table in COLUMNS} == {table: expected_rows(table) for table in COLUMNS}
 
 
 @pytest.mark.parametrize(
     ("fault", "attempts"),
     [
-        (FOR_GOOD, 3),
+        (PERMANENT, 3),
         (faults.status(429, headers={"Retry-After": "0"}), 3),
         (faults.status(403), 1),
         (faults.html(), 1),
@@ -177,37 +180,35 @@ def test_re_execution_takes_only_what_failed(build_bench: Callable[..., Bench], 
     ],
     ids=["500", "429", "403", "HTML", "null key"],
 )
-def test_a_step_is_tried_again_only_where_it_may_help(
-    build_bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch, fault: faults.Fault, attempts: int
+def test_step_is_retried_only_if_it_may_help(
+    build_harness: Callable[..., JobHarness], monkeypatch: pytest.MonkeyPatch, fault: faults.Fault, attempts: int
 ) -> None:
     monkeypatch.setenv("ANALYTICS_STEP_RETRIES", "2")
     monkeypatch.setenv("ANALYTICS_STEP_RETRY_SECONDS", "0")
-    bench = build_bench(secretive())
-    bench.sandbox.faults.add(fault, path="/v1/users", times=None)
-    result = bench.run("recruiting_full_refresh", ok=False)
+    harness = build_harness(server_with_canary_secrets())
+    harness.server.faults.add(fault, path="/v1/users", times=None)
+    result = harness.run("recruiting_full_refresh", ok=False)
     step = "recruiting__users"
     kinds = [event.event_type_value for event in result.all_events if event.step_key == step]
     assert kinds.count("STEP_UP_FOR_RETRY") == attempts - 1
-    assert failure(result, step).startswith("recruiting/users: ")
-    told = [line for line in bench.log(result) if line.startswith("recruiting/users: ")]
-    assert [line.partition(". Retry ")[2] for line in told] == [
-        *(f"{retry} of 2 starts in 0 s" for retry in range(1, attempts)),
-        "",
+    assert failure_message(result, step).startswith("recruiting/users: ")
+    lines = [line for line in harness.log_lines(result) if " of the step in " in line]
+    assert all(line.startswith("recruiting/users: ") for line in lines)
+    assert [line.partition(". Retry ")[2] for line in lines] == [
+        f"{retry} of 2 of the step in 0 s" for retry in range(1, attempts)
     ]
-    assert CANARY_SECRET not in str(bench.instance.all_logs(result.run_id))
+    assert CANARY_SECRET not in str(harness.instance.all_logs(result.run_id))
     kinds_of_failure = {dg.DagsterEventType.STEP_UP_FOR_RETRY, dg.DagsterEventType.STEP_FAILURE}
-    for entry in bench.instance.all_logs(result.run_id, of_type=kinds_of_failure):
+    for entry in harness.instance.all_logs(result.run_id, of_type=kinds_of_failure):
         error = entry.get_dagster_event().event_specific_data.error  # type: ignore[union-attr]
         assert (error.stack, error.cause) == ([], None)
         assert error.message.startswith("dagster._core.definitions.events.Failure: recruiting/users: ")
 
 
-def test_a_step_that_succeeds_when_tried_again(
-    build_bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_retried_step_succeeds(build_harness: Callable[..., JobHarness], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ANALYTICS_STEP_RETRIES", "1")
     monkeypatch.setenv("ANALYTICS_STEP_RETRY_SECONDS", "0")
-    bench = build_bench(secretive())
-    bench.sandbox.faults.add(FOR_GOOD, path="/v1/users", times=4)
-    bench.run("recruiting_full_refresh")
-    assert bench.rows(FAILED) == held(FAILED)
+    harness = build_harness(server_with_canary_secrets())
+    harness.server.faults.add(PERMANENT, path="/v1/users", times=4)
+    harness.run("recruiting_full_refresh")
+    assert harness.rows(FAILED) == expected_rows(FAILED)

@@ -1,4 +1,4 @@
-"""Partition grids: APIs that differ in them, and what their schedules ask for."""
+"""Cadences and time zones: the partitions that schedules request, and the windows that runs load."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from dagster._utils.schedules import schedule_execution_time_iterator
 
 from analytics_assets.definitions import build_definitions
-from analytics_assets_tests.components.conftest import Bench, materializations, write_defs
+from analytics_assets_tests.components.conftest import JobHarness, materializations, write_defs
 from analytics_assets_tests.fake_api import Api, Bearer, Endpoint, FakeServer, OffsetPagination, TimeFilter
 
 API = """\
@@ -40,7 +40,7 @@ DAILY = "cadence: daily, start: 2026-10-01"
 BERLIN = "timezone: Europe/Berlin"
 
 
-def described(api: str, partitions: str, schedule: str = "hour: 0") -> str:
+def defs_yaml(api: str, partitions: str, schedule: str = "hour: 0") -> str:
     return API % {"prefix": api.upper(), "partitions": partitions, "schedule": schedule}
 
 
@@ -52,25 +52,25 @@ def job_names(of: dg.Definitions) -> set[str]:
     return {name for name in of.get_repository_def().job_names if not name.startswith("__")}
 
 
-def requested(of: dg.Definitions, schedule: str, moment: datetime) -> list[str]:
-    """The partitions that a schedule asks for at a tick."""
+def requested(of: dg.Definitions, schedule: str, tick: datetime) -> list[str]:
+    """The partitions that a schedule requests at a tick."""
     repository = of.get_repository_def()
     with dg.DagsterInstance.ephemeral() as instance:
-        context = dg.build_schedule_context(instance, scheduled_execution_time=moment, repository_def=repository)
+        context = dg.build_schedule_context(instance, scheduled_execution_time=tick, repository_def=repository)
         data = repository.get_schedule_def(schedule).evaluate_tick(context)
     assert not data.skip_message
     return [request.partition_key or "" for request in data.run_requests or []]
 
 
 def ticks(of: dg.Definitions, schedule: str, since: datetime, until: datetime) -> list[datetime]:
-    """When a schedule runs in [since, until)."""
+    """The ticks of a schedule in [since, until)."""
     found = of.get_repository_def().get_schedule_def(schedule)
     times = schedule_execution_time_iterator(since.timestamp(), found.cron_schedule, found.execution_timezone)
-    return list(takewhile(lambda moment: moment.timestamp() < until.timestamp(), times))
+    return list(takewhile(lambda tick: tick.timestamp() < until.timestamp(), times))
 
 
-def test_different_grids_load_without_a_job_over_all(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
-    found = definitions(folder, shop=described("shop", DAILY), store=described("store", HOURLY))
+def test_different_partitions_have_no_job_over_all_apis(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    found = definitions(folder, shop=defs_yaml("shop", DAILY), store=defs_yaml("store", HOURLY))
     assert [record.message for record in caplog.records] == [
         "There is no job full_refresh over all APIs, since their partitions differ. Run <api>_full_refresh of each API"
     ]
@@ -80,19 +80,19 @@ def test_different_grids_load_without_a_job_over_all(folder: Path, caplog: pytes
 
 
 @pytest.mark.parametrize("other", [DAILY, f"{DAILY}, timezone: UTC"])
-def test_equal_grids_have_a_job_over_all(folder: Path, other: str, caplog: pytest.LogCaptureFixture) -> None:
-    found = definitions(folder, shop=described("shop", DAILY), store=described("store", other))
+def test_equal_partitions_have_a_job_over_all_apis(folder: Path, other: str, caplog: pytest.LogCaptureFixture) -> None:
+    found = definitions(folder, shop=defs_yaml("shop", DAILY), store=defs_yaml("store", other))
     assert "full_refresh" in job_names(found)
     assert caplog.records == []
 
 
-def test_hourly_schedule_asks_for_every_hour(folder: Path) -> None:
-    found = definitions(folder, shop=described("shop", HOURLY, "hour: 5, minute: 10"))
+def test_hourly_schedule_requests_every_hour(folder: Path) -> None:
+    found = definitions(folder, shop=defs_yaml("shop", HOURLY, "hour: 5, minute: 10"))
     day = datetime(2026, 10, 7, tzinfo=ZoneInfo("UTC"))
-    moments = ticks(found, "shop_incremental_schedule", day, day + timedelta(days=1))
-    assert [(moment.hour, moment.minute) for moment in moments] == [(hour, 10) for hour in range(24)]
-    asked = [requested(found, "shop_incremental_schedule", moment) for moment in moments]
-    assert asked == [[f"{(day + timedelta(hours=hour - 1)):%Y-%m-%d-%H:%M}"] for hour in range(24)]
+    found_ticks = ticks(found, "shop_incremental_schedule", day, day + timedelta(days=1))
+    assert [(tick.hour, tick.minute) for tick in found_ticks] == [(hour, 10) for hour in range(24)]
+    partitions = [requested(found, "shop_incremental_schedule", tick) for tick in found_ticks]
+    assert partitions == [[f"{(day + timedelta(hours=hour - 1)):%Y-%m-%d-%H:%M}"] for hour in range(24)]
 
 
 @pytest.mark.parametrize(
@@ -106,43 +106,43 @@ def test_hourly_schedule_asks_for_every_hour(folder: Path) -> None:
         (f"cadence: hourly, start: 2026-10-01, {BERLIN}", "minute: 15", "2026-10-07T02:15", "2026-10-07-01:00"),
     ],
 )
-def test_schedule_asks_for_the_window_that_ended(
+def test_schedule_requests_the_window_that_ended(
     folder: Path, partitions: str, schedule: str, tick: str, partition: str
 ) -> None:
-    found = definitions(folder, shop=described("shop", partitions, schedule))
+    found = definitions(folder, shop=defs_yaml("shop", partitions, schedule))
     zone = ZoneInfo("Europe/Berlin" if BERLIN in partitions else "UTC")
-    moment = datetime.fromisoformat(tick).replace(tzinfo=zone)
-    assert ticks(found, "shop_incremental_schedule", moment, moment + timedelta(minutes=1)) == [moment]
-    assert requested(found, "shop_incremental_schedule", moment) == [partition]
+    time = datetime.fromisoformat(tick).replace(tzinfo=zone)
+    assert ticks(found, "shop_incremental_schedule", time, time + timedelta(minutes=1)) == [time]
+    assert requested(found, "shop_incremental_schedule", time) == [partition]
 
 
 def test_snapshots_run_daily_in_the_same_time_zone(folder: Path) -> None:
-    found = definitions(folder, shop=described("shop", f"{HOURLY}, {BERLIN}", "hour: 5, minute: 10"))
+    found = definitions(folder, shop=defs_yaml("shop", f"{HOURLY}, {BERLIN}", "hour: 5, minute: 10"))
     schedule = found.get_repository_def().get_schedule_def("shop_snapshot_schedule")
     assert (schedule.cron_schedule, schedule.execution_timezone) == ("10 5 * * *", "Europe/Berlin")
 
 
-def test_a_day_of_25_hours(build_bench: Callable[..., Bench]) -> None:
-    """In Berlin clocks went back on 2026-10-25: its day begins at 22:00 UTC and ends at 23:00 UTC of the next."""
+def test_day_of_25_hours(build_harness: Callable[..., JobHarness]) -> None:
+    """In Berlin clocks were set back on 2026-10-25: the day is 22:00 UTC to 23:00 UTC of the next day."""
     rows = [{"id": hour, "updated_at": f"2026-10-{24 + hour // 24}T{hour % 24:02}:00:00Z"} for hour in range(72)]
-    bench = shop(build_bench, rows, f"{DAILY}, {BERLIN}")
-    result = bench.run("shop_incremental", partition="2026-10-25")
-    assert [row["id"] for row in bench.rows("shop.orders")] == list(range(22, 47))
+    harness = shop(build_harness, rows, f"{DAILY}, {BERLIN}")
+    result = harness.run("shop_incremental", partition="2026-10-25")
+    assert [row["id"] for row in harness.rows("shop.orders")] == list(range(22, 47))
     [metadata] = materializations(result, "shop/orders").values()
     assert metadata["window"] == "[2026-10-24T22:00:00Z, 2026-10-25T23:00:00Z)"
-    bench.run("shop_incremental", partitions=("2026-10-24", "2026-10-26"))
-    assert [row["id"] for row in bench.rows("shop.orders")] == list(range(71))
+    harness.run("shop_incremental", partitions=("2026-10-24", "2026-10-26"))
+    assert [row["id"] for row in harness.rows("shop.orders")] == list(range(71))
 
 
-def test_hours_of_a_day_of_25_make_the_day(build_bench: Callable[..., Bench]) -> None:
+def test_25_hourly_partitions_cover_a_day_of_25_hours(build_harness: Callable[..., JobHarness]) -> None:
     rows = [{"id": n, "updated_at": f"2026-10-25T{n // 2:02}:{n % 2 * 30:02}:00Z"} for n in range(8)]
-    bench = shop(build_bench, rows, f"{HOURLY}, {BERLIN}")
-    grid = bench.definitions.resolve_job_def("shop_incremental").partitions_def
+    harness = shop(build_harness, rows, f"{HOURLY}, {BERLIN}")
+    grid = harness.definitions.resolve_job_def("shop_incremental").partitions_def
     assert isinstance(grid, dg.TimeWindowPartitionsDefinition)
     keys = [key for key in grid.get_partition_keys() if key.startswith("2026-10-25-0")][:6]
     for key in keys:
-        bench.run("shop_incremental", partition=key)
-    assert [row["id"] for row in bench.rows("shop.orders")] == list(range(8))
+        harness.run("shop_incremental", partition=key)
+    assert [row["id"] for row in harness.rows("shop.orders")] == list(range(8))
 
 
 @pytest.mark.parametrize(
@@ -155,17 +155,17 @@ def test_hours_of_a_day_of_25_make_the_day(build_bench: Callable[..., Bench]) ->
     ],
 )
 def test_every_cadence_loads_its_window(
-    build_bench: Callable[..., Bench], partitions: str, partition: str, ids: range
+    build_harness: Callable[..., JobHarness], partitions: str, partition: str, ids: range
 ) -> None:
     rows = [{"id": day, "updated_at": f"2026-10-{day + 1:02}T00:00:00Z"} for day in range(31)]
-    bench = shop(build_bench, rows, partitions)
-    bench.run("shop_incremental", partition=partition)
-    assert [row["id"] for row in bench.rows("shop.orders")] == list(ids)
+    harness = shop(build_harness, rows, partitions)
+    harness.run("shop_incremental", partition=partition)
+    assert [row["id"] for row in harness.rows("shop.orders")] == list(ids)
 
 
-def shop(build_bench: Callable[..., Bench], rows: list[dict[str, object]], partitions: str) -> Bench:
+def shop(build_harness: Callable[..., JobHarness], rows: list[dict[str, object]], partitions: str) -> JobHarness:
     filtered = TimeFilter("updated_at", {"since": "{start}", "until": "{end}"})
     endpoint = Endpoint("/v1/orders", rows, pagination=OffsetPagination(max_limit=100), updated=filtered)
-    return build_bench(
-        FakeServer([Api("shop", [endpoint], auth=Bearer("token"))]), {"shop": described("shop", partitions)}
+    return build_harness(
+        FakeServer([Api("shop", [endpoint], auth=Bearer("token"))]), {"shop": defs_yaml("shop", partitions)}
     )

@@ -1,4 +1,4 @@
-"""What a person sees of a load in the UI: numbers, columns, a preview, and lines in the log while it runs."""
+"""Metadata, checks and log lines of a load."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import dagster as dg
 import pytest
 
 from analytics_assets.components.metadata import markdown_table
-from analytics_assets_tests.components.conftest import Bench, materializations
+from analytics_assets_tests.components.conftest import JobHarness, materializations
 from analytics_assets_tests.fake_api import Api, Bearer, Endpoint, FakeServer, OffsetPagination, TimeFilter, faults
 
 TOKEN = "HUSH-token"
@@ -55,7 +55,7 @@ COLUMNS = [
 
 
 @pytest.fixture
-def shop(build_bench: Callable[..., Bench]) -> Callable[..., Bench]:
+def shop(build_harness: Callable[..., JobHarness]) -> Callable[..., JobHarness]:
     def build(
         rows: list[dict[str, Any]] = ROWS,
         *,
@@ -64,13 +64,13 @@ def shop(build_bench: Callable[..., Bench]) -> Callable[..., Bench]:
         total: str = "",
         contract: str = "evolve",
         **how: Any,
-    ) -> Bench:
+    ) -> JobHarness:
         updated = TimeFilter("updatedAt", {"since": "{start}", "until": "{end}"}, **how)
         pages = OffsetPagination(max_limit=100, total_path="total" if total else None)
         endpoint = Endpoint("/v1/orders", rows, pagination=pages, updated=updated)
         sandbox = FakeServer([Api("shop", [endpoint], auth=Bearer(TOKEN))])
         settings = {"preview": preview, "rate": rate, "total": total, "contract": contract}
-        return build_bench(sandbox, {"shop": ORDERS % settings})
+        return build_harness(sandbox, {"shop": ORDERS % settings})
 
     return build
 
@@ -87,10 +87,10 @@ def seen(schema: dg.TableSchema) -> list[tuple[str, str, str | None, bool, bool]
     ]
 
 
-def test_a_first_load(shop: Callable[..., Bench]) -> None:
-    bench = shop(end="inclusive")
-    bench.sandbox.faults.add(faults.status(503, headers={"Retry-After": "0"}), path="/v1/orders", page=2)
-    metadata = metadata_of(bench.run("shop_incremental", partition="2026-10-01"))
+def test_metadata_of_a_first_load(shop: Callable[..., JobHarness]) -> None:
+    harness = shop(end="inclusive")
+    harness.server.faults.add(faults.status(503, headers={"Retry-After": "0"}), path="/v1/orders", page=2)
+    metadata = metadata_of(harness.run("shop_incremental", partition="2026-10-01"))
     schema, preview = metadata.pop("dagster/column_schema"), metadata.pop("preview")
     timed = {name: metadata.pop(name) for name in TIMED}
     assert metadata == {
@@ -104,7 +104,7 @@ def test_a_first_load(shop: Callable[..., Bench]) -> None:
         "pages": 3,
         "requests": 4,
         "retries": 1,
-        "bytes_received": sent(ROWS[:2]) + sent(ROWS[2:]) + sent([]) + len(b'{"error":"fault 503"}'),
+        "bytes_received": page_bytes(ROWS[:2]) + page_bytes(ROWS[2:]) + page_bytes([]) + len(b'{"error":"fault 503"}'),
         "new_columns": "amount, id, note, tags, updated_at",
         "changed_columns": "none",
         "source": "API",
@@ -123,17 +123,17 @@ def test_a_first_load(shop: Callable[..., Bench]) -> None:
     assert TOKEN not in str((metadata, preview))
 
 
-def sent(rows: list[dict[str, Any]]) -> int:
-    """The bytes of a page with these rows."""
+def page_bytes(rows: list[dict[str, Any]]) -> int:
+    """The size of a page with these rows, in bytes."""
     return len(json.dumps({"data": rows}, separators=(",", ":"), ensure_ascii=False).encode())
 
 
-def test_what_changed_is_named(shop: Callable[..., Bench]) -> None:
-    bench = shop()
-    bench.run("shop_incremental", partition="2026-10-01")
+def test_changed_and_new_columns_are_named(shop: Callable[..., JobHarness]) -> None:
+    harness = shop()
+    harness.run("shop_incremental", partition="2026-10-01")
     changed = {"id": 3, "updatedAt": "2026-10-02T00:00:00Z", "amount": 7.5, "discount": True}
-    bench.sandbox.set_rows("shop", "/v1/orders", [changed])
-    result = bench.run("shop_incremental", partition="2026-10-02")
+    harness.server.set_rows("shop", "/v1/orders", [changed])
+    result = harness.run("shop_incremental", partition="2026-10-02")
     metadata = metadata_of(result)
     assert metadata["new_columns"] == "amount__v_double, discount"
     assert metadata["changed_columns"] == "amount -> amount__v_double"
@@ -148,23 +148,23 @@ def checks_of(result: dg.ExecuteInProcessResult) -> dict[str, dg.AssetCheckEvalu
     return {check.check_name: check for check in result.get_asset_check_evaluations()}
 
 
-def test_values_that_the_contract_leaves_out_are_counted(shop: Callable[..., Bench]) -> None:
-    bench = shop(contract="discard_value")
-    bench.run("shop_incremental", partition="2026-10-01")
+def test_values_that_the_contract_discards_are_counted(shop: Callable[..., JobHarness]) -> None:
+    harness = shop(contract="discard_value")
+    harness.run("shop_incremental", partition="2026-10-01")
     changed = {"updatedAt": "2026-10-02T00:00:00Z", "amount": "much"}
-    bench.sandbox.set_rows("shop", "/v1/orders", [{**changed, "id": 3}, {**changed, "id": 4}])
-    result = bench.run("shop_incremental", partition="2026-10-02")
+    harness.server.set_rows("shop", "/v1/orders", [{**changed, "id": 3}, {**changed, "id": 4}])
+    result = harness.run("shop_incremental", partition="2026-10-02")
     assert metadata_of(result)["changed_columns"] == "amount -> 2 values left out"
     assert metadata_of(result)["new_columns"] == "none"
     check = checks_of(result)["columns_keep_their_types"]
     assert (check.passed, check.metadata["amount"].value) == (False, "2 values left out")
 
 
-def test_a_frozen_column_fails_the_run_and_the_check(shop: Callable[..., Bench]) -> None:
-    bench = shop(contract="freeze")
-    bench.run("shop_incremental", partition="2026-10-01")
-    bench.sandbox.set_rows("shop", "/v1/orders", [{"id": 3, "updatedAt": "2026-10-02T00:00:00Z", "amount": "much"}])
-    result = bench.run("shop_incremental", partition="2026-10-02", ok=False)
+def test_type_change_of_a_frozen_column_fails_run_and_check(shop: Callable[..., JobHarness]) -> None:
+    harness = shop(contract="freeze")
+    harness.run("shop_incremental", partition="2026-10-01")
+    harness.server.set_rows("shop", "/v1/orders", [{"id": 3, "updatedAt": "2026-10-02T00:00:00Z", "amount": "much"}])
+    result = harness.run("shop_incremental", partition="2026-10-02", ok=False)
     [failure] = [event for event in result.all_events if event.is_step_failure]
     assert "the field 'amount' changed its type" in str(failure.step_failure_data.error)
     check = checks_of(result)["columns_keep_their_types"]
@@ -174,11 +174,11 @@ def test_a_frozen_column_fails_the_run_and_the_check(shop: Callable[..., Bench])
 
 
 @pytest.mark.parametrize(("before", "total"), [(None, 0), ("2026-10-01", 2)], ids=["no table yet", "a table"])
-def test_no_rows(shop: Callable[..., Bench], before: str | None, total: int) -> None:
-    bench = shop()
+def test_metadata_of_a_load_without_rows(shop: Callable[..., JobHarness], before: str | None, total: int) -> None:
+    harness = shop()
     if before:
-        bench.run("shop_incremental", partition=before)
-    metadata = metadata_of(bench.run("shop_incremental", partition="2026-10-05"))
+        harness.run("shop_incremental", partition=before)
+    metadata = metadata_of(harness.run("shop_incremental", partition="2026-10-05"))
     assert {
         name: metadata[name] for name in ("rows_loaded", "rows_outside_window", "pages", "requests", "retries")
     } == {
@@ -192,46 +192,48 @@ def test_no_rows(shop: Callable[..., Bench], before: str | None, total: int) -> 
     assert ("preview" in metadata) is bool(total)
 
 
-def test_an_api_that_ignores_the_window_is_noticed(shop: Callable[..., Bench]) -> None:
-    bench = shop(ignored=True)
-    result = bench.run("shop_incremental", partition="2026-10-02")
+def test_ignored_window_filter_fails_the_check(shop: Callable[..., JobHarness]) -> None:
+    harness = shop(ignored=True)
+    result = harness.run("shop_incremental", partition="2026-10-02")
     metadata = metadata_of(result)
     assert (metadata["rows_loaded"], metadata["rows_outside_window"]) == (1, 2)
     checks = {check.check_name: check for check in result.get_asset_check_evaluations()}
     assert not checks["api_honours_the_window"].passed
     assert checks["api_honours_the_window"].severity == dg.AssetCheckSeverity.WARN
-    assert any(line.endswith("does the API ignore the parameters of `incremental`?") for line in bench.log(result))
+    assert any(
+        line.endswith("does the API ignore the parameters of `incremental`?") for line in harness.log_lines(result)
+    )
     assert any(
         "1 row ([2026-10-02T00:00:00Z, 2026-10-03T00:00:00Z), 2 outside the window discarded)" in line
-        for line in bench.log(result)
+        for line in harness.log_lines(result)
     )
 
 
-def test_waits_are_counted(shop: Callable[..., Bench]) -> None:
+def test_rate_limit_waits_are_counted(shop: Callable[..., JobHarness]) -> None:
     metadata = metadata_of(shop(rate="50").run("shop_full_refresh"))
     assert metadata["requests"] == 3
     assert metadata["seconds_waited"] > 0
 
 
-def test_a_full_refresh_tells_of_itself_once(shop: Callable[..., Bench]) -> None:
+def test_full_refresh_has_its_metadata_on_one_partition(shop: Callable[..., JobHarness]) -> None:
     result = shop().run("shop_full_refresh")
     found = list(materializations(result, "shop/orders").values())
     assert (found[-1]["mode"], found[-1]["window"], found[-1]["rows_loaded"]) == ("replace", "all history", 3)
     assert {tuple(metadata.items()) for metadata in found[:-1]} == {(("mode", "full refresh"),)}
 
 
-def test_preview_of_ten_rows(shop: Callable[..., Bench]) -> None:
+def test_preview_has_ten_rows(shop: Callable[..., JobHarness]) -> None:
     rows = [{"id": n, "updatedAt": "2026-10-01T06:00:00Z"} for n in range(30)]
     metadata = metadata_of(shop(rows).run("shop_incremental", partition="2026-10-01"))
     assert len(metadata["preview"].splitlines()) == 2 + 10
 
 
-def test_preview_off(shop: Callable[..., Bench]) -> None:
-    """Nothing of the records is in Dagster's history then."""
-    bench = shop(preview="false")
-    result = bench.run("shop_incremental", partition="2026-10-01")
+def test_preview_can_be_switched_off(shop: Callable[..., JobHarness]) -> None:
+    """Dagster's history then holds no value of a record."""
+    harness = shop(preview="false")
+    result = harness.run("shop_incremental", partition="2026-10-01")
     assert "preview" not in metadata_of(result)
-    assert "a | b" not in str(bench.instance.all_logs(result.run_id))
+    assert "a | b" not in str(harness.instance.all_logs(result.run_id))
 
 
 @pytest.mark.parametrize(
@@ -252,8 +254,8 @@ def test_preview_off(shop: Callable[..., Bench]) -> None:
         ("x" * 81, "x" * 79 + "…"),
     ],
 )
-def test_values_are_shown_as_they_are(value: Any, cell: str) -> None:
-    """Markdown and HTML in a value are not rendered, and none breaks the table."""
+def test_preview_escapes_values(value: Any, cell: str) -> None:
+    """Markdown and HTML in a value are not rendered and do not break the table."""
     assert markdown_table(["a"], [[value]]) == f"| a |\n| --- |\n| {cell} |"
 
 
@@ -261,12 +263,12 @@ def test_values_are_shown_as_they_are(value: Any, cell: str) -> None:
     ("total", "shares"), [("", ["", "", ""]), (", total_path: total", [", 67% of 3", ", 100% of 3"])]
 )
 def test_progress_is_logged(
-    shop: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch, total: str, shares: list[str]
+    shop: Callable[..., JobHarness], monkeypatch: pytest.MonkeyPatch, total: str, shares: list[str]
 ) -> None:
     monkeypatch.setattr("analytics_assets.rest_api.arrow.converter.PROGRESS_SECONDS", 0.0)
     monkeypatch.setattr("analytics_assets.rest_api.extract.reader.MIN_BATCH_ROWS", 1)
-    bench = shop(total=total)
-    *lines, summary = bench.log(bench.run("shop_full_refresh"))
+    harness = shop(total=total)
+    *lines, summary = harness.log_lines(harness.run("shop_full_refresh"))
     found = [re.fullmatch(r"orders: (\d+) rows in (\d+) pages, \d+ rows/s(.*)", line) for line in lines]
     assert [line.groups() for line in found if line] == [
         (str(min(2 * page, 3)), str(page), share) for page, share in enumerate(shares, start=1)

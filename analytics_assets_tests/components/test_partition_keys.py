@@ -15,7 +15,7 @@ from dagster._cli.job import job_cli
 
 from analytics_assets.components.partitions import PartitionKeyError, WindowPartitionsDefinition, build_partitions_def
 from analytics_assets.rest_api.config import Partitions
-from analytics_assets_tests.components.conftest import Bench, failure, materializations
+from analytics_assets_tests.components.conftest import JobHarness, failure_message, materializations
 
 PARTITION = "dagster/partition"
 START, END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
@@ -49,37 +49,37 @@ REFUSED = [
 
 
 @pytest.mark.parametrize("case", REFUSED, ids=lambda case: case.name)
-def test_partition_that_cannot_be_loaded_is_refused(bench: Bench, case: Refused) -> None:
-    result = bench.run("recruiting_incremental", tags=case.tags, ok=False)
-    assert failure(result, "recruiting__users") == f"recruiting/users: {case.message}"
-    assert bench.sandbox.requests == []
+def test_partition_that_cannot_be_loaded_is_refused(harness: JobHarness, case: Refused) -> None:
+    result = harness.run("recruiting_incremental", tags=case.tags, ok=False)
+    assert failure_message(result, "recruiting__users") == f"recruiting/users: {case.message}"
+    assert harness.server.requests == []
     assert materializations(result, "recruiting/users") == {}
-    assert not (bench.folder / "warehouse.duckdb").exists()
+    assert not (harness.folder / "warehouse.duckdb").exists()
 
 
-def test_last_partition_that_is_over_is_loaded(bench: Bench) -> None:
-    result = bench.run("recruiting_incremental", partition=f"{YESTERDAY}")
+def test_last_partition_that_is_over_is_loaded(harness: JobHarness) -> None:
+    result = harness.run("recruiting_incremental", partition=f"{YESTERDAY}")
     assert materializations(result, "recruiting/users").keys() == {f"{YESTERDAY}"}
 
 
-def test_full_refresh_ignores_partition_that_is_not_over(bench: Bench) -> None:
-    result = bench.run("recruiting_full_refresh", partition=f"{TODAY}")
+def test_full_refresh_ignores_partition_that_is_not_over(harness: JobHarness) -> None:
+    result = harness.run("recruiting_full_refresh", partition=f"{TODAY}")
     assert f"{TODAY}" not in materializations(result, "recruiting/users")
 
 
-def test_partition_of_asset_without_partitions_is_refused(bench: Bench) -> None:
-    result = bench.run("treasury_snapshot", partition="2026-10-05", ok=False)
-    assert failure(result, "treasury__cash_drawers") == (
+def test_partition_of_asset_without_partitions_is_refused(harness: JobHarness) -> None:
+    result = harness.run("treasury_snapshot", partition="2026-10-05", ok=False)
+    assert failure_message(result, "treasury__cash_drawers") == (
         "treasury/cash_drawers: this asset has no partitions, and the run names one. Run it without a partition: it "
         "always loads all rows"
     )
-    assert bench.sandbox.requests == []
+    assert harness.server.requests == []
 
 
-def test_partitioned_and_other_assets_run_together(bench: Bench) -> None:
-    job = bench.definitions.resolve_implicit_global_asset_job_def()
+def test_partitioned_and_other_assets_run_together(harness: JobHarness) -> None:
+    job = harness.definitions.resolve_implicit_global_asset_job_def()
     result = job.execute_in_process(
-        instance=bench.instance,
+        instance=harness.instance,
         asset_selection=[dg.AssetKey(["recruiting", "users"]), dg.AssetKey(["treasury", "cash_drawers"])],
         tags={PARTITION: "2026-10-05"},
     )

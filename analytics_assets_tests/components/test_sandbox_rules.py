@@ -1,4 +1,4 @@
-"""When the embedded API may answer in place of a real one: invented data must not go unnoticed."""
+"""When the sandbox may serve in place of a real API, so that invented data is always noticed."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import pytest
 
 from analytics_assets.definitions import build_definitions
 from analytics_assets.sandbox import builtin
-from analytics_assets_tests.components.conftest import Bench, failure, materializations, write_defs
+from analytics_assets_tests.components.conftest import JobHarness, failure_message, materializations, write_defs
 from analytics_assets_tests.fake_api import FakeServer
-from analytics_assets_tests.support.expected_rows import held
+from analytics_assets_tests.support.expected_rows import expected_rows
 
 SCHEDULED = {"dagster/schedule_name": "treasury_snapshot_schedule"}
 NONE_SET = (
@@ -30,39 +30,39 @@ NOT_SANDBOX = BUILT_IN.read_text().replace("sandbox: true", "sandbox: false")
 
 
 @pytest.fixture
-def unset(folder: Path, instance: dg.DagsterInstance) -> Bench:
-    """The built-in APIs, none of whose variables is set."""
-    return Bench(folder, FakeServer([]), build_definitions({}), instance)
+def unset(folder: Path, instance: dg.DagsterInstance) -> JobHarness:
+    """The built-in APIs with none of their variables set."""
+    return JobHarness(folder, FakeServer([]), build_definitions({}), instance)
 
 
 def without(*names: str) -> dict[str, str]:
     return {name: value for name, value in ALL.items() if name not in names}
 
 
-def test_sandbox_serves_when_nothing_is_set(unset: Bench) -> None:
+def test_sandbox_serves_if_no_variable_is_set(unset: JobHarness) -> None:
     result = unset.run("treasury_snapshot")
     for resource in ("cash_drawers", "bank_accounts"):
-        assert unset.rows(f"treasury_sandbox.{resource}") == held(f"treasury.{resource}")
+        assert unset.rows(f"treasury_sandbox.{resource}") == expected_rows(f"treasury.{resource}")
         [metadata] = materializations(result, f"treasury/{resource}").values()
         assert metadata["source"] == "sandbox: invented data"
         assert metadata["dagster/table_name"] == f"treasury_sandbox.{resource}"
 
 
-def test_an_empty_variable_counts_as_unset(unset: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_empty_variable_counts_as_unset(unset: JobHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ALL:
         monkeypatch.setenv(name, " \n")
     unset.run("treasury_snapshot")
     assert unset.rows("treasury_sandbox.cash_drawers")
 
 
-def test_a_real_api_is_no_sandbox(bench: Bench) -> None:
-    result = bench.run("treasury_snapshot", tags=SCHEDULED)
+def test_real_api_is_not_the_sandbox(harness: JobHarness) -> None:
+    result = harness.run("treasury_snapshot", tags=SCHEDULED)
     [metadata] = materializations(result, "treasury/cash_drawers").values()
     assert (metadata["source"], metadata["dagster/table_name"]) == ("API", "treasury.cash_drawers")
 
 
 @pytest.mark.parametrize(
-    ("environ", "tags", "said"),
+    ("environ", "tags", "message"),
     [
         ({}, SCHEDULED, f"{NONE_SET}Scheduled runs do not load invented data from the sandbox: set them"),
         (
@@ -91,40 +91,44 @@ def test_a_real_api_is_no_sandbox(bench: Bench) -> None:
     ids=["scheduled", "not DuckDB", "partially set", "no base URL", "base URL only"],
 )
 def test_sandbox_does_not_serve(
-    unset: Bench, monkeypatch: pytest.MonkeyPatch, environ: Mapping[str, str], tags: Mapping[str, str], said: str
+    unset: JobHarness,
+    monkeypatch: pytest.MonkeyPatch,
+    environ: Mapping[str, str],
+    tags: Mapping[str, str],
+    message: str,
 ) -> None:
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
     unset.definitions = build_definitions(environ)
     result = unset.run("treasury_snapshot", tags=tags, ok=False)
-    assert failure(result, "treasury__cash_drawers") == f"treasury/cash_drawers: {said}"
+    assert failure_message(result, "treasury__cash_drawers") == f"treasury/cash_drawers: {message}"
     assert not (unset.folder / "warehouse.duckdb").exists()
     assert "HUSH" not in str(unset.instance.all_logs(result.run_id))
 
 
-def test_an_api_without_sandbox_names_all_that_is_to_be_set(folder: Path, instance: dg.DagsterInstance) -> None:
+def test_error_names_all_variables_of_an_api_without_sandbox(folder: Path, instance: dg.DagsterInstance) -> None:
     definitions = build_definitions({"ANALYTICS_DEFS_DIR": str(write_defs(folder / "defs", {"treasury": NOT_SANDBOX}))})
-    result = Bench(folder, FakeServer([]), definitions, instance).run("treasury_snapshot", ok=False)
-    assert failure(result, "treasury__cash_drawers") == (
+    result = JobHarness(folder, FakeServer([]), definitions, instance).run("treasury_snapshot", ok=False)
+    assert failure_message(result, "treasury__cash_drawers") == (
         f"treasury/cash_drawers: {NONE_SET}Set them; where `auth` lists alternatives, set those of one"
     )
 
 
-def test_alternatives_name_all_that_is_to_be_set(unset: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_error_names_all_variables_of_each_alternative(unset: JobHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RECRUITING_BASE_URL", "http://127.0.0.1:1")
     result = unset.run("recruiting_full_refresh", ok=False)
-    assert failure(result, "recruiting__users") == (
+    assert failure_message(result, "recruiting__users") == (
         "recruiting/users: the credentials of recruiting are not set: oauth2 lacks RECRUITING_CLIENT_ID, "
         "RECRUITING_CLIENT_SECRET, RECRUITING_REFRESH_TOKEN, RECRUITING_TOKEN_URL; api_key lacks RECRUITING_API_KEY. "
         "Set all variables of one alternative. An empty value counts as unset."
     )
 
 
-def test_an_api_that_the_sandbox_does_not_know(folder: Path, instance: dg.DagsterInstance) -> None:
+def test_sandbox_does_not_have_the_api(folder: Path, instance: dg.DagsterInstance) -> None:
     files = {"shop": BUILT_IN.read_text()}
     definitions = build_definitions({"ANALYTICS_DEFS_DIR": str(write_defs(folder / "defs", files))})
-    result = Bench(folder, FakeServer([]), definitions, instance).run("shop_snapshot", ok=False)
-    assert failure(result, "shop__cash_drawers") == (
+    result = JobHarness(folder, FakeServer([]), definitions, instance).run("shop_snapshot", ok=False)
+    assert failure_message(result, "shop__cash_drawers") == (
         "shop/cash_drawers: `sandbox: true`: the sandbox has no API 'shop', only recruiting, treasury: "
         "remove `sandbox: true`"
     )

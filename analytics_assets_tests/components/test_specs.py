@@ -1,4 +1,4 @@
-"""What Dagster is told of the built-in APIs: assets, jobs, schedules, resources; exactly, and without secrets."""
+"""The definitions of the built-in APIs: assets, jobs, schedules, resources, without secrets."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ def repository() -> dg.RepositoryDefinition:
 
 
 def shop(folder: Path, text: str) -> dg.AssetSpec:
-    """The spec of the table that an own defs.yaml describes."""
+    """The asset spec of OWN_API."""
     definitions = build_definitions({"ANALYTICS_DEFS_DIR": str(write_defs(folder, {"shop": text}))})
     return next(spec for spec in definitions.resolve_all_asset_specs() if spec.key.path == ["shop", "orders"])
 
@@ -154,7 +154,7 @@ def seen(columns: dg.TableSchema) -> list[tuple[str, str, bool, bool]]:
 
 
 @pytest.mark.parametrize("key", TABLES)
-def test_tables(repository: dg.RepositoryDefinition, key: str) -> None:
+def test_table_assets(repository: dg.RepositoryDefinition, key: str) -> None:
     asset_key = dg.AssetKey.from_user_string(key)
     asset = repository.assets_defs_by_key[asset_key]
     spec = asset.get_asset_spec(asset_key)
@@ -174,7 +174,7 @@ def test_tables(repository: dg.RepositoryDefinition, key: str) -> None:
 
 
 @pytest.mark.parametrize("key", SOURCES)
-def test_endpoints_stand_upstream(repository: dg.RepositoryDefinition, key: str) -> None:
+def test_endpoint_assets_are_upstream(repository: dg.RepositoryDefinition, key: str) -> None:
     asset_key = dg.AssetKey.from_user_string(key)
     asset = repository.assets_defs_by_key[asset_key]
     spec = asset.get_asset_spec(asset_key)
@@ -182,7 +182,7 @@ def test_endpoints_stand_upstream(repository: dg.RepositoryDefinition, key: str)
     assert (spec.group_name, spec.description, spec.kinds, list(spec.deps)) == (*SOURCES[key], {"rest"}, [])
 
 
-def test_there_are_no_other_assets(repository: dg.RepositoryDefinition) -> None:
+def test_no_other_assets_exist(repository: dg.RepositoryDefinition) -> None:
     assert {key.to_user_string() for key in repository.assets_defs_by_key} == TABLES.keys() | SOURCES.keys()
 
 
@@ -210,7 +210,7 @@ def test_schedules(repository: dg.RepositoryDefinition) -> None:
     assert all(schedule.default_status == dg.DefaultScheduleStatus.STOPPED for schedule in repository.schedule_defs)
 
 
-def test_resources_show_names_and_no_values(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_resources_show_variable_names_but_no_values(monkeypatch: pytest.MonkeyPatch) -> None:
     for names in VARIABLES.values():
         for name in names:
             monkeypatch.setenv(name, f"HUSH-{name}")
@@ -222,7 +222,7 @@ def test_resources_show_names_and_no_values(monkeypatch: pytest.MonkeyPatch) -> 
     assert "HUSH" not in serialize_value(snapshot)
 
 
-def test_what_the_yaml_says_of_a_table_is_shown(folder: Path) -> None:
+def test_description_owners_tags_and_columns_are_shown(folder: Path) -> None:
     spec = shop(folder / "defs", OWN_API)
     assert (spec.description, list(spec.owners)) == ("What was sold.", ["data@example.com", "team:sales"])
     assert spec.tags["domain"] == "sales"
@@ -245,13 +245,13 @@ def test_what_the_yaml_says_of_a_table_is_shown(folder: Path) -> None:
         ("{type: integer}", "{type: string}", True),
     ],
 )
-def test_code_version_changes_with_the_configuration_only(folder: Path, old: str, new: str, changes: bool) -> None:
+def test_code_version_changes_only_with_the_configuration(folder: Path, old: str, new: str, changes: bool) -> None:
     before = shop(folder / "before", OWN_API).code_version
     edited = OWN_API.replace(old, new) if old else f"{new}\n{OWN_API}"
     assert (shop(folder / "after", edited).code_version != before) is changes
 
 
-def test_names_follow_destination_and_prefix(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_kinds_and_table_names_follow_destination_and_prefix(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ANALYTICS_DESTINATION", "postgres")
     monkeypatch.setenv("ANALYTICS_DATASET_PREFIX", "raw_")
     specs = [spec for spec in build_definitions(os.environ).resolve_all_asset_specs() if "dlt" in spec.kinds]

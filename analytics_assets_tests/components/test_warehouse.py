@@ -1,4 +1,4 @@
-"""Where tables go: the settings of the warehouse, as a run obeys them."""
+"""Settings of the warehouse: dataset prefix, DuckDB file, destination."""
 
 from __future__ import annotations
 
@@ -7,30 +7,30 @@ from pathlib import Path
 import pytest
 
 from analytics_assets.definitions import build_definitions
-from analytics_assets_tests.components.conftest import Bench, failure, materializations
-from analytics_assets_tests.support.expected_rows import held, stored
+from analytics_assets_tests.components.conftest import JobHarness, failure_message, materializations
+from analytics_assets_tests.support.expected_rows import expected_rows, stored_rows
 
 
 @pytest.mark.parametrize("prefix", ["raw_", "Team__", "x"])
-def test_prefix_stands_before_the_dataset_as_it_is(bench: Bench, prefix: str) -> None:
-    bench.definitions = build_definitions({"ANALYTICS_DATASET_PREFIX": prefix})
-    result = bench.run("treasury_snapshot")
-    assert bench.rows(f"{prefix}treasury.cash_drawers") == held("treasury.cash_drawers")
+def test_prefix_is_put_before_the_dataset_unchanged(harness: JobHarness, prefix: str) -> None:
+    harness.definitions = build_definitions({"ANALYTICS_DATASET_PREFIX": prefix})
+    result = harness.run("treasury_snapshot")
+    assert harness.rows(f"{prefix}treasury.cash_drawers") == expected_rows("treasury.cash_drawers")
     [metadata] = materializations(result, "treasury/cash_drawers").values()
     assert metadata["dagster/table_name"] == f"{prefix}treasury.cash_drawers"
 
 
-def test_another_file(bench: Bench, tmp_path: Path) -> None:
+def test_duckdb_path(harness: JobHarness, tmp_path: Path) -> None:
     file = tmp_path / "a folder" / "sales & more.duckdb"
     file.parent.mkdir()
-    bench.definitions = build_definitions({"ANALYTICS_DUCKDB_PATH": str(file)})
-    bench.run("treasury_snapshot")
-    assert stored(file, "treasury.cash_drawers") == held("treasury.cash_drawers")
-    assert not (bench.folder / "warehouse.duckdb").exists()
+    harness.definitions = build_definitions({"ANALYTICS_DUCKDB_PATH": str(file)})
+    harness.run("treasury_snapshot")
+    assert stored_rows(file, "treasury.cash_drawers") == expected_rows("treasury.cash_drawers")
+    assert not (harness.folder / "warehouse.duckdb").exists()
 
 
 @pytest.mark.parametrize(
-    ("environ", "said"),
+    ("environ", "message"),
     [
         (
             {"ANALYTICS_DUCKDB_PATH": "treasury.duckdb"},
@@ -69,11 +69,11 @@ def test_another_file(bench: Bench, tmp_path: Path) -> None:
         ),
     ],
 )
-def test_settings_that_are_wrong(bench: Bench, environ: dict[str, str], said: str) -> None:
-    bench.definitions = build_definitions(environ)
-    before = set(bench.folder.rglob("*.d*b"))
-    result = bench.run("treasury_snapshot", ok=False)
-    assert failure(result, "treasury__cash_drawers") == "treasury/cash_drawers: " + said.replace(
-        "{folder}", str(bench.folder)
+def test_invalid_settings_fail_the_run(harness: JobHarness, environ: dict[str, str], message: str) -> None:
+    harness.definitions = build_definitions(environ)
+    before = set(harness.folder.rglob("*.d*b"))
+    result = harness.run("treasury_snapshot", ok=False)
+    assert failure_message(result, "treasury__cash_drawers") == "treasury/cash_drawers: " + message.replace(
+        "{folder}", str(harness.folder)
     )
-    assert set(bench.folder.rglob("*.d*b")) == before
+    assert set(harness.folder.rglob("*.d*b")) == before

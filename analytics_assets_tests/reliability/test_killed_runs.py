@@ -17,7 +17,7 @@ import urllib3
 
 from analytics_assets_tests.components.conftest import write_defs
 from analytics_assets_tests.conftest import ROOT, Project
-from analytics_assets_tests.support.expected_rows import COLUMNS, held, stored
+from analytics_assets_tests.support.expected_rows import COLUMNS, expected_rows, stored_rows
 from analytics_assets_tests.support.project import ask, serving
 
 USERS = dg.AssetKey(["recruiting", "users"])
@@ -48,7 +48,7 @@ def kill_and_run_again(project: Project, seconds: float) -> tuple[bool, int]:
     assert "waiting" not in console
     assert list(temp.iterdir()) == []
     for table in COLUMNS:
-        assert stored(project.warehouse, table.replace(".", "_sandbox.")) == held(table)
+        assert stored_rows(project.warehouse, table.replace(".", "_sandbox.")) == expected_rows(table)
     with dg.DagsterInstance.from_config(str(project.folder / ".dagster")) as instance:
         assert len(instance.get_materialized_partitions(USERS)) == ended_windows()
     return killed, windows
@@ -123,5 +123,5 @@ def test_a_run_whose_process_died_is_started_again_and_goes_on(project: Project)
     assert not before & after
     assert len(before | after) == 2 * 46
     for table in ("opportunities", "users"):
-        rows = held(f"recruiting.{table}", since="2026-10-01", until="2026-11-16")
-        assert stored(project.warehouse, f"recruiting_sandbox.{table}") == rows
+        rows = expected_rows(f"recruiting.{table}", since="2026-10-01", until="2026-11-16")
+        assert stored_rows(project.warehouse, f"recruiting_sandbox.{table}") == rows

@@ -1,4 +1,4 @@
-"""Rows to compare: those that a table holds, and those that it is to hold of what the API has."""
+"""Rows to compare: the rows of a table, and the rows that the built-in APIs should give."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from analytics_assets.sandbox import builtin
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 MICROSECOND = timedelta(microseconds=1)
 
-# The built-in resources: each column with its type, and how the API's field becomes its value.
+# The fields of the built-in resources with the types of their columns.
 TEXT, BIGINT, DOUBLE, BOOL = "VARCHAR", "BIGINT", "DOUBLE", "BOOLEAN"
 JSON, TIMESTAMP = "JSON", "TIMESTAMP WITH TIME ZONE"
 COLUMNS = {
@@ -70,31 +70,36 @@ COLUMNS = {
 
 
 def columns(warehouse: Path, table: str) -> dict[str, str]:
-    """The columns of a table with their types."""
+    """The data types of a table's columns."""
     with duckdb.connect(str(warehouse), read_only=True) as connection:
-        return {name: kind for name, kind, *_ in connection.sql(f"DESCRIBE {table}").fetchall()}
+        return {name: data_type for name, data_type, *_ in connection.sql(f"DESCRIBE {table}").fetchall()}
 
 
-def stored(warehouse: Path, table: str) -> list[dict[str, Any]]:
-    """All rows of a table by their ids, without dlt's own column: JSON as what it says, times as microseconds."""
+def stored_rows(warehouse: Path, table: str) -> list[dict[str, Any]]:
+    """All rows of a table by id, without `_dlt_load_id`; JSON is decoded, timestamps are microseconds since 1970."""
     types = columns(warehouse, table)
     types.pop("_dlt_load_id")
-    names = ", ".join(f'epoch_us("{name}")' if kind == TIMESTAMP else f'"{name}"' for name, kind in types.items())
+    names = ", ".join(
+        f'epoch_us("{name}")' if data_type == TIMESTAMP else f'"{name}"' for name, data_type in types.items()
+    )
     with duckdb.connect(str(warehouse), read_only=True) as connection:
         found = connection.sql(f"SELECT {names} FROM {table} ORDER BY id").fetchall()
-    read = [json.loads if kind == JSON else _as_it_is for kind in types.values()]
+    decoders = [json.loads if data_type == JSON else _unchanged for data_type in types.values()]
     return [
-        {name: None if value is None else parse(value) for name, parse, value in zip(types, read, row, strict=True)}
+        {
+            name: None if value is None else decode(value)
+            for name, decode, value in zip(types, decoders, row, strict=True)
+        }
         for row in found
     ]
 
 
-def held(table: str, *, since: str = "2000-01-01", until: str = "2100-01-01") -> list[dict[str, Any]]:
-    """The rows of a built-in API that changed in [since, until), as its table is to hold them."""
+def expected_rows(table: str, *, since: str = "2000-01-01", until: str = "2100-01-01") -> list[dict[str, Any]]:
+    """The rows of a built-in API that changed in [since, until), as its table should store them."""
     api, resource = table.split(".")
     first, last = _microseconds(since), _microseconds(until)
     rows = [
-        {snake_case(name): _value(row[name], kind) for name, kind in COLUMNS[table].items()}
+        {snake_case(name): _value(row[name], data_type) for name, data_type in COLUMNS[table].items()}
         for row in builtin.rows(api, resource)
     ]
     return sorted((row for row in rows if first <= row["updated_at"] < last), key=lambda row: row["id"])
@@ -104,16 +109,16 @@ def snake_case(field: str) -> str:
     return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in field)
 
 
-def _value(value: Any, kind: str) -> Any:
-    if value is None or kind != TIMESTAMP:
+def _value(value: Any, data_type: str) -> Any:
+    if value is None or data_type != TIMESTAMP:
         return value
     return value * 1_000 if isinstance(value, int) else _microseconds(value)
 
 
 def _microseconds(text: str) -> int:
-    moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
-    return (moment.replace(tzinfo=moment.tzinfo or timezone.utc) - EPOCH) // MICROSECOND
+    timestamp = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    return (timestamp.replace(tzinfo=timestamp.tzinfo or timezone.utc) - EPOCH) // MICROSECOND
 
 
-def _as_it_is(value: Any) -> Any:
+def _unchanged(value: Any) -> Any:
     return value

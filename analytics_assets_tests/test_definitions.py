@@ -12,8 +12,8 @@ import pytest
 
 from analytics_assets.definitions import build_definitions
 from analytics_assets.rest_api.errors import ConfigError
-from analytics_assets_tests.conftest import Project
 from analytics_assets_tests.support.expected_rows import COLUMNS, expected_rows, stored_rows
+from analytics_assets_tests.support.project import Project
 
 # Loads the definitions with an audit hook that refuses and reports writes and network calls. Dagster is imported
 # before: its own writes do not count (with Python 3.10 it tests whether a temporary folder can be used).

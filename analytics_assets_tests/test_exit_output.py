@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from analytics_assets_tests.conftest import ROOT, Project
+from analytics_assets_tests.support.project import ROOT, Project
 
 PROCESS = """
 import sys

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import dagster as dg
 import pytest
 
-from analytics_assets_tests.conftest import Project
 from analytics_assets_tests.support.expected_rows import COLUMNS, TEXT, columns, expected_rows, snake_case, stored_rows
+from analytics_assets_tests.support.project import Project
 
 SUMMARIES = {
     "recruiting__opportunities": "recruiting/opportunities: 1000 rows (all history) into "

@@ -19,8 +19,8 @@ from packaging.utils import canonicalize_name
 
 from analytics_assets.rest_api.auth.secret_reader import variables
 from analytics_assets.rest_api.config import load_config
-from analytics_assets_tests.conftest import ROOT, Project, require_or_skip
-from analytics_assets_tests.support.project import checkout
+from analytics_assets_tests.support.project import ROOT, Project, checkout
+from analytics_assets_tests.support.requirements import require_or_skip
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from analytics_assets_tests.conftest import Project
-from analytics_assets_tests.support.project import checkout
+from analytics_assets_tests.support.project import Project, checkout
 
 REST_API = "analytics_assets.components.RestApi"
 MISSPELT = ("max_retries: 3", "max_retrys: 3")

@@ -14,8 +14,9 @@ import pytest
 from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
 
 from analytics_assets.sandbox.builtin import ROWS, rows
-from analytics_assets_tests.conftest import Project, require_or_skip
-from analytics_assets_tests.support.project import ask, checkout, serving
+from analytics_assets_tests.support.project import Project, checkout
+from analytics_assets_tests.support.requirements import require_or_skip
+from analytics_assets_tests.support.ui import query_graphql, serve_ui
 
 CHROMIUM = shutil.which("chromium")
 CHROMIUM_ARGS = [
@@ -77,8 +78,8 @@ def ui(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory,
     """A project that ran once from the command line, and the UI that the command of `request.param` serves."""
     project = checkout(tmp_path_factory.mktemp("ui") / "project")
     project.execute("full_refresh")
-    with serving(project, *request.param) as url:
-        [entry] = ask(url, WORKSPACE)["workspaceOrError"]["locationEntries"]
+    with serve_ui(project, *request.param) as url:
+        [entry] = query_graphql(url, WORKSPACE)["workspaceOrError"]["locationEntries"]
         assert entry["locationOrLoadError"]["__typename"] == "RepositoryLocation"
         yield Ui(url, entry["name"], project)
 
@@ -184,7 +185,9 @@ def test_a_full_refresh_with_all_partitions_chosen_replaces_the_tables(ui: Ui, p
     for api, name in ROWS:
         found = ui.project.query(f"SELECT id FROM {api}_sandbox.{name}")
         assert Counter(key for (key,) in found) == Counter(row["id"] for row in rows(api, name))
-    runs = ask(ui.url, "{runsOrError {... on Runs {results {jobName status tags {key value}}}}}")["runsOrError"]
+    runs = query_graphql(ui.url, "{runsOrError {... on Runs {results {jobName status tags {key value}}}}}")[
+        "runsOrError"
+    ]
     launched = runs["results"][0]
     assert (launched["jobName"], launched["status"]) == ("full_refresh", "SUCCESS")
     assert {"key": "analytics/mode", "value": "full_refresh"} in launched["tags"]

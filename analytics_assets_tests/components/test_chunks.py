@@ -14,9 +14,9 @@ from dagster._core.storage.tags import RESUME_RETRY_TAG
 
 from analytics_assets.sandbox import builtin
 from analytics_assets_tests.components.conftest import JobHarness, materializations
-from analytics_assets_tests.conftest import ROOT
 from analytics_assets_tests.fake_api import builtin_server, faults
 from analytics_assets_tests.support.expected_rows import expected_rows
+from analytics_assets_tests.support.project import ROOT
 
 BUILT_IN = (ROOT / "analytics_assets" / "defs" / "recruiting" / "defs.yaml").read_text()
 PARTITIONS = "partitions: {cadence: daily, start: 2026-10-01, timezone: UTC}"

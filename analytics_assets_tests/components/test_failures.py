@@ -12,9 +12,9 @@ from dagster._core.definitions.reconstruct import ReconstructableRepository
 
 from analytics_assets.sandbox import builtin
 from analytics_assets_tests.components.conftest import JobHarness, failure_message, materializations
-from analytics_assets_tests.conftest import ROOT, Project
 from analytics_assets_tests.fake_api import ApiKey, FakeServer, OAuth2, faults, serve
 from analytics_assets_tests.support.expected_rows import COLUMNS, expected_rows, stored_rows
+from analytics_assets_tests.support.project import ROOT, Project
 
 CANARY_SECRET = "HUSH7f3a"  # in every secret, with what URLs, forms and JSON have to escape around it
 SECRET = f"s/{CANARY_SECRET}+é&="

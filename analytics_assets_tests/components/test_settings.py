@@ -11,7 +11,7 @@ import pytest
 
 from analytics_assets.components.settings import Settings, state_dir
 from analytics_assets.rest_api.errors import ConfigError
-from analytics_assets_tests.conftest import ROOT
+from analytics_assets_tests.support.project import ROOT
 
 
 def test_settings_are_read_from_their_variables(tmp_path: Path) -> None:

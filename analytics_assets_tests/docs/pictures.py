@@ -9,8 +9,8 @@ from pathlib import Path
 
 from playwright.sync_api import FloatRect, Locator, Page, ViewportSize, expect, sync_playwright
 
-from analytics_assets_tests.conftest import ROOT
-from analytics_assets_tests.support.project import checkout, serving
+from analytics_assets_tests.support.project import ROOT, checkout
+from analytics_assets_tests.support.ui import serve_ui
 
 IMAGES = ROOT / "docs" / "images"
 MAX_BYTES = 200_000
@@ -49,7 +49,7 @@ def take(folder: Path) -> list[Path]:
         project = checkout(Path(temporary) / "project")
         project.execute("full_refresh")
         with (
-            serving(project, "dagster", "dev", "-w", "workspace.yaml") as url,
+            serve_ui(project, "dagster", "dev", "-w", "workspace.yaml") as url,
             sync_playwright() as playwright,
             playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"]) as browser,
         ):

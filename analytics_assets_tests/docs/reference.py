@@ -8,8 +8,8 @@ from typing import Any
 from pydantic import BaseModel
 
 from analytics_assets.rest_api.config import RestApiConfig, api, client, columns, paginators, resources
-from analytics_assets_tests.conftest import ROOT
 from analytics_assets_tests.docs.markdown import with_generated
+from analytics_assets_tests.support.project import ROOT
 
 PAGE = ROOT / "docs" / "configuration.md"
 MARKER = "reference"

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from analytics_assets_tests.conftest import ROOT, Project, require_or_skip
 from analytics_assets_tests.docs.markdown import DOCUMENTS, README, blocks, section
-from analytics_assets_tests.support.project import checkout
+from analytics_assets_tests.support.project import ROOT, Project, checkout
+from analytics_assets_tests.support.requirements import require_or_skip
 from analytics_assets_tests.test_ui import DAGSTER_DEV
 
 pytestmark = pytest.mark.e2e

@@ -13,7 +13,6 @@ import pytest
 import yaml
 
 from analytics_assets.rest_api.config import COMPONENT, RestApiConfig, load_config, parse_config
-from analytics_assets_tests.conftest import ROOT
 from analytics_assets_tests.docs import pictures, reference
 from analytics_assets_tests.docs.markdown import (
     DOCUMENTS,
@@ -27,6 +26,7 @@ from analytics_assets_tests.docs.markdown import (
     section,
     table_rows,
 )
+from analytics_assets_tests.support.project import ROOT
 
 DOCS = ROOT / "docs"
 PACKAGE = ROOT / "analytics_assets"

@@ -7,9 +7,9 @@ from contextlib import contextmanager
 
 import pytest
 
-from analytics_assets_tests.conftest import ROOT, Project
 from analytics_assets_tests.docs.markdown import README, blocks
 from analytics_assets_tests.fake_api import Api, Bearer, Endpoint, FakeServer, OffsetPagination, TimeFilter, serve
+from analytics_assets_tests.support.project import ROOT, Project
 
 pytestmark = pytest.mark.e2e
 

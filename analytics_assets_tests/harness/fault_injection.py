@@ -29,7 +29,7 @@ from analytics_assets_tests.fake_api import (
     faults,
     serve,
 )
-from analytics_assets_tests.rest_api.conftest import Shop
+from analytics_assets_tests.support.shop import Shop
 
 TOKEN = "t0ken-of-this-api"
 PERSON = "ada@example.com"  # stands in each row; errors must not repeat it

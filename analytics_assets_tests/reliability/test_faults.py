@@ -24,8 +24,8 @@ from analytics_assets_tests.harness.fault_injection import (
     each,
     misbehaving,
 )
-from analytics_assets_tests.rest_api.conftest import Clock
 from analytics_assets_tests.strategies import api_records
+from analytics_assets_tests.support.clock import Clock
 
 TRIALS = each([*response_faults.CASES, *api_records.CASES])
 SAMPLE = sorted(random.Random(4).sample(sorted(TRIALS), 75))
@@ -49,7 +49,7 @@ def test_the_right_rows_or_an_error_and_no_change(world: FaultyApi, trial: str) 
 def test_a_server_that_goes_away(world: FaultyApi, page: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The connection is cut, and from then on each is refused."""
     gone = threading.Event()
-    clock = Clock(during=lambda: gone.wait(30))
+    clock = Clock(during_wait=lambda: gone.wait(30))
     clock.install(monkeypatch)
     sandbox = FakeServer([Api("shop", [Endpoint("/offset", ROWS, pagination=PAGINATIONS["offset"][0])], Bearer(TOKEN))])
     with ExitStack() as server:

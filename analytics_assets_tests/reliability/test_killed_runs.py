@@ -16,9 +16,9 @@ import pytest
 import urllib3
 
 from analytics_assets_tests.components.conftest import write_defs
-from analytics_assets_tests.conftest import ROOT, Project
 from analytics_assets_tests.support.expected_rows import COLUMNS, expected_rows, stored_rows
-from analytics_assets_tests.support.project import ask, serving
+from analytics_assets_tests.support.project import ROOT, Project
+from analytics_assets_tests.support.ui import query_graphql, serve_ui
 
 USERS = dg.AssetKey(["recruiting", "users"])
 LOADED = "recruiting/users: 240 rows (all history) into recruiting_sandbox.users"
@@ -92,7 +92,7 @@ def launch(url: str, job: str, tags: Mapping[str, str]) -> None:
 def eventually(ask: Callable[[], Any], *, seconds: float = 300) -> Any:
     """The first answer that is not empty."""
     end = time.monotonic() + seconds
-    while not (answer := ask()) and time.monotonic() < end:
+    while not (answer := query_graphql()) and time.monotonic() < end:
         time.sleep(0.1)
     assert answer
     return answer
@@ -107,10 +107,10 @@ def test_a_run_whose_process_died_is_started_again_and_goes_on(project: Project)
     )
     tags = {"dagster/asset_partition_range_start": "2026-10-01", "dagster/asset_partition_range_end": "2026-11-15"}
     with (
-        serving(project, "dagster", "dev", "-m", "analytics_assets.definitions") as url,
+        serve_ui(project, "dagster", "dev", "-m", "analytics_assets.definitions") as url,
         dg.DagsterInstance.from_config(str(project.folder / ".dagster")) as instance,
     ):
-        ask(url, "{version}")
+        query_graphql(url, "{version}")
         launch(url, "recruiting_incremental", tags)
         [first] = eventually(instance.get_runs)
         eventually(lambda: len(marked(instance, first)) > 10)

@@ -27,8 +27,8 @@ from analytics_assets_tests.harness.killed_loads import (
     look_into_postgres,
     reading,
 )
-from analytics_assets_tests.rest_api.conftest import Shop
 from analytics_assets_tests.support.loaders import day
+from analytics_assets_tests.support.shop import Shop
 
 PARAMS = {"since": "{start}", "until": "{end}"}
 INCREMENTAL = {"cursor_path": "updated", "start_param": "since", "end_param": "until"}

@@ -19,7 +19,7 @@ import pytest
 from analytics_assets.rest_api.errors import WarehouseError
 from analytics_assets_tests.fake_api import CursorPagination, Endpoint, serve_endpoint
 from analytics_assets_tests.harness.killed_loads import KeyPath
-from analytics_assets_tests.rest_api.conftest import Shop
+from analytics_assets_tests.support.shop import Shop
 
 WALK = {"paginator": {"type": "cursor", "cursor_param": "cursor", "cursor_path": "next", "limit": 1000}}
 FEW = 100

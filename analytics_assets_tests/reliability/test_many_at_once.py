@@ -17,8 +17,8 @@ from analytics_assets.rest_api.errors import BusyError
 from analytics_assets.rest_api.load import LoadRequest, prepare
 from analytics_assets_tests.fake_api import CursorPagination, Endpoint, TimeFilter, serve_endpoint
 from analytics_assets_tests.harness.killed_loads import FORKED
-from analytics_assets_tests.rest_api.conftest import Shop, load_at_once
 from analytics_assets_tests.support.loaders import day
+from analytics_assets_tests.support.shop import Shop, load_in_parallel
 
 WINDOWED = {
     "paginator": {"type": "cursor", "cursor_param": "cursor", "cursor_path": "next", "limit": 100},
@@ -62,7 +62,7 @@ def api() -> Iterator[str]:
 
 def test_ten_processes(any_shop: Shop) -> None:
     with api() as url:
-        assert load_at_once(ten(any_shop, url), variables(any_shop)) == [""] * 10
+        assert load_in_parallel(ten(any_shop, url), variables(any_shop)) == [""] * 10
     for table in ("rows", "orders", "users"):
         found = any_shop.query(f"SELECT id, updated, CAST(nested AS VARCHAR) FROM shop.{table} ORDER BY id")
         assert [(n, updated, text.replace(" ", "")) for n, updated, text in found] == [
@@ -76,7 +76,7 @@ def test_ten_processes_many_times(any_shop: Shop, capsys: pytest.CaptureFixture[
     rounds = 10
     with api() as url:
         for _ in range(rounds):
-            assert load_at_once(ten(any_shop, url), variables(any_shop)) == [""] * 10
+            assert load_in_parallel(ten(any_shop, url), variables(any_shop)) == [""] * 10
             for table in ("rows", "orders", "users"):
                 assert any_shop.ids(table) == [row["id"] for row in ROWS]
     with capsys.disabled():

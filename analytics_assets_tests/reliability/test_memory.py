@@ -15,7 +15,7 @@ from analytics_assets.rest_api.errors import WarehouseError
 from analytics_assets.rest_api.load import prepare
 from analytics_assets_tests.fake_api import CursorPagination, Endpoint, OffsetPagination, serve_endpoint
 from analytics_assets_tests.reliability.test_limits import FEW, MANY, WALK, endpoint, rows, state
-from analytics_assets_tests.rest_api.conftest import Shop
+from analytics_assets_tests.support.shop import Shop
 
 CHANGED = 200_000
 TEXTS = [f"c{number}" for number in range(10)]

@@ -6,13 +6,12 @@ import json
 import os
 import re
 import signal
-import socket
 import ssl
 import subprocess
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -30,18 +29,13 @@ from cryptography.x509.oid import NameOID
 from analytics_assets.rest_api.config import Client, RestApiConfig
 from analytics_assets.rest_api.load import prepare
 from analytics_assets_tests.cases.secret_leaks import PERSON, Case, cases, secret
-from analytics_assets_tests.conftest import Project
 from analytics_assets_tests.fake_api import Api, ApiKey, Endpoint, FakeServer, faults, serve
 from analytics_assets_tests.harness.secret_scanner import GraphQL, Scan, forms
-from analytics_assets_tests.rest_api import conftest
-from analytics_assets_tests.rest_api.conftest import PASSWORD, Shop
-from analytics_assets_tests.support.project import ask, serving
-
-postgres_server = conftest.postgres_server
-postgres = conftest.postgres
-shop = conftest.shop
-postgres_shop = conftest.postgres_shop
-any_shop = conftest.any_shop
+from analytics_assets_tests.support.postgres import PASSWORD
+from analytics_assets_tests.support.project import Project
+from analytics_assets_tests.support.requirements import free_port
+from analytics_assets_tests.support.shop import Shop
+from analytics_assets_tests.support.ui import query_graphql, serve_ui
 
 # What people set when they look for an error: everything is logged, by every library.
 DAGSTER_YAML = """
@@ -102,7 +96,7 @@ def scene(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         elsewhere = FakeServer([])
         url_elsewhere = stack.enter_context(serve(elsewhere))
         self_signed = stack.enter_context(serving_self_signed(folder))
-        found = cases(url_elsewhere, f"http://127.0.0.1:{closed_port()}", self_signed)
+        found = cases(url_elsewhere, f"http://127.0.0.1:{free_port()}", self_signed)
         sandbox = FakeServer([case.api(name) for name, case in found.items()])
         url = stack.enter_context(serve(sandbox))
         for name, case in found.items():
@@ -116,8 +110,8 @@ def scene(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         else:
             command = ("dagster", "dev", "-m", LOCATION)
             execute_later(scene)
-        with serving(project, *command) as ui:
-            ask(ui, "{version}")
+        with serve_ui(project, *command) as ui:
+            query_graphql(ui, "{version}")
             graphql = GraphQL(ui)
             if request.param != "once":
                 launch(graphql, "good_query_full_refresh")
@@ -156,7 +150,7 @@ def prepared(folder: Path, cases: Mapping[str, Case], variables: Mapping[str, st
             **environ,
             "ANALYTICS_DEFS_DIR": str(folder / "defs"),
             "TMPDIR": str(folder / "tmp"),
-            "HTTP_PROXY": f"http://me:{PROXY_PASSWORD}@127.0.0.1:{closed_port()}",
+            "HTTP_PROXY": f"http://me:{PROXY_PASSWORD}@127.0.0.1:{free_port()}",
             "NO_PROXY": "127.0.0.1,localhost",
             "RUNTIME__LOG_LEVEL": "DEBUG",
         },
@@ -175,11 +169,6 @@ def launch(graphql: GraphQL, job: str) -> None:
     query = f'{{ runOrError(runId: "{launched["run"]["runId"]}") {{ ... on Run {{ status }} }} }}'
     while graphql.ask(query)["runOrError"]["status"] not in ("SUCCESS", "FAILURE", "CANCELED"):
         time.sleep(0.2)
-
-
-def closed_port() -> int:
-    with closing(socket.create_server(("127.0.0.1", 0))) as server:
-        return int(server.getsockname()[1])
 
 
 @contextmanager

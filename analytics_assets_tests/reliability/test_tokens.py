@@ -23,11 +23,6 @@ from analytics_assets_tests.harness.token_refresh_processes import (
     shop,
     signing,
 )
-from analytics_assets_tests.rest_api import conftest
-
-postgres_server = conftest.postgres_server
-postgres = conftest.postgres
-token_database = conftest.token_database
 
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(["analytics_assets_tests.harness.token_refresh_processes"])

@@ -17,8 +17,8 @@ import urllib3
 
 from analytics_assets.rest_api.config import load_config
 from analytics_assets.rest_api.errors import ResponseError
-from analytics_assets_tests.conftest import BIN, Project
 from analytics_assets_tests.support.loaders import Loader
+from analytics_assets_tests.support.project import BIN, Project
 
 DEFS = Path(__file__).parent.parent / "fixtures" / "datasette"
 TOKEN = "an archivist's token"

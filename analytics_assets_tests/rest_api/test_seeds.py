@@ -13,7 +13,6 @@ import pytest
 
 from analytics_assets.rest_api.config import load_config
 from analytics_assets.sandbox import data
-from analytics_assets_tests.conftest import Project
 from analytics_assets_tests.fake_api import (
     Api,
     ApiKey,
@@ -27,6 +26,7 @@ from analytics_assets_tests.fake_api import (
     serve,
 )
 from analytics_assets_tests.support.loaders import Loader, table_rows
+from analytics_assets_tests.support.project import Project
 
 FOLDER = Path(__file__).parent.parent / "fixtures" / "seeds"
 BEYOND_DOUBLE = 2**53 + 1

@@ -11,7 +11,7 @@ import pytest
 
 from analytics_assets.rest_api.errors import WarehouseError
 from analytics_assets.rest_api.workdir import temporary_workdir
-from analytics_assets_tests.conftest import ROOT
+from analytics_assets_tests.support.project import ROOT
 
 
 @pytest.fixture

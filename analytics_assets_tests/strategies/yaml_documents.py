@@ -12,7 +12,7 @@ import yaml
 from hypothesis import strategies as st
 
 from analytics_assets.rest_api.config import RestApiConfig
-from analytics_assets_tests.conftest import ROOT
+from analytics_assets_tests.support.project import ROOT
 
 PLANTED = "pl4nted-s3cret"  # a value that is pasted where it does not belong: no message may repeat it
 CANARY = "canary-of-code-from-yaml"  # a file that any code in a configuration tries to write

@@ -13,7 +13,7 @@ from analytics_assets.rest_api.auth.file_token_store import FileTokenStore
 from analytics_assets.rest_api.config import Client
 from analytics_assets.rest_api.http.client import HttpClient
 from analytics_assets_tests.fake_api import Api, ApiKey, Bearer, Endpoint, FakeServer, OAuth2, serve
-from analytics_assets_tests.rest_api.conftest import Clock
+from analytics_assets_tests.support.clock import Clock
 
 SECRET = "s3cret/k=y"
 ROWS = Endpoint("/rows", [{"id": n, "name": "Zoë"} for n in range(3)], params=frozenset({"q", "filter[at][_gte]"}))

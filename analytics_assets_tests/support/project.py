@@ -1,72 +1,120 @@
-"""A copy of the project to work in, and its UI while it is served."""
+"""A working directory with its own Dagster history, warehouse and state, and the commands run in it."""
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
-from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pytest
-import urllib3
+import duckdb
 
-from analytics_assets_tests.conftest import ROOT, Project
-
+ROOT = Path(__file__).parents[2]
+BIN = Path(sys.executable).parent
 FILES = ("pyproject.toml", "workspace.yaml", "constraints.txt", "README.md", "LICENSE", ".env.example")
 FOLDERS = ("analytics_assets", "analytics_assets_tests")
 
 
+@dataclass
+class Project:
+    """A working directory as a user has it. No environment variable is inherited."""
+
+    folder: Path
+    env: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        home = self.folder / ".dagster"
+        home.mkdir(parents=True)
+        (home / "dagster.yaml").write_text((ROOT / ".dagster" / "dagster.yaml").read_text())
+        self.env = {
+            "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
+            "HOME": str(self.folder / "home"),
+            "DAGSTER_HOME": str(home),
+            **self.env,
+        }
+
+    @property
+    def warehouse(self) -> Path:
+        return self.folder / "warehouse.duckdb"
+
+    def run(self, *command: str, env: Mapping[str, str] | None = None, ok: bool = True) -> str:
+        """Run a command of the environment's bin folder.
+
+        Returns:
+            What it printed on both streams.
+        """
+        done = subprocess.run(
+            command,
+            cwd=self.folder,
+            env={**self.env, **(env or {})},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        assert (done.returncode == 0) is ok, f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout}"
+        return done.stdout
+
+    def execute(
+        self, job: str, *, partition: str | None = None, partitions: tuple[str, str] | None = None, **kwargs: Any
+    ) -> str:
+        """Run `dagster job execute` for one job, and for one partition or a range of them."""
+        return self.run(*execute_command(job, partition=partition, partitions=partitions), **kwargs)
+
+    def execute_and_kill(self, job: str, *, after: str, seconds: float, env: Mapping[str, str] | None = None) -> bool:
+        """Kill `dagster job execute` some seconds after it printed a line with the text `after`.
+
+        Returns:
+            Whether the job was still running.
+        """
+        with subprocess.Popen(
+            execute_command(job),
+            cwd=self.folder,
+            env={**self.env, **(env or {})},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        ) as process:
+            assert process.stdout is not None
+            assert any(after in line for line in process.stdout), f"{after!r} was not printed"
+            time.sleep(seconds)
+            process.kill()
+        return process.returncode == -signal.SIGKILL
+
+    def query(self, sql: str) -> list[tuple[Any, ...]]:
+        """The rows that a query of the warehouse returns."""
+        with duckdb.connect(str(self.warehouse), read_only=True) as connection:
+            return connection.sql(sql).fetchall()
+
+
+def execute_command(
+    job: str, *, partition: str | None = None, partitions: tuple[str, str] | None = None
+) -> tuple[str, ...]:
+    """The `dagster job execute` command for one job."""
+    tags = {}
+    if partition:
+        tags = {"dagster/partition": partition}
+    if partitions:
+        first, last = partitions
+        tags = {"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last}
+    options = ["--tags", json.dumps(tags)] if tags else []
+    return "dagster", "job", "execute", "-m", "analytics_assets.definitions", "-j", job, *options
+
+
 def checkout(folder: Path) -> Project:
-    """A project folder as a clone has it; commands run in it use its own package."""
+    """A project folder like a git clone. Commands in it use its own copy of the package."""
     project = Project(folder)
     for name in FILES:
         shutil.copy(ROOT / name, folder)
     for name in FOLDERS:
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    project.env["PYTHONPATH"] = str(folder)  # found before the installed package, which is that of this checkout
+    project.env["PYTHONPATH"] = str(folder)  # takes precedence over the installed package
     return project
-
-
-@contextmanager
-def serving(project: Project, *command: str) -> Iterator[str]:
-    """The UI's address while the command, which takes `--host` and `--port`, serves it."""
-    port = free_port()
-    log = project.folder / "server.log"
-    with log.open("w") as output:
-        server = subprocess.Popen(
-            [*command, "--host", "127.0.0.1", "--port", str(port)],
-            cwd=project.folder,
-            env=project.env,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    url = f"http://127.0.0.1:{port}"
-    try:
-        try:
-            ask(url, "{version}")
-        except urllib3.exceptions.MaxRetryError:
-            pytest.fail(f"{' '.join(command)} does not answer:\n{log.read_text()}")
-        yield url
-    finally:
-        server.terminate()
-        with suppress(subprocess.TimeoutExpired):
-            server.wait(timeout=30)
-        with suppress(ProcessLookupError):  # what it left behind: code server, webserver, daemon, runs
-            os.killpg(server.pid, signal.SIGKILL)
-
-
-def free_port() -> int:
-    with closing(socket.create_server(("127.0.0.1", 0))) as server:
-        return int(server.getsockname()[1])
-
-
-def ask(url: str, query: str) -> Any:
-    """The answer to a GraphQL query, asked again until the server is up."""
-    until_up = urllib3.Retry(total=200, backoff_factor=0.1, backoff_max=0.5)
-    return urllib3.request("GET", f"{url}/graphql", fields={"query": query}, retries=until_up).json()["data"]

@@ -19,7 +19,7 @@ from analytics_assets.rest_api.auth.postgres_token_store import PostgresTokenSto
 from analytics_assets.rest_api.auth.token_store import build_token_store
 from analytics_assets.rest_api.errors import CredentialsError, TokenStoreError
 from analytics_assets_tests.rest_api.auth.test_token_store import NAME, TOKEN
-from analytics_assets_tests.rest_api.conftest import PASSWORD, Postgres
+from analytics_assets_tests.support.postgres import PASSWORD, Postgres
 
 NEWER = replace(TOKEN, access_token="access-2", refresh_token="refresh-2", issued_at=2000.0)
 NEWEST = replace(TOKEN, access_token="access-3", refresh_token="refresh-3", issued_at=3000.0)

@@ -12,7 +12,7 @@ import pytest
 from analytics_assets.rest_api.auth.secret_reader import SecretReader, variables, variables_set
 from analytics_assets.rest_api.config import Client, SecretRef
 from analytics_assets.rest_api.errors import CredentialsError
-from analytics_assets_tests.conftest import ROOT
+from analytics_assets_tests.support.project import ROOT
 
 OAUTH2 = {
     "type": "oauth2",

@@ -17,8 +17,8 @@ from analytics_assets.rest_api.auth.postgres_token_store import PostgresTokenSto
 from analytics_assets.rest_api.auth.token_store import TokenStore
 from analytics_assets.rest_api.auth.tokens import Token
 from analytics_assets.rest_api.errors import TokenStoreError
-from analytics_assets_tests.conftest import ROOT
-from analytics_assets_tests.rest_api.conftest import Postgres
+from analytics_assets_tests.support.postgres import Postgres
+from analytics_assets_tests.support.project import ROOT
 
 TOKEN = Token("access-1", "refresh-1", issued_at=1000.0, expires_at=4600.0, request="of-this-scope")
 NAME = "0" * 64

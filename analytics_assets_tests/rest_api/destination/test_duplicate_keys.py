@@ -10,7 +10,7 @@ import pytest
 from analytics_assets.rest_api.errors import DriftError
 from analytics_assets.rest_api.load import prepare
 from analytics_assets_tests.fake_api import CursorPagination, Endpoint, OffsetPagination, serve_endpoint
-from analytics_assets_tests.rest_api.conftest import Shop
+from analytics_assets_tests.support.shop import Shop
 
 ROWS = [{"id": n % 8, "line": str(n // 8), "v": n} for n in range(10)]
 OFFSET = {"type": "offset", "limit": 4}

@@ -18,7 +18,8 @@ from analytics_assets.rest_api.errors import WarehouseError
 from analytics_assets.rest_api.load import prepare
 from analytics_assets.rest_api.windows import Window
 from analytics_assets_tests.fake_api import CursorPagination, Endpoint, serve_endpoint
-from analytics_assets_tests.rest_api.conftest import Postgres, Shop
+from analytics_assets_tests.support.postgres import Postgres
+from analytics_assets_tests.support.shop import Shop
 
 TYPES = {"bigint": "BIGINT", "text": "VARCHAR", "timestamp": "TIMESTAMP WITH TIME ZONE", "date": "DATE"}
 TYPES |= {"double": "DOUBLE PRECISION", "decimal": "NUMERIC(38, 0)", "json": "JSON"}
@@ -304,7 +305,7 @@ def test_a_load_that_fails_leaves_the_table_as_it_was(any_shop: Shop, small_file
     rows = [{"id": n, "value": "old"} for n in range(20)]
     with serve_endpoint(Endpoint("/rows", rows, pagination=CursorPagination())) as (sandbox, url):
         any_shop.load(url, endpoint=WALK)
-        any_shop.refuse("secret@example.com")
+        any_shop.reject("secret@example.com")
         before = any_shop.query("SELECT id, value, _dlt_load_id FROM shop.rows ORDER BY id")
         more = [{"id": n, "value": "new"} for n in range(35)]
         sandbox.set_rows("shop", "/rows", [*more, {"id": 99, "value": "secret@example.com"}])

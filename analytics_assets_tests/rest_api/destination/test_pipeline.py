@@ -23,7 +23,7 @@ from analytics_assets.rest_api.destination.warehouse import Warehouse
 from analytics_assets.rest_api.errors import DataError, ResponseError, RestApiError, WarehouseError
 from analytics_assets.rest_api.load import prepare
 from analytics_assets_tests.fake_api import CursorPagination, Endpoint, faults, serve_endpoint
-from analytics_assets_tests.rest_api.conftest import Shop, load_at_once
+from analytics_assets_tests.support.shop import Shop, load_in_parallel
 
 WALK = {"paginator": {"type": "cursor", "cursor_param": "cursor", "cursor_path": "next", "limit": 10}}
 ROWS = Endpoint("/rows", [{"id": n, "value": f"text {n}"} for n in range(25)], pagination=CursorPagination())
@@ -79,7 +79,7 @@ def test_many_processes_load_into_one_file_at_once(shop: Shop) -> None:
     with serve_endpoint(ROWS) as (_, url):
         names = ("rows", "rows", "rows", "orders", "orders", "users")
         requests = [shop.request(url, endpoint=WALK, name=name) for name in names]
-        assert load_at_once(requests) == [""] * 6
+        assert load_in_parallel(requests) == [""] * 6
     for table in ("rows", "orders", "users"):
         assert shop.ids(table) == list(range(25))
     assert shop.query("SELECT count(*) FROM shop._dlt_loads WHERE status = 0") == [(6,)]
@@ -227,7 +227,7 @@ def test_the_working_folder_is_gone_afterwards(
     with serve_endpoint(ROWS) as (sandbox, url):
         if "Constraint" in problem:
             shop.load(url, endpoint=WALK)
-            shop.refuse("new")
+            shop.reject("new")
             sandbox.set_rows("shop", "/rows", [{"id": 1, "value": "new"}])
         if fault:
             sandbox.faults.add(fault, page=2, times=None)

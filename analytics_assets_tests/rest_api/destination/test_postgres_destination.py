@@ -21,7 +21,8 @@ from analytics_assets.rest_api.destination.postgres_destination import batches
 from analytics_assets.rest_api.errors import CredentialsError, WarehouseError
 from analytics_assets.rest_api.windows import Window
 from analytics_assets_tests.fake_api import CursorPagination, Endpoint, TimeFilter, serve_endpoint
-from analytics_assets_tests.rest_api.conftest import PASSWORD, Shop, load_at_once
+from analytics_assets_tests.support.postgres import PASSWORD
+from analytics_assets_tests.support.shop import Shop, load_in_parallel
 
 WALK = {"paginator": {"type": "cursor", "cursor_param": "cursor", "cursor_path": "next", "limit": 10}}
 ALL_KINDS: dict[str, Column] = {
@@ -176,7 +177,7 @@ def test_a_dataset_whose_name_is_too_long_is_refused(postgres_shop: Shop) -> Non
         replace(postgres_shop, dataset="d" * 64).load(url)
 
 
-def test_many_processes_load_at_once(postgres_shop: Shop, tmp_path: Path) -> None:
+def test_many_processes_load_in_parallel(postgres_shop: Shop, tmp_path: Path) -> None:
     assert postgres_shop.postgres is not None
     environ = {"DESTINATION__POSTGRES__CREDENTIALS": postgres_shop.postgres.credentials}
     rows = [{"id": n, "nested": {"n": n}} for n in range(50)]
@@ -189,7 +190,7 @@ def test_many_processes_load_at_once(postgres_shop: Shop, tmp_path: Path) -> Non
             )
             for number, name in enumerate(("rows", "rows", "rows", "orders", "orders", "users"))
         ]
-        assert load_at_once(requests, environ) == [""] * 6
+        assert load_in_parallel(requests, environ) == [""] * 6
     for table in ("rows", "orders", "users"):
         assert postgres_shop.ids(table) == list(range(50))
     assert postgres_shop.query("SELECT count(*) FROM shop._dlt_loads WHERE status = 0") == [(6,)]

@@ -27,7 +27,7 @@ from analytics_assets_tests.fake_api import (
     faults,
     serve_endpoint,
 )
-from analytics_assets_tests.rest_api.conftest import Shop
+from analytics_assets_tests.support.shop import Shop
 
 ROWS = [{"id": n} for n in range(25)]
 A, B, C, D = ({"id": letter} for letter in "abcd")

@@ -18,8 +18,8 @@ from analytics_assets.rest_api.errors import CredentialsError, ResponseError, Un
 from analytics_assets.rest_api.http.client import HttpClient
 from analytics_assets.rest_api.http.rate_limiter import RateLimiter
 from analytics_assets_tests.fake_api import ApiKey, Bearer, Fault, OAuth2, faults, serve_endpoint
-from analytics_assets_tests.rest_api.conftest import Clock
 from analytics_assets_tests.support.auth import BEARER, BODY, OAUTH, QUERY_KEY, ROWS, SECRET, signed_in
+from analytics_assets_tests.support.clock import Clock
 
 
 def unused_port() -> int:
@@ -52,7 +52,7 @@ def test_closed_client_sends_nothing(clock: Clock) -> None:
     """A thread may be waiting for a retry while the load fails in another thread."""
     with serve_endpoint(ROWS) as (sandbox, url):
         client = HttpClient(url)
-        clock.during = client.close
+        clock.during_wait = client.close
         sandbox.faults.add(faults.status(503), times=None)
         with pytest.raises(UnavailableError, match="was not sent: the load is over"):
             client.get(url, {})
@@ -174,10 +174,10 @@ def test_429_pauses_all_threads_of_the_client(clock: Clock) -> None:
         client = HttpClient(url)
 
         def another() -> None:
-            clock.during = lambda: None
+            clock.during_wait = lambda: None
             client.get(url, {})
 
-        clock.during = another
+        clock.during_wait = another
         client.get(url, {})
     assert clock.waits[:2] == [30, 30]
 

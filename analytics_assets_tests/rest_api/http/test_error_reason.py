@@ -12,9 +12,9 @@ from analytics_assets.rest_api.http.error_reason import MAX_REASON_CHARS, error_
 from analytics_assets.rest_api.http.response import Headers, Response
 from analytics_assets.rest_api.redaction import redactor
 from analytics_assets_tests.fake_api import ApiKey, faults
-from analytics_assets_tests.rest_api.conftest import Clock
 from analytics_assets_tests.support.auth import QUERY_KEY, signed_in
 from analytics_assets_tests.support.auth import SECRET as API_KEY
+from analytics_assets_tests.support.clock import Clock
 
 SECRET = "s3cret k=y"
 

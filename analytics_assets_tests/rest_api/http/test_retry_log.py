@@ -11,8 +11,9 @@ import pytest
 from analytics_assets.rest_api.config import ErrorHandler
 from analytics_assets.rest_api.http.client import HttpClient
 from analytics_assets_tests.fake_api import ApiKey, OAuth2, faults, serve_endpoint
-from analytics_assets_tests.rest_api.conftest import Clock, Shop
 from analytics_assets_tests.support.auth import OAUTH, QUERY_KEY, ROWS, SECRET, signed_in
+from analytics_assets_tests.support.clock import Clock
+from analytics_assets_tests.support.shop import Shop
 
 CLIENT_LOG = "analytics_assets.rest_api.http.client"
 
@@ -26,7 +27,7 @@ def test_each_retry_is_a_warning_with_cause_attempt_and_wait(
 ) -> None:
     with signed_in(QUERY_KEY, ApiKey(SECRET, name="key"), tmp_path, clock) as (sandbox, client, url):
         lines_before_wait: list[int] = []
-        clock.during = lambda: lines_before_wait.append(len(warnings(caplog)))
+        clock.during_wait = lambda: lines_before_wait.append(len(warnings(caplog)))
         sandbox.faults.add(faults.status(503))
         sandbox.faults.add(faults.status(429, headers={"Retry-After": "7"}))
         sandbox.faults.add(faults.cut())

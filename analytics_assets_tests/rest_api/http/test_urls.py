@@ -16,8 +16,8 @@ from analytics_assets.rest_api.config import ErrorHandler
 from analytics_assets.rest_api.errors import ConfigError, ResponseError
 from analytics_assets.rest_api.http.client import HttpClient
 from analytics_assets_tests.fake_api import ApiKey, Bearer, faults, serve_endpoint
-from analytics_assets_tests.rest_api.conftest import Clock
 from analytics_assets_tests.support.auth import BEARER, BODY, QUERY_KEY, ROWS, SECRET, signed_in
+from analytics_assets_tests.support.clock import Clock
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""What `dg scaffold defs analytics_assets.components.RestApi NAME` writes: a small API to start from."""
+"""The `defs.yaml` that `dg scaffold defs analytics_assets.components.RestApi NAME` writes."""
 
 from __future__ import annotations
 
@@ -7,31 +7,33 @@ from typing import Any
 from dagster.components import Scaffolder, ScaffoldRequest
 
 TEMPLATE = """\
-# The API {api}: each resource below becomes the asset {api}/<resource> and a table of that name.
+# The API {api}: each resource below is the asset {api}/<resource> and a table of the same name.
 type: {type}
 attributes:
   client:
     base_url: {{env: {prefix}_BASE_URL}}          # or a literal URL
     auth:                                       # oauth2, api_key, bearer or http_basic; or a list of alternatives
       type: bearer
-      token: {{env: {prefix}_API_TOKEN}}          # secrets are named here, and set in the environment
+      token: {{env: {prefix}_API_TOKEN}}          # the name of a variable; secrets are set in the environment
   resource_defaults:
     primary_key: id
     write_disposition: merge                    # merge, replace or append
     endpoint:
-      data_selector: data                       # where an answer holds its records; $ if it is a bare list
+      data_selector: data                       # path of the records in a response; $ if it is a bare list
       paginator: {{type: offset, limit: 100}}     # offset, page_number, cursor, json_link, header_link, ...
   resources:
     - name: items
       endpoint:
         path: /v1/items
-        # Windows in place of everything, once the API can filter by time:
+        # To load time windows, if the API can filter by time:
         # incremental: {{cursor_path: updated_at, start_param: updated_from, end_param: updated_to, format: iso8601}}
   # partitions: {{cadence: daily, start: 2026-10-01}}
 """
 
 
 class RestApiScaffolder(Scaffolder[Any]):
+    """Writes a small API to start from."""
+
     def scaffold(self, request: ScaffoldRequest[Any]) -> None:
         api = request.target_path.name
         request.target_path.mkdir(parents=True, exist_ok=True)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import dagster as dg
+import duckdb
 import pytest
 
 from analytics_assets.components.metadata import markdown_table
@@ -38,6 +39,16 @@ attributes:
         incremental: {cursor_path: updatedAt, start_param: since, end_param: until}
   partitions: {cadence: daily, start: 2026-10-01}
 """
+SNAPSHOT = """\
+type: analytics_assets.components.RestApi
+attributes:
+  client: {base_url: {env: SHOP_BASE_URL}}
+  resources:
+    - name: orders
+      endpoint: {path: /v1/orders, data_selector: data, paginator: {type: offset, limit: 10}}
+      %s
+"""
+TABLES = "SELECT schema_name, table_name FROM duckdb_tables()"
 ROWS: list[dict[str, Any]] = [
     {"id": 1, "updatedAt": "2026-10-01T06:00:00Z", "amount": 5, "note": "a | b", "tags": ["x"]},
     {"id": 2, "updatedAt": "2026-10-01T07:00:00Z", "amount": 6, "note": None, "tags": []},
@@ -190,6 +201,19 @@ def test_metadata_of_a_load_without_rows(shop: Callable[..., JobHarness], before
     }
     assert (metadata["dagster/row_count"], metadata["rows_per_second"]) == (total, 0)
     assert ("preview" in metadata) is bool(total)
+
+
+@pytest.mark.parametrize("key", ["primary_key: id", "write_disposition: replace"])
+def test_only_a_table_that_exists_is_named(build_harness: Callable[..., JobHarness], key: str) -> None:
+    server = FakeServer([Api("shop", [Endpoint("/v1/orders", [], pagination=OffsetPagination(max_limit=100))])])
+    harness = build_harness(server, {"shop": SNAPSHOT % key})
+    result = harness.run("shop_snapshot")
+    with duckdb.connect(str(harness.folder / "warehouse.duckdb"), read_only=True) as connection:
+        tables = {f"{schema}.{table}" for schema, table in connection.sql(TABLES).fetchall()}
+    [metadata] = materializations(result, "shop/orders").values()
+    [line] = harness.log_lines(result)
+    assert ("dagster/table_name" in metadata) is ("shop.orders" in tables)
+    assert ("shop.orders" in line) is ("shop.orders" in tables)
 
 
 def test_ignored_window_filter_fails_the_check(shop: Callable[..., JobHarness]) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from analytics_assets.rest_api.config import RestApiConfig, api, client, columns, paginators, resources
+from analytics_assets.rest_api.config import RestApiConfig, api, client, columns, endpoints, paginators, resources
 from analytics_assets_tests.docs.markdown import with_generated
 from analytics_assets_tests.support.project import ROOT
 
@@ -21,7 +21,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "auth bearer": client.BearerConfig,
     "auth http_basic": client.HttpBasicConfig,
     "resource": resources.Resource,
-    "endpoint": resources.EndpointConfig,
+    "endpoint": endpoints.EndpointConfig,
     "paginator offset": paginators.OffsetConfig,
     "paginator page_number": paginators.PageNumberConfig,
     "paginator cursor": paginators.CursorConfig,
@@ -29,8 +29,8 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "paginator header_link": paginators.HeaderLinkConfig,
     "paginator header_cursor": paginators.HeaderCursorConfig,
     "paginator single_page": paginators.SinglePageConfig,
-    "incremental": resources.Incremental,
-    "error_handler": resources.ErrorHandler,
+    "incremental": endpoints.Incremental,
+    "error_handler": endpoints.ErrorHandler,
     "column": columns.ColumnConfig,
     "schema": columns.JsonSchema,
     "schema property": columns.JsonSchemaProperty,
@@ -40,8 +40,8 @@ SECTIONS: dict[str, type[BaseModel]] = {
 }
 # Models that hold the keys of others: their own keys are in the table of the other.
 SAME_KEYS: dict[type[BaseModel], type[BaseModel]] = {
-    resources.Defaults: resources.Resource,
-    resources.EndpointDefaults: resources.EndpointConfig,
+    resources.ResourceDefaults: resources.Resource,
+    endpoints.EndpointDefaults: endpoints.EndpointConfig,
     columns.NamedColumn: columns.ColumnConfig,
 }
 FIRST_KEYS = ("type", "name", "path")
@@ -88,10 +88,10 @@ def _field(model: type[BaseModel], key: str) -> Any:
 
 def _default(model: type[BaseModel], key: str, property_: dict[str, Any]) -> str:
     default = property_.get("default")
-    if default is None and issubclass(model, resources.Defaults | resources.EndpointDefaults):
+    if default is None and issubclass(model, resources.ResourceDefaults | endpoints.EndpointDefaults):
         if key in REQUIRED_IN_THE_END:
             return "required"
-        resolved = resources.Endpoint if issubclass(model, resources.EndpointDefaults) else resources.ResolvedResource
+        resolved = endpoints.Endpoint if issubclass(model, endpoints.EndpointDefaults) else resources.ResolvedResource
         field = resolved.model_fields.get(key)
         default = None if field is None else field.get_default()
     if isinstance(default, bool):
@@ -137,6 +137,8 @@ def _named(name: str, schema: dict[str, Any]) -> str:
         of = schema.get("additionalProperties")
         return f"mapping of names to {_type(of)}" if isinstance(of, dict) else "mapping"
     words = {"string": "text", "boolean": "`true`, `false`"}.get(name, name)
+    if name == "integer" and "exclusiveMinimum" in schema:
+        schema = {**schema, "minimum": schema["exclusiveMinimum"] + 1}
     low = schema.get("minimum", schema.get("exclusiveMinimum"))
     bounds = [] if low is None else [f"{'from' if 'minimum' in schema else 'above'} {low:g}"]
     bounds += [f"to {schema['maximum']:g}"] if "maximum" in schema else []

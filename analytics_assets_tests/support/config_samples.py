@@ -1,4 +1,4 @@
-"""One small configuration, and how the tests change and write it."""
+"""A small configuration, and how tests change and write it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ PARTITIONS = "partitions: {cadence: daily, start: 2026-10-01}"
 
 
 def write(folder: Path, text: str | bytes, *, api: str = "recruiting") -> Path:
-    """A defs.yaml in the folder of its API."""
+    """Write a defs.yaml into the folder of its API."""
     file = folder / api / "defs.yaml"
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_bytes(text if isinstance(text, bytes) else text.encode())
@@ -43,13 +43,13 @@ def write(folder: Path, text: str | bytes, *, api: str = "recruiting") -> Path:
 
 
 def edited(old: str, new: str) -> str:
-    """The small configuration with another text in place of `old`."""
+    """The small configuration with `new` in place of `old`."""
     assert BASE.count(old) == 1
     return BASE.replace(old, new)
 
 
 class DatesAsText(yaml.SafeLoader):
-    """Dagster's way to read YAML: dates stay text."""
+    """Reads YAML as Dagster does: dates stay text."""
 
     yaml_implicit_resolvers = {  # noqa: RUF012
         first: [resolver for resolver in resolvers if resolver[0] != "tag:yaml.org,2002:timestamp"]
@@ -58,5 +58,5 @@ class DatesAsText(yaml.SafeLoader):
 
 
 def attributes(file: Path) -> Any:
-    """The part of a file that the dialect describes, as Dagster reads it."""
+    """The value of `attributes:`, as Dagster reads it."""
     return yaml.load(file.read_text(), DatesAsText)["attributes"]

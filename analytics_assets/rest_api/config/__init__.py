@@ -1,6 +1,6 @@
-"""The dialect: what an API is, as a defs.yaml says it under `attributes:`, and as the rest of the package reads it.
+"""The configuration: what a defs.yaml says about an API under `attributes:`, as validated models.
 
-Names that dlt has too mean what they mean in dlt. Nothing here reads a secret or the network, and nothing is executed.
+Keys that dlt's `rest_api` has too mean the same. Nothing here reads a secret, uses the network or runs code.
 """
 
 from analytics_assets.rest_api.config.api import Partitions, RestApiConfig, Schedule
@@ -13,7 +13,8 @@ from analytics_assets.rest_api.config.client import (
     OAuth2Config,
 )
 from analytics_assets.rest_api.config.columns import Column, DataType
-from analytics_assets.rest_api.config.file import COMPONENT, Attributes, load_config, parse_config
+from analytics_assets.rest_api.config.endpoints import Endpoint, ErrorHandler, Incremental, has_placeholder
+from analytics_assets.rest_api.config.loader import COMPONENT, Attributes, load_config, parse_config
 from analytics_assets.rest_api.config.paginators import (
     CursorConfig,
     HeaderCursorConfig,
@@ -25,14 +26,7 @@ from analytics_assets.rest_api.config.paginators import (
     SinglePageConfig,
     StopCondition,
 )
-from analytics_assets.rest_api.config.resources import (
-    Defaults,
-    Endpoint,
-    ErrorHandler,
-    Incremental,
-    ResolvedResource,
-    Resource,
-)
+from analytics_assets.rest_api.config.resources import ResolvedResource, Resource, ResourceDefaults
 from analytics_assets.rest_api.config.values import SecretRef, Value
 
 __all__ = [
@@ -45,7 +39,6 @@ __all__ = [
     "Column",
     "CursorConfig",
     "DataType",
-    "Defaults",
     "Endpoint",
     "ErrorHandler",
     "HeaderCursorConfig",
@@ -60,12 +53,14 @@ __all__ = [
     "Partitions",
     "ResolvedResource",
     "Resource",
+    "ResourceDefaults",
     "RestApiConfig",
     "Schedule",
     "SecretRef",
     "SinglePageConfig",
     "StopCondition",
     "Value",
+    "has_placeholder",
     "load_config",
     "parse_config",
 ]  # fmt: skip

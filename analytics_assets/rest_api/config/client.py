@@ -1,4 +1,4 @@
-"""Where an API is and how it is signed in to."""
+"""The client of an API: base URL, authentication, rate limits."""
 
 from __future__ import annotations
 
@@ -6,45 +6,45 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema, model_validator
+from pydantic import BeforeValidator, Field, PlainValidator, StrictBool, WithJsonSchema, model_validator
 from typing_extensions import Self
 
-from analytics_assets.rest_api.config.model import ByType, Model, OneOrMany, read_each, validation_error
+from analytics_assets.rest_api.config.model import ByType, Model, OneOrMany
 from analytics_assets.rest_api.config.paginators import PaginatorConfig
+from analytics_assets.rest_api.config.validation import validate_each, validation_error
 from analytics_assets.rest_api.config.values import (
     HEADER_NAME,
     VALUE_SCHEMA,
-    Count,
-    Flag,
     Name,
     Secret,
     SecretRef,
+    StrictPositiveInt,
     Url,
     Value,
     is_secret_name,
-    read_secret,
-    read_value,
+    validate_secret,
+    validate_value,
 )
 
 Seconds = Annotated[float, Field(strict=True, gt=0, le=86_400)]
 VALUES = WithJsonSchema({"type": "object", "additionalProperties": VALUE_SCHEMA})
 
 
-def _field(name: str, data: Any) -> str | SecretRef:
-    return read_secret(data) if is_secret_name(name) else read_value(data)
+def _validate_field(name: str, data: Any) -> str | SecretRef:
+    return validate_secret(data) if is_secret_name(name) else validate_value(data)
 
 
-def _header(name: str, data: Any) -> str | SecretRef:
+def _validate_header(name: str, data: Any) -> str | SecretRef:
     if not re.fullmatch(HEADER_NAME, name):
         raise ValueError("must be the name of an HTTP header")
-    value = _field(name, data)
+    value = _validate_field(name, data)
     if isinstance(value, str) and not re.fullmatch(r"[ -~]*", value):
         raise ValueError("must be plain ASCII text")
     return value
 
 
-Fields = Annotated[dict[str, Value], PlainValidator(lambda data: read_each(data, _field)), VALUES]
-Headers = Annotated[dict[str, Value], PlainValidator(lambda data: read_each(data, _header)), VALUES]
+Fields = Annotated[dict[str, Value], PlainValidator(lambda data: validate_each(data, _validate_field)), VALUES]
+Headers = Annotated[dict[str, Value], PlainValidator(lambda data: validate_each(data, _validate_header)), VALUES]
 
 
 class OAuth2Config(Model):
@@ -65,12 +65,12 @@ class OAuth2Config(Model):
     """The scopes to request, separated by spaces."""
     access_token_request_data: Fields = Field(default_factory=dict)
     """Further fields of a token request, such as an audience."""
-    default_token_expiration: Count = 3600
+    default_token_expiration: StrictPositiveInt = 3600
     """Lifetime of a token in seconds, if the token endpoint does not return one."""
 
     aliases: ClassVar[Mapping[str, str]] = {"access_token_url": "token_url"}
     unsupported: ClassVar[Mapping[str, str]] = {
-        "access_token": "tokens are fetched; write one that never expires as {type: bearer, token: {env: NAME}}",
+        "access_token": "tokens are requested; write one that does not expire as {type: bearer, token: {env: NAME}}",
     }
 
 
@@ -85,7 +85,7 @@ class ApiKeyConfig(Model):
     location: Annotated[
         Literal["header", "query", "cookie"],
         BeforeValidator(
-            lambda location: "query" if location == "param" else location,  # dlt takes both
+            lambda location: "query" if location == "param" else location,  # as in dlt
             json_schema_input_type=Literal["header", "query", "param", "cookie"],
         ),
     ] = "header"
@@ -113,7 +113,7 @@ class HttpBasicConfig(Model):
     username: Value
     """The user name."""
     password: Annotated[
-        Value, PlainValidator(lambda data: "" if data == "" else read_secret(data)), WithJsonSchema(VALUE_SCHEMA)
+        Value, PlainValidator(lambda data: "" if data == "" else validate_secret(data)), WithJsonSchema(VALUE_SCHEMA)
     ]
     """The password; `""` for APIs that take a key as the user name and no password."""
 
@@ -133,7 +133,7 @@ class Client(Model):
     """Authentication, or a list of alternatives: the first whose variables are all set is used. None if left out."""
     headers: Headers = Field(default_factory=dict)
     """Headers of every request."""
-    max_concurrency: Annotated[Count, Field(le=64)] = 4
+    max_concurrency: Annotated[StrictPositiveInt, Field(le=64)] = 4
     """Requests that may run at the same time."""
     max_requests_per_second: Annotated[float, Field(strict=True, gt=0)] | None = None
     """Rate limit over all requests of a load. No limit if left out."""
@@ -141,13 +141,13 @@ class Client(Model):
     """Seconds to wait for a connection."""
     read_timeout: Seconds = 60.0
     """Seconds to wait for data of a response."""
-    max_page_bytes: Count = 100_000_000
+    max_page_bytes: StrictPositiveInt = 100_000_000
     """The largest response, decompressed. Memory must hold one for each parallel request."""
-    allow_insecure_http: Flag = False
+    allow_insecure_http: StrictBool = False
     """Whether credentials may be sent over plain `http` to another machine."""
     paginator: PaginatorConfig | None = None
     """The paginator of resources that name none, as in dlt."""
 
     unsupported: ClassVar[Mapping[str, str]] = {
-        "session": "connections are set by the keys of `client`",
+        "session": "use the keys of `client`",
     }

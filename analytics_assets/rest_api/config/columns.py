@@ -1,14 +1,15 @@
-"""Columns that are declared: in JSON Schema's words, in dlt's, or by a whole JSON Schema document."""
+"""Declared columns: by JSON Schema types, by dlt's data types, or by a JSON Schema of the record."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, PlainValidator, TypeAdapter, model_validator
+from pydantic import Field, PlainValidator, StrictBool, TypeAdapter, model_validator
 from typing_extensions import Self
 
-from analytics_assets.rest_api.config.model import KeyPath, ListOrNot, Model, OneOrMany, Problem, validation_error
+from analytics_assets.rest_api.config.model import ListOrOther, Model, OneOrMany
+from analytics_assets.rest_api.config.validation import KeyPath, Problem, validation_error
 from analytics_assets.rest_api.config.values import TIME_FORMATS, Name, TimeFormat, is_pattern
 
 DataType = Literal["bool", "bigint", "double", "text", "json", "timestamp", "date", "decimal"]
@@ -21,7 +22,7 @@ JSON_SCHEMA_TYPES: Mapping[JsonType, DataType] = {
     "object": "json",
     "array": "json",
 }
-# Draft-07, of which only a few say something about a column.
+# All keywords of draft-07. Most have no effect on a column.
 JSON_SCHEMA_KEYWORDS = frozenset(
     """$comment $id $ref $schema additionalItems additionalProperties allOf anyOf const contains contentEncoding
     contentMediaType default definitions dependencies description else enum examples exclusiveMaximum exclusiveMinimum
@@ -33,22 +34,26 @@ JsonTypes = Annotated[tuple[JsonType, ...], OneOrMany()]
 
 
 class Column(Model):
-    """A declared column: it always exists and is of this data_type."""
+    """A declared column. It always exists and has this data type."""
 
     data_type: DataType
     nullable: bool = True
     format: str | None = None
-    """How a moment is written, for data_type `timestamp`: iso8601, epoch_s, epoch_ms, date or a strftime pattern."""
+    """How a time is written, for data_type `timestamp`: iso8601, epoch_s, epoch_ms, date or a strftime pattern."""
     precision: int | None = None
     scale: int | None = None
     description: str | None = None
 
 
 def from_json_schema(types: Iterable[JsonType], format: str | None) -> tuple[DataType, str | None]:
-    """The data_type of a JSON Schema type, and how its moments are written if `format` makes it one."""
+    """The data type of a JSON Schema type, and the time format if `format` makes it a timestamp.
+
+    Raises:
+        ValidationError: There is not exactly one type besides null.
+    """
     data_types = [JSON_SCHEMA_TYPES[name] for name in types if name != "null"]
     if len(data_types) != 1 and set(data_types) != {"json"}:
-        raise validation_error((("type",), "must name one type beside null"))
+        raise validation_error((("type",), "must name one type besides null"))
     data_type = data_types[0]
     if format is None or data_type not in ("text", "bigint", "double"):
         return data_type, None
@@ -64,7 +69,7 @@ class ColumnConfig(Model):
     """Type in dlt, in place of `type`."""
     format: TimeFormat | None = None
     """How a time is written: `iso8601` (or `date-time`), `epoch_s`, `epoch_ms`, `date` or a strftime pattern."""
-    nullable: Annotated[bool, Field(strict=True)] = True
+    nullable: StrictBool = True
     """Whether NULL is allowed; if not, a record without the value fails the load."""
     precision: Annotated[int, Field(strict=True, ge=1, le=76)] | None = None
     """Digits of a decimal."""
@@ -83,7 +88,7 @@ class ColumnConfig(Model):
             raise ValueError("needs `type` (JSON Schema's) or `data_type` (dlt's), not both")
         data_type = self.column.data_type
         if self.format and data_type != "timestamp" and (data_type, self.format) != ("date", "date"):
-            raise validation_error((("format",), "makes moments of texts and numbers, or of data_type timestamp"))
+            raise validation_error((("format",), "is for texts and numbers that are times, or for data_type timestamp"))
         for key in ("precision", "scale"):
             if getattr(self, key) is not None and data_type != "decimal":
                 raise validation_error(((key,), "is for data_type decimal"))
@@ -91,6 +96,7 @@ class ColumnConfig(Model):
 
     @property
     def column(self) -> Column:
+        """The column, whichever of the two types declares it."""
         data_type, format = (
             (self.data_type, self.format) if self.data_type else from_json_schema(self.type or (), self.format)
         )
@@ -123,7 +129,7 @@ class JsonSchemaProperty(Model):
     ignored: ClassVar[frozenset[str]] = JSON_SCHEMA_KEYWORDS
 
     def column(self, *, required: bool) -> Column:
-        """NULL stands for an absent field too: only a required one that may not be null is NOT NULL."""
+        """The column. It is NOT NULL if the field is required and null is not among its types."""
         written = "iso8601" if self.format == "date-time" else self.format or ""
         format = written if written in TIME_FORMATS or is_pattern(written) else None
         data_type, format = from_json_schema(self.type, format)
@@ -153,47 +159,47 @@ BY_NAME = TypeAdapter(dict[Name, ColumnConfig])
 IN_LIST = TypeAdapter(list[NamedColumn])
 
 
-def _declared(data: Any) -> dict[str, Column]:
-    """What stands under `columns:`, by name or as dlt's list."""
+def _validate_columns(data: Any) -> dict[str, Column]:
+    """The value of `columns:`, by name or as dlt's list."""
     if isinstance(data, Mapping):
         named = BY_NAME.validate_python(data)
-        check_names({(name,): name for name in named})
+        _validate_names({(name,): name for name in named})
         return {name: config.column for name, config in named.items()}
     if isinstance(data, (list, tuple)):
         listed = IN_LIST.validate_python(data)
-        check_names({(index, "name"): config.name for index, config in enumerate(listed)})
+        _validate_names({(index, "name"): config.name for index, config in enumerate(listed)})
         return {config.name: config.column for config in listed}
     raise ValueError("must be a mapping of columns by name, or dlt's list of columns")
 
 
-def _described(data: Any) -> dict[str, Column]:
-    """What stands under `schema:`."""
+def _validate_schema(data: Any) -> dict[str, Column]:
+    """The value of `schema:`."""
     schema = JsonSchema.model_validate(data)
-    check_names({("properties", name): name for name in schema.properties})
-    return {name: described.column(required=name in schema.required) for name, described in schema.properties.items()}
+    _validate_names({("properties", name): name for name in schema.properties})
+    return {name: property_.column(required=name in schema.required) for name, property_ in schema.properties.items()}
 
 
-def check_names(names: Mapping[KeyPath, str]) -> None:
-    """Refuse names that the warehouse cannot tell apart: `createdAt` and `created_at` are one column there."""
-    from dlt.common.normalizers.naming.snake_case import NamingConvention  # a second to import
+def _validate_names(names: Mapping[KeyPath, str]) -> None:
+    """Reject names that become one column: dlt writes both `createdAt` and `created_at` as `created_at`."""
+    from dlt.common.normalizers.naming.snake_case import NamingConvention  # takes a second to import
 
     normalize = NamingConvention().normalize_identifier
     problems: list[Problem] = []
     taken: dict[str, str] = {}
-    for place, name in names.items():
-        normal = normalize(name)
-        if normal in taken:
-            problems.append((place, f"is {normal} in the warehouse, as {taken[normal]!r} is: remove one"))
-        elif normal.startswith("_dlt"):
-            problems.append((place, "begins with _dlt, which is dlt's own"))
-        taken.setdefault(normal, name)
+    for path, name in names.items():
+        column = normalize(name)
+        if column in taken:
+            problems.append((path, f"is the column {column!r}, as {taken[column]!r} is: remove one of the two"))
+        elif column.startswith("_dlt"):
+            problems.append((path, "starts with _dlt, which is reserved for dlt"))
+        taken.setdefault(column, name)
     if problems:
         raise validation_error(*problems)
 
 
 Columns = Annotated[
     dict[str, Column],
-    PlainValidator(_declared, json_schema_input_type=dict[str, ColumnConfig] | list[NamedColumn]),
-    ListOrNot(),
+    PlainValidator(_validate_columns, json_schema_input_type=dict[str, ColumnConfig] | list[NamedColumn]),
+    ListOrOther(),
 ]
-SchemaColumns = Annotated[dict[str, Column], PlainValidator(_described, json_schema_input_type=JsonSchema)]
+SchemaColumns = Annotated[dict[str, Column], PlainValidator(_validate_schema, json_schema_input_type=JsonSchema)]

@@ -1,20 +1,17 @@
-"""What all configuration models share: keys checked with a hint, dlt's names as synonyms, errors that name their place.
+"""Base of all configuration models: hints at the nearest key, dlt's names as aliases, errors that name their key.
 
-pydantic's own errors tell neither the allowed keys nor the nearest one, repeat values (secrets among them), and
-put the tags of its unions into the path of a key. Its JSON schema says "not valid under any of the given schemas"
-where a form depends on another value. All of that is mended here, once.
+pydantic's discriminated unions put tags into the paths of errors, and its JSON schema reports "not valid under any of
+the given schemas" where a form depends on another value. `ByType` and `OneOrMany` replace both.
 """
 
 from __future__ import annotations
 
 import ast
-import difflib
 import inspect
-import re
 import textwrap
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, TypeVar, get_args
+from typing import Any, ClassVar, get_args
 
 from pydantic import (
     BaseModel,
@@ -25,83 +22,18 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
-from pydantic_core import CoreSchema, ErrorDetails, InitErrorDetails, PydanticCustomError, core_schema
+from pydantic_core import CoreSchema, core_schema
 from typing_extensions import Self
 
-T = TypeVar("T")
-KeyPath = tuple[str | int, ...]
-Problem = tuple[KeyPath, str]
-"""What is wrong at a key: its path below the value that is being validated, and a sentence."""
-
-OURS = "config"
-WORDS = {
-    "Value error, ": "",
-    "Input should be": "must be",
-    "a valid tuple": "a list",
-    "a valid frozenset": "a list",
-    "a valid dictionary": "a mapping",
-    "a valid string": "text",
-}
+from analytics_assets.rest_api.config.validation import Problem, nearest, problems_in, unknown_key, validation_error
 
 
-def validation_error(*problems: Problem) -> ValidationError:
-    """The error that pydantic carries upwards, putting the keys above before each path."""
-    details: list[InitErrorDetails] = [
-        {"type": PydanticCustomError(OURS, message), "loc": place, "input": None} for place, message in problems
-    ]
-    return ValidationError.from_exception_data("configuration", details, hide_input=True)
+def field_docstrings(model: type[BaseModel]) -> dict[str, str]:
+    """The docstrings below the fields of a model, by field name.
 
-
-def problems_in(error: ValidationError) -> Iterator[Problem]:
-    for details in error.errors(include_url=False):
-        yield details["loc"], to_message(details)
-
-
-def to_message(error: ErrorDetails) -> str:
-    """pydantic's error as a sentence about the key, without the value."""
-    if error["type"] == "missing":
-        return "is required"
-    message = error["msg"]
-    for theirs, ours in WORDS.items():
-        message = message.replace(theirs, ours)
-    if error["type"] == "literal_error":
-        message += nearest(error["input"], re.findall(r"'([^']+)'", message))
-    return message
-
-
-def nearest(given: object, allowed: Iterable[str]) -> str:
-    """A hint at what was probably meant; empty if nothing is near."""
-    close = difflib.get_close_matches(str(given)[:100], list(allowed), n=1)
-    return f"; did you mean {close[0]!r}?" if close else ""
-
-
-def unknown_key(key: object, allowed: Iterable[str], *, also: Iterable[str] = ()) -> str:
-    """What is allowed in place of a key; `also` names further keys that may be meant."""
-    known = list(allowed)
-    return f"unknown key{nearest(key, [*known, *also]) or ';'} allowed: {', '.join(known)}"
-
-
-def read_each(data: Any, read: Callable[[str, Any], T]) -> dict[str, T]:
-    """Read a mapping value by value, so that each problem is reported at its key."""
-    if not isinstance(data, Mapping):
-        raise ValueError("must be a mapping of names to values")
-    problems: list[Problem] = []
-    values: dict[str, T] = {}
-    for name, value in data.items():
-        try:
-            values[str(name)] = read(str(name), value)
-        except ValidationError as error:
-            problems += [((str(name), *place), message) for place, message in problems_in(error)]
-        except ValueError as error:
-            problems.append(((str(name),), str(error)))
-    if problems:
-        raise validation_error(*problems)
-    return values
-
-
-def docstrings(model: type[BaseModel]) -> dict[str, str]:
-    """The texts below the fields of a model. pydantic's own reading of them takes longer than all else of an import."""
-    found: dict[str, str] = {}
+    pydantic's `use_attribute_docstrings` reads them at import, which takes longer than the rest of the import.
+    """
+    docstrings: dict[str, str] = {}
     for base in reversed(model.__mro__):
         if issubclass(base, Model) and base is not Model:
             [definition] = ast.parse(textwrap.dedent(inspect.getsource(base))).body
@@ -109,8 +41,8 @@ def docstrings(model: type[BaseModel]) -> dict[str, str]:
             for above, below in zip(definition.body, definition.body[1:], strict=False):
                 text = below.value if isinstance(below, ast.Expr) else None
                 if isinstance(above, ast.AnnAssign) and isinstance(text, ast.Constant) and isinstance(text.value, str):
-                    found[ast.unparse(above.target)] = inspect.cleandoc(text.value)
-    return found
+                    docstrings[ast.unparse(above.target)] = inspect.cleandoc(text.value)
+    return docstrings
 
 
 class Model(BaseModel):
@@ -121,26 +53,27 @@ class Model(BaseModel):
         extra="forbid",
         allow_inf_nan=False,
         hide_input_in_errors=True,
-        defer_build=True,  # each process pays for it: only what a file needs is built
+        defer_build=True,  # builds only the models that a file uses, which makes the import faster
     )
 
     aliases: ClassVar[Mapping[str, str]] = {}
-    """dlt's name of a key -> ours."""
+    """dlt's name of a key -> our name."""
     unsupported: ClassVar[Mapping[str, str]] = {}
-    """A key of dlt's that is not taken -> what to do instead."""
+    """A key of dlt's that is not supported -> what to do instead."""
     ignored: ClassVar[frozenset[str]] = frozenset()
-    """Keys that may stand there and are not read."""
+    """Keys that are allowed and have no effect."""
     shorthand: ClassVar[str | None] = None
-    """The key that a lone text stands for."""
+    """The key that a lone text sets."""
 
     @classmethod
     def known_keys(cls) -> list[str]:
+        """The keys, as they stand in the YAML file."""
         return sorted(field.alias or name for name, field in cls.model_fields.items())
 
     @model_validator(mode="wrap")
     @classmethod
-    def _check_keys(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
-        """Validate the known keys, and report the unknown ones beside what is wrong with the others."""
+    def _validate_keys(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        """Validate the values of known keys, and report unknown keys together with wrong values."""
         if isinstance(data, cls):
             return handler(data)
         if isinstance(data, str) and cls.shorthand:
@@ -154,7 +87,7 @@ class Model(BaseModel):
         for key, value in data.items():
             name = cls.aliases.get(key, key)
             if name in known:
-                problems.append(((str(key),), f"means the same as {written[name]!r}: keep one of the two"))
+                problems.append(((str(key),), f"has the same meaning as {written[name]!r}: remove one of the two"))
             elif name in keys:
                 known[name], written[name] = value, str(key)
             elif name not in cls.ignored:
@@ -162,9 +95,9 @@ class Model(BaseModel):
         try:
             model = handler(known)
         except ValidationError as error:
-            for place, message in problems_in(error):
-                key_as_written = (written.get(key, str(key)) for key in place[:1])
-                problems.append(((*key_as_written, *place[1:]), message))
+            for path, message in problems_in(error):
+                key_as_written = (written.get(key, str(key)) for key in path[:1])
+                problems.append(((*key_as_written, *path[1:]), message))
         if problems:
             raise validation_error(*problems)
         return model
@@ -172,12 +105,12 @@ class Model(BaseModel):
     @classmethod
     def _unknown(cls, key: object) -> str:
         if key in cls.unsupported:
-            return f"dlt's key is not carried here: {cls.unsupported[str(key)]}"
+            return f"dlt's key is not supported: {cls.unsupported[str(key)]}"
         return unknown_key(key, cls.known_keys(), also=[*cls.aliases, *cls.ignored])
 
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        """The schema for editors and `dg check yaml`: with synonyms, and with errors at the key that is wrong."""
+        """The schema for editors and `dg check yaml`: with aliases, and with errors at the key that is wrong."""
         reference = handler(schema)
         document = handler.resolve_ref_schema(reference)
         properties = document.get("properties", {})
@@ -187,14 +120,14 @@ class Model(BaseModel):
                 property_.update(_or_null(next(form for form in alternatives if form != {"type": "null"})))
             if property_.get("default", 0) is None:
                 del property_["default"]
-        for name, text in docstrings(cls).items():
+        for name, text in field_docstrings(cls).items():
             key = cls.model_fields[name].alias or name
             properties.get(key, {}).setdefault("description", text)
-        for synonym, name in cls.aliases.items():
-            properties[synonym] = {**properties[name], "description": f"dlt's name for `{name}`."}
+        for alias, name in cls.aliases.items():
+            properties[alias] = {**properties[name], "description": f"dlt's name for `{name}`."}
             if name in document.get("required", []):
                 document["required"].remove(name)
-                either = {"if": {"not": {"required": [synonym]}}, "then": {"required": [name]}}
+                either = {"if": {"not": {"required": [alias]}}, "then": {"required": [name]}}
                 document.setdefault("allOf", []).append(either)
         for name in cls.ignored:
             properties.setdefault(name, {})
@@ -213,53 +146,62 @@ def _or_null(form: dict[str, Any]) -> dict[str, Any]:
 
 @dataclass(frozen=True, eq=False)
 class ByType:
-    """One of several models, told apart by the key `type`; a lone text is a `type` that needs no other key.
+    """One of several models, chosen by the key `type`. A lone text is a `type` without further keys.
 
-    In place of pydantic's discriminated union, whose tags stand in the paths of errors.
+    Attributes:
+        models: The models; the annotation of their field `type` lists their types.
+        unsupported: A type of dlt's that is not supported -> what to do instead.
     """
 
     models: tuple[type[Model], ...]
     unsupported: Mapping[str, str] = field(default_factory=dict)
 
     @property
-    def kinds(self) -> dict[str, type[Model]]:
-        return {kind: model for model in self.models for kind in get_args(model.model_fields["type"].annotation)}
+    def types(self) -> dict[str, type[Model]]:
+        """`type` -> model."""
+        return {name: model for model in self.models for name in get_args(model.model_fields["type"].annotation)}
 
     def validate(self, data: Any) -> Model:
+        """Validate by the model that `type` names.
+
+        Raises:
+            ValueError: There is no `type`.
+            ValidationError: The `type` is unknown, or the other keys do not match it.
+        """
         if isinstance(data, self.models):
             return data
-        kinds = self.kinds
+        types = self.types
         if isinstance(data, str):
             data = {"type": data}
         if not isinstance(data, Mapping) or "type" not in data:
-            raise ValueError(f"must be a mapping whose `type` is one of {', '.join(kinds)}")
-        kind = data["type"]
-        if isinstance(kind, str) and kind in kinds:
-            return kinds[kind].model_validate(data)
-        if isinstance(kind, str) and kind in self.unsupported:
-            message = f"dlt's {kind!r} is not carried here: {self.unsupported[kind]}"
+            raise ValueError(f"must be a mapping whose `type` is one of {', '.join(types)}")
+        name = data["type"]
+        if isinstance(name, str) and name in types:
+            return types[name].model_validate(data)
+        if isinstance(name, str) and name in self.unsupported:
+            message = f"dlt's {name!r} is not supported: {self.unsupported[name]}"
         else:
-            message = f"must be one of {', '.join(kinds)}{nearest(kind, kinds)}"
+            message = f"must be one of {', '.join(types)}{nearest(name, types)}"
         raise validation_error((("type",), message))
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_plain_validator_function(self.validate, json_schema_input_schema=handler(source))
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        """`if`/`then` for each type: a mistake is reported at its key, where `anyOf` only says that nothing fits."""
-        kinds = self.kinds
-        alone = [kind for kind, model in kinds.items() if _needs_only_type(model)]
+        """`if`/`then` for each type, so that a problem is reported at its key."""
+        types = self.types
+        without_keys = [name for name, model in types.items() if _needs_only_type(model)]
         branches: list[dict[str, Any]] = []
-        if alone:
-            branches.append({"if": {"type": "string"}, "then": {"enum": alone}})
+        if without_keys:
+            branches.append({"if": {"type": "string"}, "then": {"enum": without_keys}})
         for model, form in zip(self.models, handler(schema)["anyOf"], strict=True):
-            of_type = {"enum": [kind for kind in kinds if kinds[kind] is model]}
+            of_type = {"enum": [name for name in types if types[name] is model]}
             condition = {"type": "object", "properties": {"type": of_type}, "required": ["type"]}
             branches.append({"if": condition, "then": form})
         return {
-            "type": ["string", "object"] if alone else "object",
+            "type": ["string", "object"] if without_keys else "object",
             "required": ["type"],
-            "properties": {"type": {"enum": list(kinds)}},
+            "properties": {"type": {"enum": list(types)}},
             "allOf": branches,
         }
 
@@ -268,8 +210,8 @@ def _needs_only_type(model: type[Model]) -> bool:
     return all(name == "type" or not field.is_required() for name, field in model.model_fields.items())
 
 
-class ListOrNot:
-    """Chooses between a list and another form in the JSON schema: errors in either are reported at their key."""
+class ListOrOther:
+    """A list or another form, by `if`/`else` in the JSON schema, so that a problem is reported at its key."""
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         forms = handler(schema)["anyOf"]
@@ -279,8 +221,8 @@ class ListOrNot:
 
 
 @dataclass(frozen=True)
-class OneOrMany(ListOrNot):
-    """A tuple that may be written as one value in place of a list of one."""
+class OneOrMany(ListOrOther):
+    """A tuple; a single value stands for a list of one."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         item = handler.generate_schema(get_args(source)[0])
@@ -291,9 +233,14 @@ class OneOrMany(ListOrNot):
         )
 
     def validate(self, data: Any, handler: Callable[[Any], Any]) -> Any:
+        """Validate a list, or one value without an index in the paths of its problems.
+
+        Raises:
+            ValidationError: A value is invalid.
+        """
         if isinstance(data, (list, tuple)):
             return handler(data)
         try:
             return handler([data])
         except ValidationError as error:
-            raise validation_error(*((place[1:], message) for place, message in problems_in(error))) from None
+            raise validation_error(*((path[1:], message) for path, message in problems_in(error))) from None

@@ -1,4 +1,4 @@
-"""Paginators by dlt's names, with the keys that dlt's lack."""
+"""Paginators: dlt's types and keys, and further keys."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, WithJsonSchema, model_validator
+from pydantic import BeforeValidator, StrictBool, WithJsonSchema, model_validator
 from typing_extensions import Self
 
 from analytics_assets.rest_api.config.model import ByType, Model
-from analytics_assets.rest_api.config.values import Count, Flag, HeaderName, Index, JsonPath, Name
+from analytics_assets.rest_api.config.values import HeaderName, JsonPath, Name, StrictNonNegativeInt, StrictPositiveInt
 
-BODY = "only GET requests are sent, so there is no body; name a query parameter"
+NO_BODY = "GET requests have no body; name a query parameter"
 CONDITION = re.compile(r"(?P<path>\S+)\s+is\s+(?P<operator>false|true|null|empty)", re.IGNORECASE)
 
 
@@ -23,7 +23,12 @@ class StopCondition(Model):
     operator: Literal["false", "true", "null", "empty"]
 
     def holds(self, value: Any, missing: object) -> bool:
-        """Whether the read ends at this value; `missing` stands for a path that does not exist."""
+        """Whether the read ends at this value.
+
+        Args:
+            value: The value at `path`.
+            missing: The object that stands for the value of a path that does not exist.
+        """
         if self.operator == "null":
             return value is None or value is missing
         if self.operator == "empty":
@@ -31,12 +36,12 @@ class StopCondition(Model):
         return str(value).lower() == self.operator
 
 
-def _condition(data: Any) -> Any:
+def _validate_condition(data: Any) -> Any:
     if isinstance(data, StopCondition):
         return data
     parsed = CONDITION.fullmatch(data.strip()) if isinstance(data, str) else None
     if parsed is None:
-        raise ValueError("must be `<path> is false`, `is true`, `is null` or `is empty`, such as: hasNext is false")
+        raise ValueError("must be `<path> is false`, `is true`, `is null` or `is empty`, for example: hasNext is false")
     return {"path": parsed["path"], "operator": parsed["operator"].lower()}
 
 
@@ -53,45 +58,45 @@ class OffsetConfig(PaginatorConfigBase):
     """Requests rows by the number of the first one."""
 
     type: Literal["offset"] = "offset"
-    limit: Count
+    limit: StrictPositiveInt
     """Rows per page."""
     offset_param: Name = "offset"
     """Query parameter of the offset."""
     limit_param: Name = "limit"
     """Query parameter of the page size."""
-    offset: Index = 0
+    offset: StrictNonNegativeInt = 0
     """Offset of the first page."""
     total_path: JsonPath | None = None
     """Path of the number of rows. If left out, an empty page ends the read."""
-    maximum_offset: Index | None = None
+    maximum_offset: StrictNonNegativeInt | None = None
     """Offsets from this one on are not requested."""
     has_more_path: JsonPath | None = None
     """Path of a flag that is true if there are more rows."""
     stop_after_empty_page: Literal[True] = True
     """dlt's default, and the only value. Rows after an empty page are an error."""
 
-    unsupported: ClassVar[Mapping[str, str]] = {"offset_body_path": BODY, "limit_body_path": BODY}
+    unsupported: ClassVar[Mapping[str, str]] = {"offset_body_path": NO_BODY, "limit_body_path": NO_BODY}
 
 
 class PageNumberConfig(PaginatorConfigBase):
     """Requests pages by number."""
 
     type: Literal["page_number"] = "page_number"
-    limit: Count | None = None
+    limit: StrictPositiveInt | None = None
     """Rows per page; sent only if `limit_param` is set."""
     limit_param: Name | None = None
     """Query parameter of the page size."""
     page_param: Name = "page"
     """Query parameter of the page number."""
-    start_from_page: Index = 0
+    start_from_page: StrictNonNegativeInt = 0
     """Number of the API's first page."""
-    page: Index | None = None
+    page: StrictNonNegativeInt | None = None
     """Number of the page to start with, if it is not the first."""
     total_path: JsonPath | None = None
     """Path of the number of pages. If left out, an empty page ends the read."""
-    maximum_page: Index | None = None
+    maximum_page: StrictNonNegativeInt | None = None
     """Pages from this number on are not requested."""
-    end_on_404: Flag = False
+    end_on_404: StrictBool = False
     """Whether a 404 after the first page ends the read."""
     has_more_path: JsonPath | None = None
     """Path of a flag that is true if there are more pages."""
@@ -99,10 +104,11 @@ class PageNumberConfig(PaginatorConfigBase):
     """dlt's default, and the only value. Rows after an empty page are an error."""
 
     aliases: ClassVar[Mapping[str, str]] = {"base_page": "start_from_page"}
-    unsupported: ClassVar[Mapping[str, str]] = {"page_body_path": BODY}
+    unsupported: ClassVar[Mapping[str, str]] = {"page_body_path": NO_BODY}
 
     @property
     def first_page(self) -> int:
+        """The number of the page to start with."""
         return self.start_from_page if self.page is None else self.page
 
 
@@ -110,7 +116,7 @@ class CursorConfig(PaginatorConfigBase):
     """Sends the cursor of the previous page."""
 
     type: Literal["cursor"] = "cursor"
-    limit: Count | None = None
+    limit: StrictPositiveInt | None = None
     """Rows per page."""
     limit_param: Name = "limit"
     """Query parameter of the page size."""
@@ -121,7 +127,7 @@ class CursorConfig(PaginatorConfigBase):
     stop_condition: (
         Annotated[
             StopCondition,
-            BeforeValidator(_condition),
+            BeforeValidator(_validate_condition),
             WithJsonSchema({"type": "string", "examples": ["hasNext is false"]}),
         ]
         | None
@@ -132,12 +138,12 @@ class CursorConfig(PaginatorConfigBase):
     stop_after_empty_page: Literal[False] = False
     """dlt's default, and the only value: the cursor ends the read."""
 
-    unsupported: ClassVar[Mapping[str, str]] = {"cursor_body_path": BODY}
+    unsupported: ClassVar[Mapping[str, str]] = {"cursor_body_path": NO_BODY}
 
     @model_validator(mode="after")
-    def _one_end(self) -> Self:
+    def _validate_end(self) -> Self:
         if self.stop_condition and self.has_more_path:
-            raise ValueError("takes `stop_condition` or `has_more_path`, not both")
+            raise ValueError("has both `stop_condition` and `has_more_path`: remove one of the two")
         return self
 
 
@@ -185,7 +191,7 @@ PAGINATORS = ByType(
         HeaderCursorConfig,
         SinglePageConfig,
     ),
-    unsupported={"auto": "a guessed paginator that is wrong loses rows; name the API's own"},
+    unsupported={"auto": "a wrongly detected paginator loses rows; name the API's paginator"},
 )
 PaginatorConfig = Annotated[
     OffsetConfig

@@ -1,4 +1,4 @@
-"""The small values of the configuration: references to secrets, URLs, paths in answers, names, formats of time."""
+"""Scalar values of the configuration: references to secrets, URLs, JSONPaths, names, time formats, durations."""
 
 from __future__ import annotations
 
@@ -12,41 +12,53 @@ from urllib.parse import urlsplit
 from pydantic import (
     AfterValidator,
     BeforeValidator,
-    Field,
     GetCoreSchemaHandler,
+    NonNegativeInt,
     PlainValidator,
+    PositiveInt,
+    Strict,
     WithJsonSchema,
     model_validator,
 )
 from pydantic_core import CoreSchema, core_schema
 from typing_extensions import Self
 
-from analytics_assets.rest_api.config.model import Model, nearest
+from analytics_assets.rest_api.config.model import Model
+from analytics_assets.rest_api.config.validation import nearest
 
 
 @dataclass(frozen=True)
 class Matches:
-    """Text of a certain form, which the error says in words."""
+    """Text that matches a regular expression.
+
+    Attributes:
+        pattern: The regular expression, for the whole text.
+        description: The expected text in words, for the message `must be ...`.
+    """
 
     pattern: str
-    words: str
+    description: str
 
-    def check(self, value: str) -> str:
+    def validate(self, value: str) -> str:
+        """The text, unchanged.
+
+        Raises:
+            ValueError: It does not match.
+        """
         if not re.fullmatch(self.pattern, value):
-            raise ValueError(f"must be {self.words}")
+            raise ValueError(f"must be {self.description}")
         return value
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_after_validator_function(self.check, handler(source))
+        return core_schema.no_info_after_validator_function(self.validate, handler(source))
 
 
 NOT_BLANK = r"[\s\S]*\S[\s\S]*"
 Name = Annotated[str, Matches(NOT_BLANK, "text that is not blank")]
 HEADER_NAME = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 HeaderName = Annotated[str, Matches(HEADER_NAME, "the name of an HTTP header")]
-Count = Annotated[int, Field(strict=True, ge=1)]
-Index = Annotated[int, Field(strict=True, ge=0)]
-Flag = Annotated[bool, Field(strict=True)]
+StrictPositiveInt = Annotated[PositiveInt, Strict()]
+StrictNonNegativeInt = Annotated[NonNegativeInt, Strict()]
 
 _KEY = r"[^.\[\]*'\"]+"
 _STEP = rf"\.{_KEY}|\[[0-9]+\]|\['[^']+'\]|\[\"[^\"]+\"\]"
@@ -74,7 +86,7 @@ HintName = Annotated[
 
 
 class SecretRef(Model):
-    """The name of a value that is set outside the file and read when a run needs it."""
+    """The name of a value that is set outside the file. A run reads it when it starts."""
 
     env: Annotated[str, Matches("[A-Za-z_][A-Za-z0-9_]*", "the name of an environment variable")] | None = None
     secret: Annotated[str, Matches(r"[\w-]+(\.[\w-]+)*", "a path in dlt.secrets, such as sources.api.key")] | None = (
@@ -99,7 +111,7 @@ SECRET_SCHEMA = {
     "maxProperties": 1,
 }
 VALUE_SCHEMA = {**SECRET_SCHEMA, "type": ["string", "object"]}
-# Headers and parameters that carry a secret by convention.
+# Headers and parameters whose value is a secret by convention.
 SECRET_NAMES = frozenset(
     {"authorization", "proxy_authorization", "cookie", "x_api_key", "api_key", "apikey", "x_auth_token", "access_token"}
     | {"refresh_token", "client_secret", "password"}
@@ -107,10 +119,16 @@ SECRET_NAMES = frozenset(
 
 
 def is_secret_name(name: str) -> bool:
+    """Whether a header or parameter of this name has a secret as its value."""
     return name.lower().replace("-", "_") in SECRET_NAMES
 
 
-def read_value(data: Any) -> str | SecretRef:
+def validate_value(data: Any) -> str | SecretRef:
+    """A literal text, or a reference to a secret.
+
+    Raises:
+        ValueError: It is neither.
+    """
     if isinstance(data, (str, SecretRef)):
         return data
     if isinstance(data, Mapping):
@@ -118,45 +136,50 @@ def read_value(data: Any) -> str | SecretRef:
     raise ValueError("must be text (in quotes, if it looks like a number) or {env: NAME}")
 
 
-def read_secret(data: Any) -> SecretRef:
+def validate_secret(data: Any) -> SecretRef:
+    """A reference to a secret.
+
+    Raises:
+        ValueError: It is a literal, or something else.
+    """
     if isinstance(data, (Mapping, SecretRef)):
         return SecretRef.model_validate(data)
-    raise ValueError("must be named, never written here: write {env: NAME} and set NAME in the environment")
+    raise ValueError("must not be written here: write {env: NAME} and set NAME in the environment")
 
 
-def _url(value: str | SecretRef) -> str | SecretRef:
-    """A written URL is checked here, one that is named when it is read."""
+def _validate_url(value: str | SecretRef) -> str | SecretRef:
+    """A literal URL is validated here, a named one by the HTTP client."""
     if isinstance(value, SecretRef):
         return value
     try:
         parts = urlsplit(value)
-        fits = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        is_url = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
-        fits = False
-    if not fits or not re.fullmatch("[!-~]+", value):
+        is_url = False
+    if not is_url or not re.fullmatch("[!-~]+", value):
         raise ValueError("must be a URL such as https://api.example.com/v1, or {env: NAME}")
     if "@" in parts.netloc or parts.query or parts.fragment:
-        raise ValueError("must be a URL without user, query and fragment: credentials belong into `auth`")
+        raise ValueError("must be a URL without user, query and fragment: credentials belong in `client.auth`")
     return value
 
 
-Value = Annotated[str | SecretRef, PlainValidator(read_value), WithJsonSchema(VALUE_SCHEMA)]
-Secret = Annotated[SecretRef, PlainValidator(read_secret), WithJsonSchema(SECRET_SCHEMA)]
-Url = Annotated[Value, AfterValidator(_url)]
+Value = Annotated[str | SecretRef, PlainValidator(validate_value), WithJsonSchema(VALUE_SCHEMA)]
+Secret = Annotated[SecretRef, PlainValidator(validate_secret), WithJsonSchema(SECRET_SCHEMA)]
+Url = Annotated[Value, AfterValidator(_validate_url)]
 
 
 TIME_FORMATS = ("iso8601", "epoch_s", "epoch_ms", "date")
-DIRECTIVES = frozenset("aAwdbBmyYHIpMSfzZjUWcxXGuV%")  # what Python writes and reads alike on every platform
+DIRECTIVES = frozenset("aAwdbBmyYHIpMSfzZjUWcxXGuV%")  # those of Python's documentation: the same on every platform
 
 
 def is_pattern(format: str) -> bool:
-    """Whether this is a strftime pattern, of a moment and not only of a time of day."""
+    """Whether this is a strftime pattern with a year, not only a time of day."""
     directives = re.findall("%(.?)", format)
     return DIRECTIVES.issuperset(directives) and not {"y", "Y", "G", "c", "x"}.isdisjoint(directives)
 
 
-def _time_format(format: str) -> str:
-    if format == "date-time":  # JSON Schema's word
+def _validate_time_format(format: str) -> str:
+    if format == "date-time":  # JSON Schema's name
         return "iso8601"
     if format not in TIME_FORMATS and not is_pattern(format):
         known = ", ".join(TIME_FORMATS)
@@ -166,22 +189,22 @@ def _time_format(format: str) -> str:
     return format
 
 
-def _written_duration(data: Any) -> Any:
-    if not isinstance(data, (str, timedelta)):  # a bare number would be seconds to pydantic, days to people
+def _validate_duration(data: Any) -> Any:
+    if not isinstance(data, (str, timedelta)):  # pydantic takes a number for seconds, users may mean days
         raise ValueError("must be a duration such as '2 days', '6:00:00' or P2D")
     return data
 
 
-def _reach(duration: timedelta) -> timedelta:
+def _validate_lookback(duration: timedelta) -> timedelta:
     if not timedelta() <= duration <= timedelta(days=3660):
-        raise ValueError("must be between nothing and ten years")
+        raise ValueError("must be from zero to ten years")
     return duration
 
 
-TimeFormat = Annotated[str, AfterValidator(_time_format)]
+TimeFormat = Annotated[str, AfterValidator(_validate_time_format)]
 Lookback = Annotated[
     timedelta,
-    BeforeValidator(_written_duration),
-    AfterValidator(_reach),
+    BeforeValidator(_validate_duration),
+    AfterValidator(_validate_lookback),
     WithJsonSchema({"type": "string", "examples": ["2 days", "P2D"]}),
 ]

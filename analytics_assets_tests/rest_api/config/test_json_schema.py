@@ -1,4 +1,4 @@
-"""What Dagster and editors are told of the dialect, and that it agrees with what loads."""
+"""The JSON schema for Dagster and editors: it accepts what loads, and reports problems at their key."""
 
 # ruff: noqa: E501  (a case is a line)
 from __future__ import annotations
@@ -29,7 +29,7 @@ from analytics_assets_tests.support.config_samples import (
 )
 
 
-def test_the_json_schema_takes_what_loads() -> None:
+def test_json_schema_accepts_what_loads() -> None:
     schema = Attributes.model_json_schema()
     Draft202012Validator.check_schema(schema)
     files = sorted(FIXTURES.rglob("defs.yaml"))
@@ -52,7 +52,7 @@ SCHEMA_ERRORS = [
 
 
 @pytest.mark.parametrize(("old", "new", "path", "message"), SCHEMA_ERRORS)
-def test_the_json_schema_names_the_place_of_a_mistake(
+def test_json_schema_reports_problems_at_their_key(
     tmp_path: Path, old: str, new: str, path: list[str | int], message: str
 ) -> None:
     schema = Draft202012Validator(Attributes.model_json_schema())
@@ -61,7 +61,7 @@ def test_the_json_schema_names_the_place_of_a_mistake(
     assert errors[0].message.startswith(message)
 
 
-def test_the_json_schema_describes_each_key() -> None:
+def test_json_schema_describes_keys() -> None:
     schema = Attributes.model_json_schema()
     assert set(schema["properties"]) == {
         "client",
@@ -77,13 +77,13 @@ def test_the_json_schema_describes_each_key() -> None:
     assert page_number["base_page"]["description"] == "dlt's name for `start_from_page`."
 
 
-def test_dagster_gets_to_see_no_wrong_value() -> None:
-    """Its own validation would repeat them, secrets among them."""
+def test_dagster_accepts_wrong_values_without_showing_them() -> None:
+    """Its own messages repeat values, secrets among them."""
     wrong = {"client": {"auth": {"type": "bearer", "token": "hunter2"}}, "unknown": 1}
     assert TypeAdapter(Attributes).validate_python(wrong).root == wrong
 
 
-def test_importing_the_dialect_imports_neither_dagster_nor_dlt() -> None:
+def test_import_of_config_imports_neither_dagster_nor_dlt() -> None:
     code = (
         "import sys, analytics_assets.rest_api.config; print(sorted({'dagster', 'dlt', 'pyarrow'} & set(sys.modules)))"
     )
@@ -91,42 +91,42 @@ def test_importing_the_dialect_imports_neither_dagster_nor_dlt() -> None:
     assert done.stdout == "[]\n"
 
 
-ODD = [None, True, -1, float("nan"), "", "\ud800", "{{ 1/0 }}", [], [None], {}, {1: 2}, {"env": "X"}, "x" * 5000]
+ODD_VALUES = [None, True, -1, float("nan"), "", "\ud800", "{{ 1/0 }}", [], [None], {}, {1: 2}, {"env": "X"}, "x" * 5000]
 
 
-def places(value: object, place: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
-    yield place
+def key_paths(value: object, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    yield path
     if isinstance(value, dict):
         for key, child in value.items():
-            yield from places(child, (*place, key))
+            yield from key_paths(child, (*path, key))
     elif isinstance(value, list):
         for index, child in enumerate(value):
-            yield from places(child, (*place, index))
+            yield from key_paths(child, (*path, index))
 
 
-def replaced(document: Any, place: tuple[str | int, ...], value: object) -> Any:
-    if not place:
+def replaced(document: Any, path: tuple[str | int, ...], value: object) -> Any:
+    if not path:
         return value
     changed = copy.copy(document)
-    changed[place[0]] = replaced(document[place[0]], place[1:], value)
+    changed[path[0]] = replaced(document[path[0]], path[1:], value)
     return changed
 
 
-def test_any_value_anywhere_is_a_configuration_or_a_clear_error() -> None:
-    """And what loads is never refused by `dg check yaml`, which goes by the JSON schema."""
+def test_any_value_anywhere_is_accepted_or_a_clear_error() -> None:
+    """`dg check yaml`, which uses the JSON schema, accepts everything that loads."""
     document = attributes(EVERY_KEY)
     schema = Draft202012Validator(Attributes.model_json_schema())
-    loaded, refused = 0, []
-    for place in places(document):
-        for odd in ODD:
-            changed = replaced(document, place, odd)
+    loaded, rejected = 0, []
+    for path in key_paths(document):
+        for odd in ODD_VALUES:
+            changed = replaced(document, path, odd)
             try:
                 parse_config(changed).resolved_resources()
             except ConfigError as error:
-                refused += str(error).splitlines()
+                rejected += str(error).splitlines()
             else:
                 loaded += 1
-                assert schema.is_valid(changed), (place, odd)
+                assert schema.is_valid(changed), (path, odd)
     assert loaded > 100
-    assert len(refused) > 1000
-    assert {line.split(".")[0].split(":")[0] for line in refused} == {"attributes"}
+    assert len(rejected) > 1000
+    assert {line.split(".")[0].split(":")[0] for line in rejected} == {"attributes"}

@@ -1,7 +1,8 @@
-"""What a configuration means: the user's own ones exactly, defaults, synonyms, columns."""
+"""Configurations are read as they are meant: the seeds, defaults, aliases, columns."""
 
 from __future__ import annotations
 
+import json
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -94,16 +95,13 @@ SEEDS = {
 
 
 @pytest.mark.parametrize("name", SEEDS)
-def test_a_seed_means_exactly_what_it_says(name: str) -> None:
+def test_seed_is_read_exactly(name: str) -> None:
     seed = load_config(FIXTURES / "seeds" / name / "defs.yaml")
     auth, resources = SEEDS[name]
     assert seed.client.base_url == env(f"{name.upper()}_BASE_URL")
     assert seed.client.auth == (auth,)
     assert list(seed.resolved_resources()) == resources
     assert (seed.partitions, seed.schedule, seed.sandbox) == (None, None, False)
-
-
-# What is right
 
 
 def test_every_key_is_read() -> None:
@@ -145,13 +143,13 @@ def test_every_key_is_read() -> None:
     }
     assert isinstance(json_links.endpoint.paginator, JsonLinkConfig)
     assert isinstance(header_links.endpoint.paginator, HeaderLinkConfig)
-    assert singles.endpoint.paginator == SinglePageConfig(), "as `client.paginator` says"
+    assert singles.endpoint.paginator == SinglePageConfig(), "the default of `client.paginator`"
     assert singles.endpoint.path == "singles", "the resource's name, as in dlt"
     assert config.partitions is not None
     assert config.partitions.start == datetime(2026, 10, 1, 6)
 
 
-def test_a_resource_wins_over_the_defaults() -> None:
+def test_values_of_a_resource_override_the_defaults() -> None:
     config = parse_config(
         {
             "client": {"base_url": "https://api.example.com", "paginator": "header_link"},
@@ -204,7 +202,7 @@ def test_a_resource_wins_over_the_defaults() -> None:
             error_handler=ErrorHandler(backoff_factor=1),
         ),
     )
-    assert (plain.endpoint.incremental, plain.write_disposition) == (None, "replace"), "null takes a default away"
+    assert (plain.endpoint.incremental, plain.write_disposition) == (None, "replace"), "null removes a default"
     assert linked.endpoint.paginator == HeaderLinkConfig()
 
 
@@ -219,13 +217,13 @@ def test_ignored_hints_of_a_resource_replace_those_of_the_defaults() -> None:
     assert ignored(["count"], None) == ()
 
 
-SYNONYMS = [
+ALIASES = [
     ({"type": "oauth2_client_credentials", "access_token_url": "https://a.b/t"}, {"token_url": "https://a.b/t"}),
     ({"type": "oauth2", "token_url": {"env": "U"}}, {"token_url": SecretRef(env="U")}),
 ]
 
 
-@pytest.mark.parametrize(("written", "read"), SYNONYMS)
+@pytest.mark.parametrize(("written", "read"), ALIASES)
 def test_dlt_names_of_auth(written: dict[str, Any], read: dict[str, Any]) -> None:
     auth = {"client_id": "me", "client_secret": {"env": "S"}, **written}
     (found,) = parse(auth=auth).client.auth
@@ -293,7 +291,7 @@ def test_columns(written: dict[str, Any], read: Column) -> None:
     assert by_name == in_list == {"a": read}
 
 
-def test_a_json_schema_is_taken_as_it_is_found() -> None:
+def test_json_schema_with_other_keywords_is_accepted() -> None:
     schema = {
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": "A record",
@@ -329,13 +327,22 @@ def test_lookback(written: str, hours: int) -> None:
     assert endpoint.incremental.lookback == timedelta(hours=hours)
 
 
-def test_braces_and_templates_are_text(tmp_path: Path) -> None:
-    text = edited(
-        PATH, INCREMENTAL + "{cursor_path: $.at}\n        params: {q: '{start} {x} {{ 1/0 }} ${HOME}', l: 'a,b'}"
-    )
-    (users,) = load_config(write(tmp_path, text)).resolved_resources()
-    assert users.endpoint.params == {"q": "{start} {x} {{ 1/0 }} ${HOME}", "l": "a,b"}
-    assert users.endpoint.incremental == Incremental(cursor_path="at")
+LITERAL_BRACES = [
+    "{start} {{ 1/0 }}",
+    '{"updated": {"gte": "{start}", "lt": "{end}"}}',
+    '{"size":{"a":1}}',
+    "owner{name},teams{id,name}",
+    "{users { name }}",
+    "{} { name } {1} {a.b}",
+]
+
+
+@pytest.mark.parametrize("text", LITERAL_BRACES)
+def test_braces_that_are_not_a_placeholder_are_literal(text: str, tmp_path: Path) -> None:
+    written = f"{{cursor_path: $.at, start_param: s}}\n        params: {{q: {json.dumps(text)}, l: 'a,b'}}"
+    (users,) = load_config(write(tmp_path, edited(PATH, INCREMENTAL + written))).resolved_resources()
+    assert users.endpoint.params == {"q": text, "l": "a,b"}
+    assert users.endpoint.incremental == Incremental(cursor_path="at", start_param="s")
 
 
 def parse(

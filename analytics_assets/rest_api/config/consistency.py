@@ -1,0 +1,76 @@
+"""Problems of a resource with its defaults: required keys that are missing, and keys that contradict each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from analytics_assets.rest_api.config.endpoints import has_placeholder
+from analytics_assets.rest_api.config.paginators import PAGINATORS
+from analytics_assets.rest_api.config.resources import Resource
+from analytics_assets.rest_api.config.validation import Problem
+from analytics_assets.rest_api.config.values import is_pattern
+
+
+def consistency_problems(resource: Resource, *, partitioned: bool) -> Iterator[Problem]:
+    """The problems of a resource with its defaults.
+
+    Args:
+        resource: The resource, with its defaults applied.
+        partitioned: Whether the API has `partitions`.
+    """
+    endpoint, disposition = resource.endpoint, resource.write_disposition or "merge"
+    incremental = endpoint.incremental
+    if endpoint.paginator is None:
+        yield ("endpoint", "paginator"), f"is required: a `type` of {', '.join(PAGINATORS.types)}"
+    if endpoint.data_selector is None:
+        yield (
+            ("endpoint", "data_selector"),
+            "is required: the path of the records in a response, or `$` for a bare list",
+        )
+    if disposition == "merge" and not resource.primary_key:
+        yield (
+            ("primary_key",),
+            "is required, since rows are merged by it; without a key, write `write_disposition: replace`",
+        )
+    if disposition == "append" and (incremental is None or incremental.cursor_path is None):
+        yield (
+            ("write_disposition",),
+            "append needs `endpoint.incremental` with a `cursor_path`: otherwise a window that is loaded twice has "
+            "duplicate rows",
+        )
+    if disposition == "replace" and incremental:
+        yield (
+            ("write_disposition",),
+            "replace with `incremental` would keep the last window only: write merge or append",
+        )
+    if incremental and not partitioned:
+        yield ("endpoint", "incremental"), "needs `partitions`, such as {cadence: daily, start: 2026-10-01}"
+    yield from _window_problems(resource)
+
+
+def _window_problems(resource: Resource) -> Iterator[Problem]:
+    incremental, params = resource.endpoint.incremental, resource.endpoint.params
+    templates = [name for name, value in params.items() if value and has_placeholder(value)]
+    if incremental is None:
+        for name in templates:
+            yield ("endpoint", "params", name), "contains {start} or {end}, which need `endpoint.incremental`"
+        return
+    cursor = (resource.columns or resource.schema_ or {}).get(incremental.cursor_path or "")
+    if cursor and cursor.data_type == "text" and is_pattern(incremental.format):
+        yield (
+            ("endpoint", "incremental", "cursor_path"),
+            f"is declared as text, which does not sort by time if written as {incremental.format!r}: declare its "
+            "`format` too",
+        )
+    window_params = [name for name in (incremental.start_param, incremental.end_param) if name]
+    if not window_params and not templates:
+        yield (
+            ("endpoint", "incremental"),
+            "must say how the API filters by time: `start_param`, `end_param`, or {start} and {end} in `params`",
+        )
+    for name in window_params:
+        if params.get(name) is not None:
+            yield (
+                ("endpoint", "params", name),
+                "is set to a bound of the window by `incremental`: remove it here, or there",
+            )

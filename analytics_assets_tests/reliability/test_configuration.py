@@ -173,7 +173,7 @@ def test_a_template_stays_the_text_that_it_is(written: str, file: Path) -> None:
         ("type: os.system\nattributes: {}", f"1 type: must be {COMPONENT}"),
         ("type: RestApi\nattributes: {}", f"1 type: must be {COMPONENT}"),
         ("", "1: must be a mapping with the keys type and attributes"),
-        ("a: &a [1]\nb: [*a]", "2: aliases (*name) are not taken: repeat it, or use `resource_defaults`"),
+        ("a: &a [1]\nb: [*a]", "2: aliases (*name) are not supported: repeat the value, or use `resource_defaults`"),
         ("\ud7ffa".encode("utf-16"), "1: is not UTF-8 text"),
     ],
 )  # fmt: skip

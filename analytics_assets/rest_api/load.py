@@ -7,10 +7,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
 
 from dlt.common.exceptions import DltException
-from dlt.extract import DltSource
 
 from analytics_assets.rest_api.arrow.column_names import column_name
 from analytics_assets.rest_api.arrow.column_types import ColumnType
@@ -20,16 +18,11 @@ from analytics_assets.rest_api.auth.authenticator import build_authenticator
 from analytics_assets.rest_api.auth.credentials import ResolvedClient, resolve_secrets
 from analytics_assets.rest_api.auth.token_store import build_token_store
 from analytics_assets.rest_api.config import Client, Column, OffsetConfig, PageNumberConfig, ResolvedResource
-from analytics_assets.rest_api.destination.dlt_source import build_dlt_source
-from analytics_assets.rest_api.destination.duplicate_keys import DuplicateKeyCheck, count_fetched_keys
-from analytics_assets.rest_api.destination.merge_sql import Mode, Plan
-from analytics_assets.rest_api.destination.pipeline import (
-    PREVIEW_ROWS,
-    ResourcePipeline,
-    TableReport,
-    resource_pipeline,
-    translate_error,
-)
+from analytics_assets.rest_api.destination.duplicate_keys import DuplicateKeyCheck
+from analytics_assets.rest_api.destination.error_translation import translate_error
+from analytics_assets.rest_api.destination.pipeline import TablePipeline, table_pipeline
+from analytics_assets.rest_api.destination.plan import Mode, Plan
+from analytics_assets.rest_api.destination.table_report import PREVIEW_ROWS, TableReport
 from analytics_assets.rest_api.destination.warehouse import Warehouse
 from analytics_assets.rest_api.errors import DriftError, RestApiError, SliceError, TotalMismatchError
 from analytics_assets.rest_api.extract.reader import EndpointReader
@@ -39,7 +32,6 @@ from analytics_assets.rest_api.redaction import redactor
 from analytics_assets.rest_api.windows import FORMAT_UNITS, Window
 
 MAX_READ_ATTEMPTS = 3
-LOADER_FILE_FORMAT: Literal["parquet"] = "parquet"
 
 
 @dataclass(frozen=True)
@@ -125,8 +117,9 @@ class PreparedLoad:
     """A load that is ready to run, with its temporary folder and connections open."""
 
     request: LoadRequest
-    pipeline: ResourcePipeline
-    source: DltSource
+    pipeline: TablePipeline
+    converter: ArrowConverter
+    duplicate_keys: DuplicateKeyCheck | None
     statistics: Statistics
     metrics: RequestMetrics
     stored_columns: Mapping[str, ColumnType]
@@ -137,14 +130,23 @@ class PreparedLoad:
         Raises:
             dlt.common.exceptions.DltException: The load failed; `prepare` translates it.
         """
-        info = self.pipeline.run(self.source, loader_file_format=LOADER_FILE_FORMAT)
+        pipeline, plan = self.pipeline, self.pipeline.plan
+        pipeline.extract(
+            self.converter.tables(),
+            columns=lambda: self.converter.schema.dlt_columns(),  # another schema if there are no rows
+            required=(*plan.primary_key, *([plan.cursor] if plan.cursor else ())),
+        )
+        if self.duplicate_keys:
+            self.duplicate_keys.check(pipeline.count_keys())
+        pipeline.normalize()
+        load_id = pipeline.load()
         return LoadResult(
             request=self.request,
             table=self.pipeline.report,
             statistics=self.statistics,
             metrics=self.metrics,
             new_columns=tuple(name for name in self.statistics.new_columns if name not in self.stored_columns),
-            load_id=next(iter(info.loads_ids), None),
+            load_id=load_id,
         )
 
 
@@ -199,7 +201,7 @@ def prepare(request: LoadRequest, duplicate_keys: DuplicateKeyCheck | None = Non
     statistics = Statistics()
     preview_rows = PREVIEW_ROWS if resource.preview else 0
     try:
-        with resource_pipeline(
+        with table_pipeline(
             request.warehouse, plan(request), dataset=request.dataset, log=request.log, preview_rows=preview_rows
         ) as pipeline:
             stored = pipeline.stored_columns()
@@ -217,9 +219,9 @@ def prepare(request: LoadRequest, duplicate_keys: DuplicateKeyCheck | None = Non
                 name=resource.name,
                 log=request.log,
             )
-            if isinstance(resource.endpoint.paginator, (OffsetConfig, PageNumberConfig)) and pipeline.plan.primary_key:
-                check = duplicate_keys or DuplicateKeyCheck(resource.name, request.log)
-                pipeline.before_load = lambda: check.check(count_fetched_keys(pipeline))
+            # Other paginators keep their place in the data: rows do not move between their pages.
+            numbered = isinstance(resource.endpoint.paginator, (OffsetConfig, PageNumberConfig))
+            check = duplicate_keys or DuplicateKeyCheck(resource.name, request.log)
             converter = ArrowConverter(
                 reader,
                 resource,
@@ -229,9 +231,15 @@ def prepare(request: LoadRequest, duplicate_keys: DuplicateKeyCheck | None = Non
                 statistics=statistics,
                 log=request.log,
             )
-            required = [*pipeline.plan.primary_key, *([pipeline.plan.cursor] if pipeline.plan.cursor else [])]
-            source = build_dlt_source(converter, name=resource.name, needed=required)
-            yield PreparedLoad(request, pipeline, source, statistics, client.metrics, stored)
+            yield PreparedLoad(
+                request,
+                pipeline,
+                converter,
+                check if numbered and pipeline.plan.primary_key else None,
+                statistics,
+                client.metrics,
+                stored,
+            )
     except (RestApiError, DltException, OSError) as error:
         translated = translate_error(error, dataset=request.dataset, table=resource.name)
         redact = redactor(client.secret_values())

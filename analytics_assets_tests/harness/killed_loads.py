@@ -21,23 +21,25 @@ from typing import Any
 
 import duckdb
 
-from analytics_assets.rest_api.destination.merge_sql import SqlTransactionJob
-from analytics_assets.rest_api.destination.pipeline import ResourcePipeline
+from analytics_assets.rest_api.destination import pipeline
+from analytics_assets.rest_api.destination.dlt_client import TableLoadJob
+from analytics_assets.rest_api.destination.pipeline import TablePipeline
 from analytics_assets.rest_api.load import LoadRequest, prepare
 
 FORKED = multiprocessing.get_context("forkserver")
 FORKED.set_forkserver_preload(["analytics_assets_tests.harness.killed_loads"])
 BETWEEN = "between statements"
 PHASES = ("prepare", "fetch and convert", "normalize", "load", "merge", BETWEEN, "look")
-MARKS: tuple[tuple[type, str, str], ...] = (
-    (ResourcePipeline, "stored_columns", "prepare"),
-    (ResourcePipeline, "extract", "fetch and convert"),
-    (ResourcePipeline, "normalize", "normalize"),
-    (ResourcePipeline, "load", "load"),
-    (SqlTransactionJob, "run", "merge"),
-    (ResourcePipeline, "_look", "look"),
+MARKS: tuple[tuple[Any, str, str], ...] = (
+    (TablePipeline, "stored_columns", "prepare"),
+    (TablePipeline, "extract", "fetch and convert"),
+    (TablePipeline, "normalize", "normalize"),
+    (TablePipeline, "load", "load"),
+    (TableLoadJob, "run", "merge"),
+    (pipeline, "describe_table", "look"),
 )
 PAUSE = 0.05  # seconds that a load stands still between two statements, so that it can be killed there
+WRITES = ("DROP TABLE IF EXISTS", "CREATE TABLE", "DELETE", "INSERT", "MERGE")  # statements on the table itself
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,7 @@ def _load(request: LoadRequest, environ: Mapping[str, str], notes: Path, phase: 
     notes.with_suffix(".error").write_text(error)
 
 
-def _mark(owner: type, method: str, name: str, phase: c_int, began: dict[str, float]) -> None:
+def _mark(owner: Any, method: str, name: str, phase: c_int, began: dict[str, float]) -> None:
     """From now on the method says that its phase began, if none of the later ones has."""
     original = getattr(owner, method)
 
@@ -123,19 +125,20 @@ def _mark(owner: type, method: str, name: str, phase: c_int, began: dict[str, fl
             began[name] = time.monotonic()
         return is_new
 
-    def marked(self: Any, *args: Any, **kwargs: Any) -> Any:
+    def marked(*args: Any, **kwargs: Any) -> Any:
         say(name)
         if name == "merge":
             statements = itertools.count()
-            execute = self._job_client.sql_client.execute_sql
+            sql_client = args[0]._job_client.sql_client
+            execute = sql_client.execute_sql
 
             def execute_marked(*args: Any) -> Any:
-                if next(statements) == 1 and say(BETWEEN):
+                if args[0].startswith(WRITES) and next(statements) == 1 and say(BETWEEN):
                     time.sleep(PAUSE)
                 return execute(*args)
 
-            self._job_client.sql_client.execute_sql = execute_marked
-        return original(self, *args, **kwargs)
+            sql_client.execute_sql = execute_marked
+        return original(*args, **kwargs)
 
     setattr(owner, method, marked)
 

@@ -135,5 +135,5 @@ def test_a_key_that_the_api_holds_twice(world: FaultyApi, caplog: pytest.LogCapt
     with caplog.at_level(logging.WARNING, "analytics_assets"):
         world.load(shop, "offset", PLAIN, concurrency=1)
     assert rows_by_id(shop) == merged([*ROWS, {**ROWS[0], "amount": 7}])
-    assert "the same ones in two walks" in caplog.messages[-1]
+    assert "the same ones in two reads" in caplog.messages[-1]
     assert "primary_key" in caplog.messages[-1]

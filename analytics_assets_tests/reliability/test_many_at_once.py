@@ -117,9 +117,9 @@ def test_who_is_waited_for_is_said_and_in_the_error(
         any_shop.load(url, endpoint=WHOLE)
         with holding(any_shop.request(url, name="orders"), variables(any_shop)) as process:
             by = rf"process {process.pid} since 2\d+-\d+-\d+ \d+:\d+:\d+Z, loading shop\.orde"
-            with pytest.raises(BusyError, match=rf"another load holds .+ for too long: {by}.*\. Run again later$"):
+            with pytest.raises(BusyError, match=rf"another load has locked .+ for too long: {by}.*\. Run again later$"):
                 impatient.load(url, endpoint=WHOLE)
-            assert len([line for line in caplog.messages if "waiting for another load to leave" in line]) == 1
+            assert len([line for line in caplog.messages if "waiting for another load into" in line]) == 1
             caplog.clear()
             process.kill()
             process.join()

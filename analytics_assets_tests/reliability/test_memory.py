@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,12 @@ import duckdb
 import pytest
 
 from analytics_assets.rest_api.arrow.converter import BATCH_BYTES
-from analytics_assets.rest_api.destination import duckdb_destination, duplicate_keys
-from analytics_assets.rest_api.destination.merge_sql import MergeSql, Plan
+from analytics_assets.rest_api.destination import duckdb_memory, duplicate_keys
+from analytics_assets.rest_api.destination.duckdb_merge import DuckDbMergeSql
+from analytics_assets.rest_api.destination.merge_sql import TargetTable
+from analytics_assets.rest_api.destination.parquet_files import ORDINAL
+from analytics_assets.rest_api.destination.plan import Plan
+from analytics_assets.rest_api.destination.postgres_merge import PostgresMergeSql
 from analytics_assets.rest_api.errors import WarehouseError
 from analytics_assets.rest_api.load import prepare
 from analytics_assets_tests.fake_api import CursorPagination, Endpoint, OffsetPagination, serve_endpoint
@@ -21,40 +26,52 @@ CHANGED = 200_000
 TEXTS = [f"c{number}" for number in range(10)]
 
 
-def change_all(file: Path, memory: str, row: str | None) -> list[tuple[Any, ...]]:
-    """The count and the versions of a table's rows after all of them changed in one load, in so much memory."""
+PLAN = Plan("t", "merge", ("id",), cursor="version", cursor_format="epoch_s")
+TABLE = TargetTable(
+    name="t",
+    columns={
+        name: {"name": name, "data_type": "text" if name in TEXTS else "bigint"} for name in ("id", "version", *TEXTS)
+    },
+    types={},
+    quote=lambda name: f'"{name}"',
+)
+
+
+def delete_and_insert(source: str) -> Iterable[str]:
+    return DuckDbMergeSql(PLAN, TABLE).write_rows([source], table_is_empty=False)
+
+
+def standard_merge(source: str) -> Iterable[str]:
+    merge = PostgresMergeSql(PLAN, TABLE)
+    return [merge._merge(merge._newest(source))]
+
+
+def change_all(file: Path, memory: str, write_rows: Callable[[str], Iterable[str]]) -> list[tuple[Any, ...]]:
+    """Number and versions of a table's rows after a load changed all of them under a memory limit."""
     values = ", ".join(f"'value of {text} ' || (i * 7919 % 100003) || ' and more' AS {text}" for text in TEXTS)
-    names = {"id": "bigint", "version": "bigint", **dict.fromkeys(TEXTS, "text")}
-    statements = MergeSql(
-        Plan("t", "merge", ("id",), cursor="version", cursor_format="epoch_s"),
-        {"columns": {name: {"name": name, "data_type": kind} for name, kind in names.items()}},  # type: ignore[typeddict-item]
-        "t",
-        quote=lambda name: f'"{name}"',
-        create=[],
-    )
     parquet = file.with_suffix(".parquet")
-    source = f"read_parquet('{parquet}', file_row_number = true)"
+    loaded = f"SELECT * REPLACE (2 AS version), id AS {ORDINAL} FROM t"
     with duckdb.connect(file, config={"threads": 2}) as connection:
         connection.execute(f"CREATE TABLE t AS SELECT i AS id, 1 AS version, {values} FROM range({CHANGED}) r(i)")
-        connection.execute(f"COPY (SELECT * REPLACE (2 AS version) FROM t) TO '{parquet}' (ROW_GROUP_SIZE 10000)")
+        connection.execute(f"COPY ({loaded}) TO '{parquet}' (ROW_GROUP_SIZE 10000)")
         connection.execute("CHECKPOINT")
         connection.execute(f"SET memory_limit = '{memory}'")
         connection.execute("BEGIN")
-        for statement in statements.build([source], ordinal_column="file_row_number", rowid_column=row):
+        for statement in write_rows(f"read_parquet('{parquet}')"):
             connection.execute(statement)
         connection.execute("COMMIT")
         return connection.execute("SELECT COUNT(*), MIN(version), MAX(version) FROM t").fetchall()
 
 
 def test_rows_that_change_are_not_held(tmp_path: Path) -> None:
-    assert change_all(tmp_path / "w.duckdb", "80MB", "rowid") == [(CHANGED, 2, 2)]
-    with pytest.raises(duckdb.OutOfMemoryException):  # what the bound is worth: DuckDB's own MERGE holds them
-        change_all(tmp_path / "merge.duckdb", "80MB", None)
+    assert change_all(tmp_path / "w.duckdb", "80MB", delete_and_insert) == [(CHANGED, 2, 2)]
+    with pytest.raises(duckdb.OutOfMemoryException):  # DuckDB's own MERGE holds the changed rows in memory
+        change_all(tmp_path / "merge.duckdb", "80MB", standard_merge)
 
 
 def test_a_load_that_needs_more_than_it_was_given_gets_more(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(duckdb_destination, "MEGABYTES", 3)
-    monkeypatch.setattr(duckdb_destination, "MEGABYTES_A_COLUMN", 0)
+    monkeypatch.setattr(duckdb_memory, "MEGABYTES", 3)
+    monkeypatch.setattr(duckdb_memory, "MEGABYTES_PER_COLUMN", 0)
     with serve_endpoint(endpoint()) as (sandbox, url):
         shop.load(url, endpoint=WALK)
         assert state(shop) == (FEW, 0, 0)
@@ -77,6 +94,6 @@ def test_batches_are_bounded_in_bytes(shop: Shop) -> None:
     with serve_endpoint(Endpoint("/rows", long, pagination=CursorPagination(max_limit=10))) as (_, url):
         walk = {"paginator": {**WALK["paginator"], "limit": 10}}
         with prepare(shop.request(url, endpoint=walk)) as load:
-            tables = list(load.source.resources["rows"])
+            tables = list(load.converter.tables())
     assert sum(table.num_rows for table in tables) == len(long)
     assert max(table.nbytes for table in tables) < BATCH_BYTES + 2_000_000

@@ -1,6 +1,6 @@
-"""Locks: loads into one DuckDB file, or into one dataset elsewhere, go one after the other.
+"""Locks: loads into one DuckDB file, or into one dataset of a server, run one after the other.
 
-The kernel frees a lock when its holder dies. Beside each lock's file stands who holds it, for those who wait.
+The kernel frees a lock when its process dies. A file beside each lock names its holder to those who wait.
 """
 
 from __future__ import annotations
@@ -21,19 +21,26 @@ from filelock import FileLock, Timeout
 from analytics_assets.rest_api.destination.warehouse import Warehouse
 from analytics_assets.rest_api.errors import BusyError, WarehouseError
 
-QUIET_WAIT_SECONDS = 1.0  # seconds that nobody needs to hear of
+QUIET_WAIT_SECONDS = 1.0  # waits shorter than that are not logged: loads into a small table take less
+POLL_SECONDS = 0.25
+UNKNOWN_HOLDER = "a load whose process is not known"
 
 
 def holder_description(table: str) -> str:
-    """How a process is named to those who wait for it."""
+    """How this process is named to those who wait for it."""
     return f"process {os.getpid()} since {datetime.now(timezone.utc):%Y-%m-%d %H:%M:%SZ}, loading {table}"
 
 
 @contextmanager
 def destination_lock(warehouse: Warehouse, dataset: str, table: str, *, log: logging.Logger) -> Iterator[float]:
-    """Holds back other processes of this machine that load to the same place: a DuckDB file, or a dataset elsewhere.
+    """Hold a lock that all processes of this machine share: of the DuckDB file, or of the dataset of a server.
 
-    Gives the time until which a load may wait for others.
+    Yields:
+        The `time.monotonic()` until which the load may go on waiting for others.
+
+    Raises:
+        BusyError: The lock, or the DuckDB file, was still held at that time.
+        WarehouseError: The file cannot be opened, or there is no folder for locks.
     """
     place = str(warehouse.duckdb_path.resolve()) if warehouse.is_duckdb else f"{warehouse.destination}/{dataset}"
     file = warehouse.state_dir / "locks" / f"{hashlib.sha256(place.encode()).hexdigest()[:16]}.lock"
@@ -43,16 +50,16 @@ def destination_lock(warehouse: Warehouse, dataset: str, table: str, *, log: log
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         wait_for_lock(lock, holder, place, deadline, log)
-        with suppress(OSError):  # a full disk: the lock holds all the same
+        with suppress(OSError):  # a full disk: the lock is held all the same
             holder.write_text(holder_description(f"{dataset}.{table}"))
     except OSError as error:
         raise WarehouseError(
-            f"cannot keep locks in {file.parent}: {error.strerror}. Set ANALYTICS_STATE_DIR to a folder to write to"
+            f"cannot keep locks in {file.parent}: {error.strerror}. Set ANALYTICS_STATE_DIR to a writable folder"
         ) from None
     try:
         with ExitStack() as opened:
             if warehouse.is_duckdb:
-                # Kept open: between two connections of the load, a reader could open the file.
+                # Stays open: between two connections of the load another program could open the file.
                 opened.enter_context(open_duckdb(warehouse.duckdb_path, deadline, log))
                 remove_stale_spill_files(warehouse.duckdb_path)
             yield deadline
@@ -63,29 +70,38 @@ def destination_lock(warehouse: Warehouse, dataset: str, table: str, *, log: log
 
 
 def wait_for_lock(lock: FileLock, holder: Path, place: str, deadline: float, log: logging.Logger) -> None:
-    """Returns once the lock is held; says who is waited for, again when that is another one."""
-    said = ""
+    """Acquire the lock. The log names its holder, and each later one.
+
+    Raises:
+        BusyError: The lock was still held at the deadline.
+    """
+    logged = ""
     while True:
         with suppress(Timeout):
             lock.acquire(timeout=max(0.0, min(QUIET_WAIT_SECONDS, deadline - time.monotonic())))
             return
-        by = _read(holder)
-        if by != said:
-            log.info(f"waiting for another load to leave {place}: {by}")
-            said = by
+        name = _read(holder)
+        if name != logged:
+            log.info(f"waiting for another load into {place}: {name}")
+            logged = name
         if time.monotonic() > deadline:
-            raise BusyError(f"another load holds {place} for too long: {by}. Run again later")
+            raise BusyError(f"another load has locked {place} for too long: {name}. Run again later")
 
 
 def _read(holder: Path) -> str:
     with suppress(OSError):
-        return holder.read_text() or "a load that did not say more"
-    return "a load that did not say more"
+        return holder.read_text() or UNKNOWN_HOLDER
+    return UNKNOWN_HOLDER
 
 
 def open_duckdb(path: Path, deadline: float, log: logging.Logger) -> duckdb.DuckDBPyConnection:
-    """The file, opened for writing once nobody else has it open: a person's shell, or another program."""
-    said = False
+    """Open the file for writing, as soon as no other program has it open.
+
+    Raises:
+        BusyError: Another program still had it open at the deadline.
+        WarehouseError: It cannot be opened for another reason.
+    """
+    logged = False
     while True:
         try:
             return duckdb.connect(str(path))
@@ -95,16 +111,16 @@ def open_duckdb(path: Path, deadline: float, log: logging.Logger) -> duckdb.Duck
             raise WarehouseError(f"cannot open the DuckDB file {path}: {problem}")
         holder = re.search(r"held in (.+? \(PID \d+\))", problem)
         where = f"in another program, {holder[1]}" if holder else "in another program"
-        if not said:
+        if not logged:
             log.warning(f"{path} is open {where}: waiting until it is closed there")
-            said = True
+            logged = True
         if time.monotonic() > deadline:
             raise BusyError(f"{path} stayed open {where}: close it there and run again")
-        time.sleep(0.25)
+        time.sleep(POLL_SECONDS)
 
 
 def remove_stale_spill_files(path: Path) -> None:
-    """What a killed process moved out of its memory stays beside a DuckDB file: nobody else has the file open now."""
+    """Delete what killed processes have spilled from memory beside a DuckDB file that only this process has open."""
     folder = path.with_name(f"{path.name}.tmp")
     with suppress(OSError):
         for file in folder.glob("duckdb_temp_*"):

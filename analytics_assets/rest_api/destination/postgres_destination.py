@@ -1,65 +1,93 @@
-"""PostgreSQL's own parts of a load: rows reach it by COPY, and one lock in the server holds for all machines."""
+"""The dlt destination PostgreSQL. Imports its driver, psycopg2."""
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from io import BytesIO
+from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from dlt.common.destination import PreparedTableSchema
-from dlt.common.destination.client import HasFollowupJobs, LoadJob, RunnableLoadJob
-from dlt.destinations.job_client_impl import SqlJobClientBase
+from dlt.destinations import postgres
+from dlt.destinations.impl.postgres.configuration import PostgresClientConfiguration
+from dlt.destinations.impl.postgres.postgres import PostgresClient
 
+from analytics_assets.rest_api.destination.dlt_client import TableClient, TableDestination
 from analytics_assets.rest_api.destination.locks import holder_description
-from analytics_assets.rest_api.destination.merge_sql import MergeClientMixin
+from analytics_assets.rest_api.destination.merge_sql import TargetTable
+from analytics_assets.rest_api.destination.parquet_files import read_batches
+from analytics_assets.rest_api.destination.postgres_merge import PostgresMergeSql
 from analytics_assets.rest_api.errors import BusyError
 
-COPIED_ROWS = 20_000
+COPY_BATCH_ROWS = 20_000  # rows that are text in memory at the same time
+LOCK_POLL_SECONDS = 0.25
 ESCAPES = (("\\", "\\\\"), ("\t", "\\t"), ("\n", "\\n"), ("\r", "\\r"))
+LOCK_HOLDER = """
+SELECT application_name, COALESCE(host(client_addr), 'the server itself')
+FROM pg_locks JOIN pg_stat_activity USING (pid)
+WHERE locktype = 'advisory' AND granted AND (classid::bigint << 32) | objid::bigint = hashtext(%s)::bigint
+"""
 
 
-class PostgresClientMixin(MergeClientMixin):
-    """Copies parquet files into the staging table. dlt's own way, CSV, takes empty texts for NULL."""
+class PostgresTableClient(TableClient, PostgresClient):
+    """Loads one table into a PostgreSQL database."""
 
-    ordinal_column = "ctid"
+    def load_files(self, table: TargetTable, files: Sequence[Path], load_id: str) -> None:
+        sql, merge = self.sql_client, PostgresMergeSql(self.plan, table)
+        with sql.begin_transaction():
+            sql.execute_sql(merge.create_loaded_rows())
+            for file in files:
+                self._copy(file, merge)
+            for statement in (*merge.prepare_table(), *merge.write_rows(load_id)):
+                sql.execute_sql(statement)
 
-    def create_load_job(
-        self, table: PreparedTableSchema, file_path: str, load_id: str, restore: bool = False
-    ) -> LoadJob:
-        if file_path.endswith(".parquet"):
-            return CopyJob(file_path)
-        return super().create_load_job(table, file_path, load_id, restore)
-
-
-class CopyJob(RunnableLoadJob, HasFollowupJobs):
-    """Copies one file in one transaction."""
-
-    def run(self) -> None:
-        client = self._job_client
-        assert isinstance(client, SqlJobClientBase)
-        sql, file = client.sql_client, pq.ParquetFile(self._file_path)
-        names = ", ".join(map(sql.escape_column_name, file.schema_arrow.names))
-        copy = f"COPY {sql.make_qualified_table_name(self.load_table_name)} ({names}) FROM STDIN"
-        with sql.begin_transaction(), sql.native_connection.cursor() as cursor:
-            for batch in batches(file):
+    def _copy(self, path: Path, merge: PostgresMergeSql) -> None:
+        with pq.ParquetFile(path) as file, self.sql_client.native_connection.cursor() as cursor:
+            statement = merge.copy(file.schema_arrow.names)
+            for batch in read_batches(file, COPY_BATCH_ROWS):
                 try:
-                    cursor.copy_expert(copy, BytesIO("".join(copy_lines(batch)).encode()))
-                except Exception as error:  # as dlt tells errors apart: what can never succeed is not tried again
-                    raise sql._make_database_exception(error) from error
+                    cursor.copy_expert(statement, BytesIO("".join(copy_lines(batch)).encode()))
+                except Exception as error:  # dlt's classes of errors decide whether a job is tried again
+                    raise self.sql_client._make_database_exception(error) from error
+
+    def lock(self, table: str, deadline: float, log: logging.Logger) -> None:
+        """Take the dataset's advisory lock, which all machines share and which ends with the connection."""
+        sql, dataset, logged = self.sql_client, self.sql_client.dataset_name, ""
+        sql.execute_sql("SELECT set_config('application_name', %s, false)", holder_description(table))
+        while sql.execute_sql("SELECT pg_try_advisory_lock(hashtext(%s))", dataset) != [(True,)]:
+            [(holder, machine), *_] = sql.execute_sql(LOCK_HOLDER, dataset) or [("a load that has just ended", "")]
+            holder = f"{holder or 'a session without a name'} on {machine}" if machine else holder
+            if holder != logged:
+                log.info(f"waiting for another load into {dataset!r} in PostgreSQL: {holder}")
+                logged = holder
+            if time.monotonic() > deadline:
+                raise BusyError(
+                    f"another load has locked {dataset!r} in PostgreSQL for too long: {holder}. Run again later"
+                )
+            time.sleep(LOCK_POLL_SECONDS)
 
 
-def batches(file: pq.ParquetFile) -> Iterator[pa.RecordBatch]:
-    """The rows, never those of two row groups together: these are bounded in bytes."""
-    for group in range(file.num_row_groups):
-        yield from file.iter_batches(COPIED_ROWS, row_groups=[group])
+class PostgresDestination(TableDestination, postgres):
+    """dlt's PostgreSQL destination, loading one table by a plan."""
+
+    @property
+    def client_class(self) -> type[PostgresTableClient]:
+        return PostgresTableClient
+
+    def configuration(self, initial_config: Any, accept_partial: bool = False) -> PostgresClientConfiguration:
+        config = super().configuration(initial_config, accept_partial)
+        assert isinstance(config, PostgresClientConfiguration)
+        if config.credentials:
+            config.credentials.session_timezone = "UTC"  # as in DuckDB, whatever the server's is
+        return config
 
 
 def copy_lines(batch: pa.RecordBatch) -> Iterator[str]:
-    """The rows in COPY's text format, which tells NULL from an empty text, and a backslash from its end mark."""
+    """The rows in COPY's text format, in which NULL and an empty text differ (in CSV, dlt's format, they do not)."""
     texts = []
     for column in batch.columns:
         text = column.cast(pa.string())
@@ -68,25 +96,3 @@ def copy_lines(batch: pa.RecordBatch) -> Iterator[str]:
         texts.append(text)
     joined = pc.binary_join_element_wise(*texts, "\t", null_handling="replace", null_replacement="\\N")
     return (f"{line}\n" for line in joined.to_pylist())
-
-
-HOLDER = """
-SELECT application_name, COALESCE(host(client_addr), 'the server itself')
-FROM pg_locks JOIN pg_stat_activity USING (pid)
-WHERE locktype = 'advisory' AND granted AND (classid::bigint << 32) | objid::bigint = hashtext(%s)::bigint
-"""
-
-
-def lock_dataset(client: SqlJobClientBase, dataset: str, table: str, deadline: float, log: logging.Logger) -> None:
-    """Returns once no other machine loads into the dataset; the lock ends with the client's connection."""
-    sql, said = client.sql_client, ""
-    sql.execute_sql("SELECT set_config('application_name', %s, false)", holder_description(f"{dataset}.{table}"))
-    while sql.execute_sql("SELECT pg_try_advisory_lock(hashtext(%s))", dataset) != [(True,)]:
-        [(holder, machine), *_] = sql.execute_sql(HOLDER, dataset) or [("one that just ended", "")]
-        by = f"{holder or 'a session without a name'} on {machine}" if machine else holder
-        if by != said:
-            log.info(f"waiting for another load to leave {dataset!r} in PostgreSQL: {by}")
-            said = by
-        if time.monotonic() > deadline:
-            raise BusyError(f"another load holds {dataset!r} in PostgreSQL for too long: {by}. Run again later")
-        time.sleep(0.25)

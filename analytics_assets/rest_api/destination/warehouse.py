@@ -1,4 +1,4 @@
-"""Where tables go: a destination by its name. Known at definition time, opened by pipelines only."""
+"""Where tables are loaded to."""
 
 from __future__ import annotations
 
@@ -10,10 +10,15 @@ from analytics_assets.rest_api.errors import WarehouseError
 
 @dataclass(frozen=True)
 class Warehouse:
-    """Where tables go. Nothing is opened, and no folder made, before a pipeline loads.
+    """Where tables are loaded to. Nothing is opened, and no folder made, before a load.
 
-    `destination` is a dlt destination's name; its credentials come from dlt's own configuration
-    (`DESTINATION__POSTGRES__CREDENTIALS`, `.dlt/secrets.toml`). `duckdb_path` counts for `duckdb` only.
+    Attributes:
+        destination: `duckdb`, or `postgres` with credentials from dlt's configuration
+            (`DESTINATION__POSTGRES__CREDENTIALS`, `.dlt/secrets.toml`).
+        duckdb_path: The file, for `duckdb`.
+        dataset_prefix: Put before the name of each dataset.
+        state_dir: Folder for locks.
+        lock_seconds: How long a load waits for others.
     """
 
     destination: str = "duckdb"
@@ -27,6 +32,11 @@ class Warehouse:
         return self.destination == "duckdb"
 
     def dataset(self, api: str, *, sandbox: bool) -> str:
+        """Name of the dataset of an API's tables.
+
+        Raises:
+            WarehouseError: The DuckDB file has the same name.
+        """
         name = f"{self.dataset_prefix}{api}" + ("_sandbox" if sandbox else "")
         if self.is_duckdb and self.duckdb_path.stem.lower() == name.lower():
             raise WarehouseError(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,11 @@ import duckdb
 import psycopg2  # type: ignore[import-untyped]
 import pytest
 
-from analytics_assets.rest_api.destination.merge_sql import MergeSql, Mode, Plan
+from analytics_assets.rest_api.destination.duckdb_merge import DuckDbMergeSql
+from analytics_assets.rest_api.destination.merge_sql import LOAD_ID, TargetTable
+from analytics_assets.rest_api.destination.parquet_files import ORDINAL
+from analytics_assets.rest_api.destination.plan import Mode, Plan
+from analytics_assets.rest_api.destination.postgres_merge import LOADED_ROWS, PostgresMergeSql
 from analytics_assets.rest_api.errors import WarehouseError
 from analytics_assets.rest_api.load import prepare
 from analytics_assets.rest_api.windows import Window
@@ -27,50 +33,85 @@ WALK = {"paginator": {"type": "cursor", "cursor_param": "cursor", "cursor_path":
 
 
 class Database:
-    """A table and what is to be merged into it, in a database without dlt."""
+    """A database without dlt, and a table in it."""
 
-    def __init__(self, name: str, connection: Any) -> None:
-        self.name = name
+    def __init__(self, connection: Any) -> None:
         self._cursor = connection.cursor()
 
     def run(self, sql: str) -> list[tuple[Any, ...]]:
         self._cursor.execute(sql)
         return list(self._cursor.fetchall()) if self._cursor.description and sql.startswith("SELECT") else []
 
-    def load(self, plan: Plan, columns: dict[str, str], before: list[str], *loads: list[str]) -> list[tuple[Any, ...]]:
-        """The table after a load of several sources, in the order of its first columns; rows are SQL literals."""
-        described = ", ".join(f'"{name}" {TYPES[kind]}' for name, kind in columns.items())
-        arrival = "arrival BIGINT, "
-        for number, rows in enumerate([before, *loads]):
-            self.run(f"CREATE TEMP TABLE t{number} ({arrival if number else ''}{described})")
-            for position, row in enumerate(rows):
-                self.run(f"INSERT INTO t{number} VALUES ({f'{position}, ' if number else ''}{row})")
-        statements = MergeSql(
-            plan,
-            {"columns": {name: {"name": name, "data_type": kind} for name, kind in columns.items()}},  # type: ignore[typeddict-item]
-            "t0",
+    def merge(self, plan: Plan, table: TargetTable, sources: list[list[str]]) -> None:
+        raise NotImplementedError
+
+    def load(
+        self, plan: Plan, columns: dict[str, str], before: list[str], *sources: list[str]
+    ) -> list[tuple[Any, ...]]:
+        """The table after a load of several files, ordered by its first columns. Rows are SQL literals."""
+        types = {name: TYPES[kind] for name, kind in columns.items()}
+        table = TargetTable(
+            name="t0",
+            columns={name: {"name": name, "data_type": kind} for name, kind in columns.items()},  # type: ignore[typeddict-item]
+            types=types,
             quote=lambda name: f'"{name}"',
-            create=[f"CREATE TABLE t0 ({described})"],
         )
-        sources = [f"t{number + 1}" for number in range(len(loads))]
-        row = "rowid" if self.name == "duckdb" else None
-        for statement in statements.build(
-            sources, ordinal_column="arrival", rowid_column=row, target_is_empty=bool(row and not before)
-        ):
-            self.run(statement)
+        definitions = ", ".join(f'"{name}" {sql_type}' for name, sql_type in types.items())
+        self.run(f"CREATE TEMP TABLE t0 ({definitions})")
+        for row in before:
+            self.run(f"INSERT INTO t0 VALUES ({row})")
+        self.merge(plan, table, list(sources))
         return self.run("SELECT * FROM t0 ORDER BY 1" + (", 2" if len(columns) > 1 else ""))
 
 
-@pytest.fixture(params=["duckdb", "duckdb, rows not numbered", "postgres"])
+class DuckDb(Database):
+    def merge(self, plan: Plan, table: TargetTable, sources: list[list[str]]) -> None:
+        merge, ordinals = DuckDbMergeSql(plan, table), itertools.count()
+        for number, rows in enumerate(sources, start=1):
+            self.run(f"CREATE TEMP TABLE t{number} AS SELECT *, 0::BIGINT AS {ORDINAL} FROM t0 WHERE false")
+            for row in rows:
+                self.run(f"INSERT INTO t{number} VALUES ({row}, {next(ordinals)})")
+        for statement in merge.prepare_table():
+            self.run(statement)
+        names = [f"t{number + 1}" for number in range(len(sources))]
+        for statement in merge.write_rows(names, table_is_empty=not self.run("SELECT 1 FROM t0 LIMIT 1")):
+            self.run(statement)
+
+
+class DuckDbWithoutRowId(DuckDb):
+    """Its table has a column named as DuckDB's own row numbers."""
+
+    def merge(self, plan: Plan, table: TargetTable, sources: list[list[str]]) -> None:
+        columns: Any = {**table.columns, "rowid": {"name": "rowid", "data_type": "bigint"}}
+        self.run("ALTER TABLE t0 ADD COLUMN rowid BIGINT DEFAULT 7")
+        rows = [[f"{row}, 7" for row in rows] for rows in sources]
+        super().merge(plan, replace(table, columns=columns, types={**table.types, "rowid": "BIGINT"}), rows)
+        self.run("ALTER TABLE t0 DROP COLUMN rowid")
+
+
+class PostgreSql(Database):
+    def merge(self, plan: Plan, table: TargetTable, sources: list[list[str]]) -> None:
+        merge, ordinals = PostgresMergeSql(plan, table), itertools.count()
+        self.run(merge.create_loaded_rows())
+        loaded = [index for index, name in enumerate(table.columns) if name != LOAD_ID]
+        for row in itertools.chain.from_iterable(sources):
+            values = self.run(f"SELECT {row}")[0]
+            cells = ["NULL" if values[index] is None else "'" + str(values[index]) + "'" for index in loaded]
+            self.run(f"INSERT INTO {LOADED_ROWS} VALUES ({', '.join(cells)}, {next(ordinals)})")
+        for statement in (*merge.prepare_table(), *merge.write_rows("second")):
+            self.run(statement)
+
+
+@pytest.fixture(params=[DuckDb, DuckDbWithoutRowId, PostgreSql])
 def database(request: pytest.FixtureRequest) -> Iterator[Database]:
-    if request.param != "postgres":
+    if request.param is not PostgreSql:
         with duckdb.connect() as connection:
             connection.execute("SET TimeZone = 'UTC'")
-            yield Database(request.param, connection)
+            yield request.param(connection)
         return
     server: Postgres = request.getfixturevalue("postgres")
     with contextlib.closing(psycopg2.connect(server.credentials, options="-ctimezone=UTC")) as connection:
-        yield Database("postgres", connection)
+        yield PostgreSql(connection)
 
 
 CURSORS = [  # kind of the column, `incremental.format`, an older and a newer value
@@ -220,7 +261,7 @@ def test_a_table_of_keys_only(database: Database) -> None:
 @pytest.fixture
 def small_files(monkeypatch: pytest.MonkeyPatch) -> None:
     """Many files of few rows, from a walk of few pages."""
-    monkeypatch.setenv("DATA_WRITER__FILE_MAX_ITEMS", "10")
+    monkeypatch.setattr("analytics_assets.rest_api.destination.parquet_files.ROWS_PER_FILE", 10)
     monkeypatch.setattr("analytics_assets.rest_api.arrow.converter.BATCH_ROWS", 10)
     monkeypatch.setattr("analytics_assets.rest_api.extract.reader.MIN_BATCH_ROWS", 10)
 
@@ -229,9 +270,8 @@ def test_many_files_arrive_in_order(shop: Shop, small_files: None) -> None:
     rows = [{"id": n % 150, "value": n, **{f"column_{c}": n * c for c in range(20)}} for n in range(300)]
     with serve_endpoint(Endpoint("/rows", rows, pagination=CursorPagination())) as (_, url):
         with prepare(shop.request(url, endpoint=WALK)) as load:
-            result = load.run()
-            package = load.pipeline.get_load_package_info(str(result.load_id))
-        assert len(package.jobs["completed_jobs"]) >= 30
+            load.run()
+        assert len(load.pipeline.files.paths) == 30
     expected = [(n, n + 150, (n + 150) * 19) for n in range(150)]
     assert shop.query("SELECT id, value, column_19 FROM shop.rows ORDER BY id") == expected
 
@@ -256,7 +296,26 @@ def test_a_field_that_comes_late_or_goes_early(any_shop: Shop, small_files: None
 
 HOSTILE = [
     *("select", "user", "Group", "a b", 'say "hi"', "; DROP TABLE x", "1st", "rank_", "file_row_number", "filename"),
-    *("rowid", "s", "d", "r", "id_", "ID2", "日本", "émile", "%s", "a" * 100, "__x", "_id", "end'"),
+    *(
+        "rowid",
+        "s",
+        "d",
+        "r",
+        "c",
+        "k",
+        "l",
+        "id_",
+        "ordinal_",
+        "hash_",
+        "ID2",
+        "日本",
+        "émile",
+        "%s",
+        "a" * 100,
+        "__x",
+        "_id",
+        "end'",
+    ),
 ]
 
 
@@ -310,7 +369,7 @@ def test_a_load_that_fails_leaves_the_table_as_it_was(any_shop: Shop, small_file
         more = [{"id": n, "value": "new"} for n in range(35)]
         sandbox.set_rows("shop", "/rows", [*more, {"id": 99, "value": "secret@example.com"}])
         with pytest.raises(
-            WarehouseError, match=r"^loading shop\.rows failed with .*The table's rows are as they were"
+            WarehouseError, match=r"^loading shop\.rows failed with .*The table was not changed"
         ) as caught:
             any_shop.load(url, endpoint=WALK)
     assert "secret" not in str(caught.value)

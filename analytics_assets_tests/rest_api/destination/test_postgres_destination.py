@@ -17,7 +17,7 @@ import pytest
 
 from analytics_assets.components.resources import ApiCredentials
 from analytics_assets.rest_api.config import Client, Column
-from analytics_assets.rest_api.destination.postgres_destination import batches
+from analytics_assets.rest_api.destination.parquet_files import read_batches
 from analytics_assets.rest_api.errors import CredentialsError, WarehouseError
 from analytics_assets.rest_api.windows import Window
 from analytics_assets_tests.fake_api import CursorPagination, Endpoint, TimeFilter, serve_endpoint
@@ -52,7 +52,7 @@ def test_row_groups_are_copied_one_by_one(tmp_path: Path) -> None:
     """Joined to batches of many rows, those with long values would not fit into memory."""
     table = pa.table({"id": range(30)})
     pq.write_table(table, tmp_path / "rows.parquet", row_group_size=10)
-    assert [batch.num_rows for batch in batches(pq.ParquetFile(tmp_path / "rows.parquet"))] == [10, 10, 10]
+    assert [batch.num_rows for batch in read_batches(pq.ParquetFile(tmp_path / "rows.parquet"), 20)] == [10, 10, 10]
 
 
 def test_the_last_of_two_equal_rows_counts(postgres_shop: Shop) -> None:
@@ -93,7 +93,7 @@ def test_what_postgres_cannot_hold_fails_and_changes_nothing(postgres_shop: Shop
         postgres_shop.load(url)
         sandbox.set_rows("shop", "/rows", [{"id": 1, "text": "b"}, {"id": 2, "text": "nul \0 secret"}])
         with pytest.raises(
-            WarehouseError, match=r"^loading shop\.rows failed with .*\. The table's rows are as they were"
+            WarehouseError, match=r"^loading shop\.rows failed with .*\. The table was not changed"
         ) as caught:
             postgres_shop.load(url)
     assert "secret" not in str(caught.value)
@@ -207,11 +207,11 @@ def test_another_machine_that_loads_is_waited_for(postgres_shop: Shop, caplog: p
             connection.cursor().execute("SELECT pg_advisory_lock(hashtext('shop'))")
             with pytest.raises(
                 WarehouseError,
-                match=r"holds 'shop' in PostgreSQL for too long: .+ on the server itself\. Run",
+                match=r"has locked 'shop' in PostgreSQL for too long: .+ on the server itself\. Run",
             ):
                 impatient.load(url)
         assert sandbox.requests == []
-        assert "waiting for another load to leave 'shop' in PostgreSQL" in caplog.text
+        assert "waiting for another load into 'shop' in PostgreSQL" in caplog.text
         impatient.load(url)
     assert impatient.ids() == [1]
 

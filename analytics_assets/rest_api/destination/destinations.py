@@ -1,0 +1,44 @@
+"""The destinations that tables can be loaded to. To add one, write its module and add it here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from analytics_assets.rest_api.destination.dlt_client import TableDestination
+from analytics_assets.rest_api.destination.plan import Plan
+from analytics_assets.rest_api.destination.warehouse import Warehouse
+from analytics_assets.rest_api.errors import WarehouseError
+
+SUPPORTED = ("duckdb", "postgres")
+
+
+def build_destination(warehouse: Warehouse, plan: Plan) -> TableDestination:
+    """The warehouse's dlt destination, which loads one table by the plan.
+
+    Raises:
+        WarehouseError: There is no such destination, or its driver is not installed.
+    """
+    destination: TableDestination
+    # The dataset's name is used as it is. dlt's names for a destination are the sections of its configuration.
+    settings: dict[str, Any] = {"destination_name": warehouse.destination, "enable_dataset_name_normalization": False}
+    try:
+        if warehouse.destination == "duckdb":
+            from analytics_assets.rest_api.destination.duckdb_destination import DuckDbDestination
+
+            destination = DuckDbDestination(credentials=str(warehouse.duckdb_path), **settings)
+        elif warehouse.destination == "postgres":
+            from analytics_assets.rest_api.destination.postgres_destination import PostgresDestination
+
+            destination = PostgresDestination(**settings)
+        else:
+            raise WarehouseError(
+                f"the destination {warehouse.destination!r} is not supported: loads merge rows into tables, which this "
+                f"package can do in {' and '.join(SUPPORTED)}. Set ANALYTICS_DESTINATION to one of them"
+            )
+    except ImportError as error:
+        raise WarehouseError(
+            f"the destination {warehouse.destination!r} needs the Python module {error.name!r}, which is not "
+            f"installed: pip install 'analytics_assets[{warehouse.destination}]'"
+        ) from None
+    destination.plan = plan
+    return destination

@@ -1,0 +1,105 @@
+"""How dlt loads a table of ours: its load job runs one transaction over the Parquet files that a manifest names."""
+
+from __future__ import annotations
+
+import json
+import logging
+from abc import abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal, cast
+
+from dlt.common.destination import Destination, DestinationCapabilitiesContext, PreparedTableSchema
+from dlt.common.destination.client import LoadJob, RunnableLoadJob
+from dlt.common.schema import Schema
+from dlt.common.schema.typing import TSchemaTables
+from dlt.destinations.job_client_impl import SqlJobClientBase
+
+from analytics_assets.rest_api.destination.merge_sql import TargetTable
+from analytics_assets.rest_api.destination.plan import Plan
+
+# The file that dlt carries from extract to load. dlt hands JSON lines on as they are; Parquet files it rewrites when
+# columns are added, in an order of its own.
+MANIFEST_FORMAT: Literal["jsonl"] = "jsonl"
+
+
+def write_manifest(path: Path, files: Sequence[Path]) -> None:
+    """Write the paths of the files, in the order in which they are to be loaded."""
+    path.write_text(json.dumps([str(file) for file in files]))
+
+
+class TableClient(SqlJobClientBase):
+    """A dlt SQL client that loads one table by a plan. To be mixed into dlt's client of a database."""
+
+    plan: Plan  # set by the destination that makes the client
+
+    @abstractmethod
+    def load_files(self, table: TargetTable, files: Sequence[Path], load_id: str) -> None:
+        """Write the rows of the files to the table by the plan, in one transaction."""
+
+    def lock(self, table: str, deadline: float, log: logging.Logger) -> None:
+        """Wait until no other process loads into the dataset, as far as the database itself can tell.
+
+        Args:
+            table: Qualified name of the table, to name this process to others.
+            deadline: The `time.monotonic()` until which to wait.
+            log: Is told which process holds the lock.
+
+        Raises:
+            BusyError: The lock was still held at the deadline.
+        """
+
+    def update_stored_schema(
+        self,
+        only_tables: Any = None,
+        expected_update: Any = None,
+        force: bool = False,  # noqa: ARG002
+    ) -> TSchemaTables | None:
+        """Create the table, or its new columns. dlt trusts its stored schema and would not notice a dropped table."""
+        return super().update_stored_schema(only_tables, expected_update, force=True)
+
+    def create_load_job(
+        self, table: PreparedTableSchema, file_path: str, load_id: str, restore: bool = False
+    ) -> LoadJob:
+        if table["name"] == self.plan.table:
+            return TableLoadJob(file_path)
+        return super().create_load_job(table, file_path, load_id, restore)
+
+    def target(self, table: PreparedTableSchema) -> TargetTable:
+        """The plan's table in the terms of this database."""
+        columns = table["columns"]
+        return TargetTable(
+            name=self.sql_client.make_qualified_table_name(self.plan.table),
+            columns=columns,
+            types={name: self.type_mapper.to_destination_type(column, table) for name, column in columns.items()},
+            quote=self.sql_client.escape_column_name,
+        )
+
+
+class TableLoadJob(RunnableLoadJob):
+    """Loads the files of one manifest."""
+
+    def run(self) -> None:
+        client = self._job_client
+        assert isinstance(client, TableClient)
+        files = [Path(file) for file in json.loads(Path(self._file_path).read_text())]
+        client.load_files(client.target(self._load_table), files, self._load_id)
+
+
+class TableDestination(Destination[Any, TableClient]):
+    """A dlt destination that loads one table by a plan. To be mixed into dlt's destination of a database."""
+
+    plan: Plan
+
+    def _raw_capabilities(self) -> DestinationCapabilitiesContext:
+        capabilities: DestinationCapabilitiesContext = super()._raw_capabilities()  # type: ignore[safe-super]
+        capabilities.supported_loader_file_formats = [MANIFEST_FORMAT]
+        capabilities.preferred_loader_file_format = MANIFEST_FORMAT
+        # PostgreSQL's refuses formats whose driver is not installed. None is dlt's default, which its type leaves out.
+        capabilities.loader_file_format_selector = cast(Any, None)
+        return capabilities
+
+    def client(self, schema: Schema, initial_config: Any = None) -> TableClient:
+        client = super().client(schema, initial_config)
+        client.plan = self.plan
+        return client

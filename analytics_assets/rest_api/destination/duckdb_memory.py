@@ -1,0 +1,46 @@
+"""Memory of a load into DuckDB: DuckDB fills all memory that it is allowed to use."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from dlt.destinations.exceptions import DatabaseException
+
+THREADS = min(2, os.cpu_count() or 1)
+# Measured: the least limit under which files of 200,000 rows are merged, with two threads, for 2 to 400 columns of
+# short values. It grows with the columns times the threads.
+MEGABYTES, MEGABYTES_PER_COLUMN = 128, 3
+# A commit that runs out of memory is reported as a TransactionException.
+OUT_OF_MEMORY = frozenset({"OutOfMemoryException", "TransactionException"})
+
+
+def run_in_limited_memory(
+    load: Callable[[], None],
+    *,
+    execute: Callable[[str], Sequence[Sequence[Any]] | None],
+    columns: int,
+    user_settings: Mapping[str, Any],
+) -> None:
+    """Run the load under a reduced memory limit; run it again with DuckDB's default limit if that is too little.
+
+    Args:
+        load: Runs one transaction, and may run again after it failed.
+        execute: Runs SQL on the load's connection.
+        columns: The number of columns of the table.
+        user_settings: DuckDB settings of the user. Limits among them are left as they are.
+    """
+    if "threads" not in user_settings:
+        execute(f"SET threads = {THREADS}")
+    if {"memory_limit", "max_memory"} & user_settings.keys():
+        return load()
+    [[default]] = execute("SELECT current_setting('memory_limit')") or [[]]
+    execute(f"SET memory_limit = '{MEGABYTES + MEGABYTES_PER_COLUMN * columns}MB'")
+    try:
+        load()
+    except DatabaseException as error:
+        execute(f"SET memory_limit = '{default}'")  # RESET does not reach the buffers of DuckDB 1.5
+        if type(error.dbapi_exception).__name__ not in OUT_OF_MEMORY:
+            raise
+        load()

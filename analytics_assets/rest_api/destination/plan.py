@@ -1,0 +1,39 @@
+"""What a load does to its table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from analytics_assets.rest_api.arrow.column_types import ColumnType
+from analytics_assets.rest_api.windows import Window
+
+Mode = Literal["merge", "append", "replace"]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a load does to its table. Columns have their names in the destination.
+
+    Attributes:
+        table: Name of the table, without its dataset.
+        mode: `merge` upserts rows by `primary_key`; a row never replaces one with a greater `cursor`.
+            `append` replaces the stored rows of `window` with those of the load.
+            `replace` replaces all rows.
+        primary_key: The key columns; empty if rows have no key. With `append` it is ignored.
+        cursor: The column that says when a row changed; None if there is none.
+        cursor_format: How the API writes the cursor: `incremental.format`.
+        window: The time range that the load covers; None for all history.
+        recreate_table: With `replace`: drop the table and create it anew, with the columns of this load only.
+        widen: Stored columns that get a wider type in the load's transaction, before rows are written.
+    """
+
+    table: str
+    mode: Mode
+    primary_key: tuple[str, ...] = ()
+    cursor: str | None = None
+    cursor_format: str = "iso8601"
+    window: Window | None = None
+    recreate_table: bool = False
+    widen: Mapping[str, ColumnType] = field(default_factory=dict)

@@ -245,5 +245,5 @@ def test_a_password_that_is_not_encoded_is_not_shown(
 def test_invented_data_does_not_go_there(postgres_shop: Shop) -> None:
     credentials = ApiCredentials(api="shop", variables=["SHOP_BASE_URL"], sandbox=True)
     client = Client.model_validate({"base_url": {"env": "SHOP_BASE_URL"}})
-    with pytest.raises(CredentialsError, match="the sandbox's invented data goes into DuckDB only, not postgres"):
+    with pytest.raises(CredentialsError, match="is loaded into DuckDB only, not into postgres"):
         credentials.environment(client, run_tags={}, warehouse=postgres_shop.warehouse)

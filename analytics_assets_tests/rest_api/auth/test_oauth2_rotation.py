@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 
 from analytics_assets.rest_api.errors import CredentialsError, ResponseError, TokenStoreError
-from analytics_assets_tests.rest_api.auth.conftest import (
+from analytics_assets_tests.support.clock import Clock
+from analytics_assets_tests.support.token_server import (
     CLIENT_SECRET,
     EVERY_STORE,
     REFRESH_TOKEN,
     ROTATING,
     TokenServer,
-    UnixClock,
     access_token,
     assert_no_secret,
     authenticator,
@@ -28,7 +28,7 @@ from analytics_assets_tests.rest_api.auth.conftest import (
 @EVERY_STORE
 def test_short_lived_tokens_rotate_without_reuse(server: TokenServer, tmp_path: Path) -> None:
     server.token_fields = {"expires_in": 1}
-    clock = UnixClock()
+    clock = Clock()
     signer = authenticator(tmp_path, server.environ, ROTATING, clock=clock)
     tokens = []
     for _ in range(50):

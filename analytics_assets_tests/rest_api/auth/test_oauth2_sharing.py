@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import signal
 import threading
+import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing.synchronize import Barrier, Event
 from pathlib import Path
@@ -13,17 +14,17 @@ from pathlib import Path
 from analytics_assets.rest_api.auth.authenticator import build_authenticator
 from analytics_assets.rest_api.auth.token_endpoint import TokenResponse
 from analytics_assets.rest_api.auth.token_store import build_token_store
-from analytics_assets_tests.rest_api.auth.conftest import (
+from analytics_assets_tests.support.auth import resolve_credentials
+from analytics_assets_tests.support.clock import Clock
+from analytics_assets_tests.support.token_server import (
     EVERY_STORE,
     REFRESH_TOKEN,
     ROTATING,
     TokenServer,
-    UnixClock,
     access_token,
     authenticator,
     refresh,
 )
-from analytics_assets_tests.support.auth import resolve_credentials
 
 
 @EVERY_STORE
@@ -46,7 +47,7 @@ def test_threads_share_one_token_and_one_refresh(server: TokenServer, tmp_path: 
 
 @EVERY_STORE
 def test_one_token_request_per_lifetime_for_all_authenticators(server: TokenServer, tmp_path: Path) -> None:
-    clock = UnixClock()
+    clock = Clock()
     signers = [authenticator(tmp_path, server.environ, clock=clock) for _ in range(4)]
     assert {access_token(signer) for signer in signers} == {"acc3ss-1"}
     clock.now += 3600
@@ -130,14 +131,15 @@ def die_while_refreshing(state: str, environ: dict[str, str]) -> None:
 
     credentials = resolve_credentials(ROTATING, environ)
     store = build_token_store(environ, Path(state))
-    build_authenticator(credentials, store=store, post_form=die).sign({}, {})
+    an_hour_later = Clock(now=time.time() + 3600)
+    build_authenticator(credentials, store=store, post_form=die, clock=an_hour_later.time).sign({}, {})
 
 
 @EVERY_STORE
 def test_killed_refresh_releases_the_lock_and_keeps_the_token(server: TokenServer, tmp_path: Path) -> None:
     signer = authenticator(tmp_path, server.environ, ROTATING)
     assert refresh(signer)
-    clock = UnixClock()
+    clock = Clock()
     clock.now += 3600
     process = multiprocessing.get_context("spawn").Process(
         target=die_while_refreshing, args=(str(tmp_path), server.environ)

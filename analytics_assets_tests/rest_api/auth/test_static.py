@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from analytics_assets.rest_api.errors import CredentialsError
-from analytics_assets_tests.rest_api.auth.conftest import authenticator
+from analytics_assets_tests.support.token_server import authenticator
 
 
 @pytest.mark.parametrize(

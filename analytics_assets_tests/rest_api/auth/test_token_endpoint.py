@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 
 from analytics_assets.rest_api.errors import CredentialsError, ResponseError, RestApiError
-from analytics_assets_tests.rest_api.auth.conftest import (
+from analytics_assets_tests.support.clock import Clock
+from analytics_assets_tests.support.token_server import (
     CLIENT_ID,
     CLIENT_SECRET,
     OAUTH2,
     REFRESH_TOKEN,
     ROTATING,
     TokenServer,
-    UnixClock,
     access_token,
     assert_no_secret,
     authenticator,
@@ -71,7 +71,7 @@ def test_token_is_refreshed_before_it_expires(
     status: int, fields: dict[str, Any], lifetime: float, server: TokenServer, tmp_path: Path
 ) -> None:
     server.status, server.token_fields = status, fields
-    clock = UnixClock()
+    clock = Clock()
     signer = authenticator(tmp_path, server.environ, {**OAUTH2, "default_token_expiration": 600}, clock=clock)
     assert [access_token(signer), access_token(signer)] == ["acc3ss-1", "acc3ss-1"]
     clock.now += lifetime * 0.89

@@ -1,4 +1,4 @@
-"""Windows: half-open time ranges in UTC, how an API is asked for one, and which rows belong to one."""
+"""Windows: half-open time ranges in UTC, their query parameters, and their time slices."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
-from analytics_assets.rest_api.config import Incremental
+from analytics_assets.rest_api.config import Incremental, has_placeholder
 
 MICROSECOND = timedelta(microseconds=1)
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
-# A step that leads from anywhere in a unit into the next one: units of a calendar have no fixed length.
+# A step that leads from anywhere in a unit into the next one. Months and years have no fixed length.
 STEP = {
     "microsecond": MICROSECOND,
     "millisecond": timedelta(milliseconds=1),
@@ -37,7 +37,11 @@ DIRECTIVE_UNITS = {
 
 @dataclass(frozen=True)
 class Window:
-    """[start, end) in UTC."""
+    """The time range [start, end) in UTC.
+
+    Raises:
+        ValueError: A bound has no time zone, or the range is empty.
+    """
 
     start: datetime
     end: datetime
@@ -47,6 +51,7 @@ class Window:
             raise ValueError(f"not a window: {self.start!r} to {self.end!r}")
 
     def with_lookback(self, lookback: timedelta | None) -> Window:
+        """The window, extended to an earlier start."""
         return Window(self.start - (lookback or timedelta()), self.end)
 
     def __str__(self) -> str:
@@ -54,44 +59,50 @@ class Window:
 
 
 def resolution(format: str) -> str:
-    """The smallest step that a cursor format can tell apart: a strftime pattern's is its smallest directive."""
+    """The smallest unit that a time format distinguishes: a key of STEP. For a strftime pattern, its smallest one."""
     if format in FORMAT_UNITS:
         return FORMAT_UNITS[format]
-    found = [DIRECTIVE_UNITS[letter] for letter in re.findall("%([A-Za-z])", format) if letter in DIRECTIVE_UNITS]
-    return min(found, key=UNITS.index, default="year")
+    units = [DIRECTIVE_UNITS[letter] for letter in re.findall("%([A-Za-z])", format) if letter in DIRECTIVE_UNITS]
+    return min(units, key=UNITS.index, default="year")
 
 
-def floor(moment: datetime, unit: str) -> datetime:
-    """The start of the unit that `moment` (UTC) is in."""
+def floor(timestamp: datetime, unit: str) -> datetime:
+    """The start of the unit that contains the timestamp (UTC)."""
     if unit == "millisecond":
-        return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+        return timestamp.replace(microsecond=timestamp.microsecond // 1000 * 1000)
     zeros = {"microsecond": 0, "second": 0, "minute": 0, "hour": 0, "day": 1, "month": 1}
-    below = UNITS[: UNITS.index(unit)]
-    return moment.replace(**{name: zeros[name] for name in below if name in zeros})  # type: ignore[arg-type]
+    smaller = UNITS[: UNITS.index(unit)]
+    return timestamp.replace(**{name: zeros[name] for name in smaller if name in zeros})  # type: ignore[arg-type]
 
 
-def ceil(moment: datetime, unit: str) -> datetime:
-    start = floor(moment, unit)
-    return moment if start == moment else floor(start + STEP[unit], unit)
+def ceil(timestamp: datetime, unit: str) -> datetime:
+    """The first start of a unit that is not before the timestamp (UTC)."""
+    start = floor(timestamp, unit)
+    return timestamp if start == timestamp else floor(start + STEP[unit], unit)
 
 
-def format_timestamp(moment: datetime, format: str) -> str:
-    """A moment as the API's parameter or field writes it, cut to the format's unit."""
-    moment = moment.astimezone(timezone.utc)
+def format_timestamp(timestamp: datetime, format: str) -> str:
+    """The timestamp in UTC as the API writes it, truncated to the format's unit.
+
+    Args:
+        timestamp: A timestamp with a time zone.
+        format: `incremental.format`.
+    """
+    timestamp = timestamp.astimezone(timezone.utc)
     if format == "iso8601":
-        return moment.replace(tzinfo=None).isoformat() + "Z"
+        return timestamp.replace(tzinfo=None).isoformat() + "Z"
     if format == "date":
-        return moment.date().isoformat()
+        return timestamp.date().isoformat()
     if format in ("epoch_s", "epoch_ms"):
-        return str((moment - EPOCH) // STEP[resolution(format)])
-    return moment.strftime(format)
+        return str((timestamp - EPOCH) // STEP[resolution(format)])
+    return timestamp.strftime(format)
 
 
 def bounds(window: Window, incremental: Incremental) -> tuple[str, str]:
-    """The two values to send so that no row of the window is missed.
+    """The two values to send, so that the response contains every row of the window.
 
-    A bound finer than the format is widened to its unit. Where the API's start is exclusive or its end inclusive,
-    one unit is taken off.
+    A bound that the format cannot write is widened to the format's unit. If the API excludes its start or includes its
+    end, one unit is subtracted.
     """
     unit = resolution(incremental.format)
     start, end = floor(window.start, unit), ceil(window.end, unit)
@@ -103,41 +114,44 @@ def bounds(window: Window, incremental: Incremental) -> tuple[str, str]:
 
 
 def window_params(params: Mapping[str, str], incremental: Incremental | None, window: Window | None) -> dict[str, str]:
-    """The query parameters of a walk; those with `{start}` and `{end}` are left out when all history is asked for."""
-    templates = {name for name, value in params.items() if incremental and ("{start}" in value or "{end}" in value)}
+    """The query parameters of a read, with the bounds of the window.
+
+    Without a window, parameters with `{start}` or `{end}` are omitted: all history is read.
+    """
+    templates = {name for name, value in params.items() if incremental and has_placeholder(value)}
     if incremental is None or window is None:
         return {name: value for name, value in params.items() if name not in templates}
     start, end = bounds(window, incremental)
-    sent = {
+    query = {
         name: value.replace("{start}", start).replace("{end}", end) if name in templates else value
         for name, value in params.items()
     }
     if incremental.start_param:
-        sent[incremental.start_param] = start
+        query[incremental.start_param] = start
     if incremental.end_param:
-        sent[incremental.end_param] = end
-    return sent
+        query[incremental.end_param] = end
+    return query
 
 
 def filters_both_ends(params: Mapping[str, str], incremental: Incremental) -> bool:
-    """Whether the API is asked for both ends of a window."""
-    sent = " ".join(params.values())
-    return bool(incremental.start_param or "{start}" in sent) and bool(incremental.end_param or "{end}" in sent)
+    """Whether the query parameters contain both ends of the window."""
+    values = " ".join(params.values())
+    return bool(incremental.start_param or "{start}" in values) and bool(incremental.end_param or "{end}" in values)
 
 
 def coarse_unit(format: str) -> str:
-    """The unit that slices are cut by, as some APIs compare no more than minutes, whatever their format can tell."""
+    """The unit of slices: at least a minute, since some APIs compare minutes only, whatever their format."""
     return max(resolution(format), "minute", key=UNITS.index)
 
 
 def padded(window: Window, format: str) -> Window:
-    """A slice, and the time around it whose rows an API may send too: by bounds that it includes, or cuts."""
+    """The slice, extended by a unit on both sides: the API may return such rows too if it rounds the bounds."""
     step = STEP[coarse_unit(format)]
     return Window(window.start - step, window.end + step)
 
 
 def slices(window: Window, incremental: Incremental, count: int) -> list[Window]:
-    """The window in up to `count` windows of equal length."""
+    """The window, split into at most `count` windows of about equal length."""
     unit = coarse_unit(incremental.format)
     step = (window.end - window.start) / count
     cuts = {floor(window.start + step * number, unit) for number in range(1, count)}

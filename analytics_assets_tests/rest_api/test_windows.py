@@ -1,4 +1,4 @@
-"""Windows: what is sent for one, and how it is cut."""
+"""Windows: query parameters and slices."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ HOUR = Window(utc(2026, 10, 1, 5), utc(2026, 10, 1, 6))
 
 
 @pytest.mark.parametrize(
-    ("format", "moment", "text", "unit"),
+    ("format", "timestamp", "text", "unit"),
     [
         ("iso8601", utc(2026, 10, 1), "2026-10-01T00:00:00Z", "microsecond"),
         ("iso8601", utc(2026, 10, 1, 0, 0, 0, 500000), "2026-10-01T00:00:00.500000Z", "microsecond"),
@@ -49,12 +49,12 @@ HOUR = Window(utc(2026, 10, 1, 5), utc(2026, 10, 1, 6))
         ("%Y-%m-%dT%H:%M:%S.%f", utc(2026, 10, 1), "2026-10-01T00:00:00.000000", "microsecond"),
     ],
 )
-def test_formats(format: str, moment: datetime, text: str, unit: str) -> None:
-    assert (format_timestamp(moment, format), resolution(format)) == (text, unit)
+def test_format_and_resolution(format: str, timestamp: datetime, text: str, unit: str) -> None:
+    assert (format_timestamp(timestamp, format), resolution(format)) == (text, unit)
 
 
 @pytest.mark.parametrize(
-    ("window", "settings", "sent"),
+    ("window", "settings", "expected"),
     [
         (DAY, {}, ("2026-10-01T00:00:00Z", "2026-10-02T00:00:00Z")),
         (DAY, {"start": "exclusive"}, ("2026-09-30T23:59:59.999999Z", "2026-10-02T00:00:00Z")),
@@ -63,29 +63,29 @@ def test_formats(format: str, moment: datetime, text: str, unit: str) -> None:
         (DAY, {"format": "epoch_ms", "start": "exclusive"}, ("1790812799999", "1790899200000")),
         (DAY, {"format": "date", "end": "inclusive"}, ("2026-10-01", "2026-10-01")),
         (DAY, {"format": "date", "start": "exclusive"}, ("2026-09-30", "2026-10-02")),
-        # A bound finer than the format is widened: else the rows of the last hours would be missed.
+        # The bounds are widened to the unit of the format, so that no row is missed.
         (HOUR, {"format": "date"}, ("2026-10-01", "2026-10-02")),
         (HOUR, {"format": "date", "end": "inclusive"}, ("2026-10-01", "2026-10-01")),
         (HOUR, {"format": "%Y-%m"}, ("2026-10", "2026-11")),
         (HOUR, {"format": "%Y-%m", "end": "inclusive", "start": "exclusive"}, ("2026-09", "2026-10")),
     ],
 )
-def test_bounds_miss_no_row(window: Window, settings: dict[str, str], sent: tuple[str, str]) -> None:
-    assert bounds(window, Incremental(cursor_path="updated", start_param="a", end_param="b", **settings)) == sent
+def test_bounds_include_every_row(window: Window, settings: dict[str, str], expected: tuple[str, str]) -> None:
+    assert bounds(window, Incremental(cursor_path="updated", start_param="a", end_param="b", **settings)) == expected
 
 
-def test_units_floor_and_ceil() -> None:
-    moment = utc(2026, 12, 31, 23, 59, 59, 999999)
+def test_floor_and_ceil() -> None:
+    timestamp = utc(2026, 12, 31, 23, 59, 59, 999999)
     assert (
-        ceil(moment, "second")
-        == ceil(moment, "day")
-        == ceil(moment, "month")
-        == ceil(moment, "year")
+        ceil(timestamp, "second")
+        == ceil(timestamp, "day")
+        == ceil(timestamp, "month")
+        == ceil(timestamp, "year")
         == utc(2027, 1, 1)
     )
-    assert floor(moment, "month") == utc(2026, 12, 1)
-    assert floor(moment, "year") == utc(2026, 1, 1)
-    assert floor(moment, "millisecond") == utc(2026, 12, 31, 23, 59, 59, 999000)
+    assert floor(timestamp, "month") == utc(2026, 12, 1)
+    assert floor(timestamp, "year") == utc(2026, 1, 1)
+    assert floor(timestamp, "millisecond") == utc(2026, 12, 31, 23, 59, 59, 999000)
     assert ceil(utc(2026, 10, 1), "day") == utc(2026, 10, 1)
 
 
@@ -93,7 +93,7 @@ PARAMS = {"expand": "owner", "filter": "updated >= {start}", "between": "><{star
 
 
 @pytest.mark.parametrize(
-    ("incremental", "window", "sent"),
+    ("incremental", "window", "expected"),
     [
         (
             Incremental(cursor_path="updated", format="date", start_param="filter[updated][_gte]"),
@@ -117,7 +117,7 @@ PARAMS = {"expand": "owner", "filter": "updated >= {start}", "between": "><{star
                 "until": "2026-10-02",
             },
         ),
-        # A full refresh asks for all history: nothing of a window is sent.
+        # A full refresh reads all history.
         (
             Incremental(cursor_path="updated", format="date", start_param="since"),
             None,
@@ -125,8 +125,8 @@ PARAMS = {"expand": "owner", "filter": "updated >= {start}", "between": "><{star
         ),
     ],
 )
-def test_window_params(incremental: Incremental, window: Window | None, sent: dict[str, str]) -> None:
-    assert window_params(PARAMS, incremental, window) == sent
+def test_window_params(incremental: Incremental, window: Window | None, expected: dict[str, str]) -> None:
+    assert window_params(PARAMS, incremental, window) == expected
 
 
 @pytest.mark.parametrize(
@@ -135,20 +135,20 @@ def test_window_params(incremental: Incremental, window: Window | None, sent: di
         (DAY, "epoch_ms", 4, [0, 6, 12, 18, 24]),
         (DAY, "iso8601", 1, [0, 24]),
         (DAY, "%Y-%m-%d %H", 3, [0, 8, 16, 24]),
-        # No finer than the API can tell apart: a slice of less than a day would be asked for as the whole of it.
+        # No slice is shorter than a day, the unit of the format.
         (DAY, "date", 4, [0, 24]),
         (Window(utc(2026, 10, 1), utc(2026, 10, 4)), "date", 12, [0, 24, 48, 72]),
         (HOUR, "date", 4, [5, 6]),
     ],
 )
 def test_slices_cover_the_window_once(window: Window, format: str, count: int, edges: list[int]) -> None:
-    moments = [DAY.start + timedelta(hours=hours) for hours in edges]
-    cut = slices(window, Incremental(start_param="a", end_param="b", format=format), count)
-    assert [(each.start, each.end) for each in cut] == list(itertools.pairwise(moments))
+    timestamps = [DAY.start + timedelta(hours=hours) for hours in edges]
+    parts = slices(window, Incremental(start_param="a", end_param="b", format=format), count)
+    assert [(each.start, each.end) for each in parts] == list(itertools.pairwise(timestamps))
 
 
 @pytest.mark.parametrize(
-    ("params", "incremental", "bounded"),
+    ("params", "incremental", "expected"),
     [
         ({}, {"start_param": "a", "end_param": "b"}, True),
         ({"filter": "{start}..{end}"}, {}, True),
@@ -157,7 +157,5 @@ def test_slices_cover_the_window_once(window: Window, format: str, count: int, e
         ({"filter": "since {start}"}, {}, False),
     ],
 )
-def test_a_window_is_cut_only_where_both_ends_are_sent(
-    params: dict[str, str], incremental: dict[str, str], bounded: bool
-) -> None:
-    assert filters_both_ends(params, Incremental(**incremental)) is bounded
+def test_filters_both_ends(params: dict[str, str], incremental: dict[str, str], expected: bool) -> None:
+    assert filters_both_ends(params, Incremental(**incremental)) is expected

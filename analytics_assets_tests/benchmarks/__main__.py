@@ -29,11 +29,13 @@ WORKLOADS: dict[str, Callable[[Bench], None]] = {
 
 
 def names(known: dict[str, object]) -> Callable[[str], list[str]]:
+    """A parser of comma-separated names; `none` is the empty list."""
+
     def parse(text: str) -> list[str]:
-        asked = [name for name in text.split(",") if name and name != "none"]
-        if unknown := set(asked) - set(known):
+        selected = [name for name in text.split(",") if name and name != "none"]
+        if unknown := set(selected) - set(known):
             raise argparse.ArgumentTypeError(f"{', '.join(sorted(unknown))}: unknown; known are {', '.join(known)}")
-        return asked
+        return selected
 
     return parse
 
@@ -41,15 +43,18 @@ def names(known: dict[str, object]) -> Callable[[str], list[str]]:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m analytics_assets_tests.benchmarks", description=__doc__)
     parser.add_argument(
-        "--only", type=names(dict(WORKLOADS)), default=list(WORKLOADS), help=f"of {', '.join(WORKLOADS)}, with commas"
+        "--only",
+        type=names(dict(WORKLOADS)),
+        default=list(WORKLOADS),
+        help=f"some of {', '.join(WORKLOADS)}",
     )
     parser.add_argument(
         "--peers",
         type=names(dict(PEERS_BY_NAME)),
         default=list(PEERS_BY_NAME),
-        help=f"of {', '.join(PEERS_BY_NAME)}, with commas; or none",
+        help=f"some of {', '.join(PEERS_BY_NAME)}; or none",
     )
-    parser.add_argument("--rounds", type=int, default=Bench.rounds, help="rounds of each measurement")
+    parser.add_argument("--rounds", type=int, default=Bench.rounds, help="rounds per measurement")
     parser.add_argument("--peer-rounds", type=int, default=Bench.peer_rounds, help="rounds with the peers")
     parser.add_argument("--rows", type=int, default=Bench.rows, help="rows of the large load")
     parser.add_argument("--most-rows", type=int, default=Bench.most_rows, help="rows of the largest load of `growth`")
@@ -62,9 +67,9 @@ def main() -> None:
         for name in only:
             try:
                 WORKLOADS[name](bench)
-            except Exception as error:  # what was measured before, and what comes, is told all the same
-                bench.say(traceback.format_exc())
-                bench.find(name, f"failed: {type(error).__name__}", "no failure", met=False)
+            except Exception as error:  # the other workloads are still measured and reported
+                bench.log(traceback.format_exc())
+                bench.add_finding(name, f"failed: {type(error).__name__}", "no failure", met=False)
     print(report.markdown(bench))
     if write:
         report.write(bench)

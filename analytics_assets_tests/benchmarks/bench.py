@@ -1,4 +1,4 @@
-"""A run of the benchmarks: programs load the same table in interleaved rounds, and what comes out is kept."""
+"""A benchmark run: programs load the same table in interleaved rounds; costs and findings are collected."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from urllib.parse import urlsplit
 from analytics_assets_tests.benchmarks.compare import compare
 from analytics_assets_tests.benchmarks.limit import Connection
 from analytics_assets_tests.benchmarks.measure import Command, Cost, measure
-from analytics_assets_tests.benchmarks.programs import LIMIT, Program, Walk
+from analytics_assets_tests.benchmarks.programs import LIMIT, Program, ReadSettings
 
-KEPT = "dagster_home"  # Dagster's history is not made anew in each round: a user has one
+DAGSTER_HOME = "dagster_home"  # kept between rounds, because a user has a run history too
 
 
 @dataclass(frozen=True)
 class Finding:
-    """A line of the report: what was measured, and whether it is what was asked for (None: nothing was)."""
+    """One line of the report: a measurement, its target, and whether the target is met (None without a target)."""
 
     work: str
     measured: str
@@ -31,7 +31,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Loads:
-    """The costs of one program's loads of one table: a list of rounds for the first load, one for the second."""
+    """The costs of one program's loads of one table: one list of rounds per load (first, second)."""
 
     costs: Sequence[Sequence[Cost]]
 
@@ -50,7 +50,7 @@ class Loads:
 
 @dataclass
 class Bench:
-    """Where a run works, and what it has found so far."""
+    """The settings of a run, and its findings so far."""
 
     server: str
     folder: Path
@@ -63,44 +63,44 @@ class Bench:
     findings: list[Finding] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
     growth: list[tuple[int, str, Cost]] = field(default_factory=list)
-    asked: set[int] = field(default_factory=set)
+    warmed_up: set[int] = field(default_factory=set)
 
     def url(self, rows: int, latency_ms: int = 0) -> str:
-        """A table of the server's, whose pages it has made before: or the first program would wait for them."""
-        if not latency_ms and rows not in self.asked:
-            self.ask(rows)
+        """The URL of a table. The server caches its pages first, or the first program would wait for them."""
+        if not latency_ms and rows not in self.warmed_up:
+            self.read_all_pages(rows)
         return f"{self.server}/{rows}/{latency_ms}"
 
-    def ask(self, rows: int) -> tuple[float, float]:
-        """All pages of a table by a bare client, one after the other: requests and megabytes a second."""
-        self.asked.add(rows)
+    def read_all_pages(self, rows: int) -> tuple[float, float]:
+        """Read a table with a bare client, page by page; returns requests and megabytes per second."""
+        self.warmed_up.add(rows)
         parts = urlsplit(self.server)
         connection = Connection(str(parts.hostname), int(parts.port or 0), f"/{rows}/0/v1/rows")
-        began, received = time.perf_counter(), 0
-        for offset in range(0, rows, Walk.limit):
-            received += len(connection.get(offset, Walk.limit))
-        seconds = time.perf_counter() - began
-        return rows / Walk.limit / seconds, received / seconds / 1e6
+        started, received = time.perf_counter(), 0
+        for offset in range(0, rows, ReadSettings.limit):
+            received += len(connection.get(offset, ReadSettings.limit))
+        seconds = time.perf_counter() - started
+        return rows / ReadSettings.limit / seconds, received / seconds / 1e6
 
-    def find(self, work: str, measured: str, target: str = "", met: bool | None = None) -> None:
+    def add_finding(self, work: str, measured: str, target: str = "", met: bool | None = None) -> None:
         self.findings.append(Finding(work, measured, target, met))
-        self.say(f"{work}: {measured}" + (f" (target {target}: {'met' if met else 'NOT MET'})" if target else ""))
+        self.log(f"{work}: {measured}" + (f" (target {target}: {'met' if met else 'NOT MET'})" if target else ""))
 
-    def say(self, line: str) -> None:
+    def log(self, line: str) -> None:
         print(line, file=sys.stderr, flush=True)
 
     def load(
         self,
         programs: Mapping[Program, int],
         url: str,
-        walks: Mapping[Program, Walk] | Walk,
+        settings: Mapping[Program, ReadSettings] | ReadSettings,
         rounds: int | None = None,
     ) -> dict[Program, Loads]:
-        """Each program loads the table so many times after another, round by round; contents are compared each time.
+        """Each program loads the table the given number of times per round; the contents are compared after each load.
 
         Raises:
-            ContentError: a program did not load the rows that the limit program, which is always among them, loaded.
-            CommandError: a program failed.
+            ContentError: A program did not load the same rows as the limit program, which must be one of them.
+            CommandError: A program failed.
         """
         rounds = rounds or self.rounds
         costs: dict[Program, list[list[Cost]]] = {
@@ -108,24 +108,24 @@ class Bench:
         }
         others = [program for program in programs if program != LIMIT]
         for turn in range(rounds):
-            # The limit goes first, since the others are compared with it; they take turns.
+            # The limit program goes first, because the others are compared with it. The others change their order.
             for program in [LIMIT, *others[turn % max(len(others), 1) :], *others[: turn % max(len(others), 1)]]:
                 database = self.emptied(program.name) / "warehouse.duckdb"
-                walk = walks if isinstance(walks, Walk) else walks[program]
+                read = settings if isinstance(settings, ReadSettings) else settings[program]
                 for load in range(programs[program]):
-                    cost = measure(program.command(url, database, walk))
+                    cost = measure(program.command(url, database, read))
                     if program != LIMIT:
                         limit = LIMIT.loaded(self.folder / LIMIT.name / "warehouse.duckdb")
                         compare(limit, program.loaded(database))
                     costs[program][load].append(cost)
-                    self.say(
+                    self.log(
                         f"  round {turn + 1} of {rounds}, {program.name}, load {load + 1}: "
                         f"{cost.wall:.2f} s, processor {cost.cpu:.2f} s, {cost.memory:.0f} MB"
                     )
         return {program: Loads(lists) for program, lists in costs.items()}
 
     def commands(self, commands: Mapping[str, Command], rounds: int | None = None) -> dict[str, Loads]:
-        """The costs of commands that load nothing, or load for themselves, round by round after one that counts not."""
+        """The costs of commands without comparison of contents, after one round that is not counted."""
         costs: dict[str, list[Cost]] = {name: [] for name in commands}
         for turn in range(-1, rounds or self.rounds):
             for name, command in commands.items():
@@ -135,11 +135,11 @@ class Bench:
         return {name: Loads([list_]) for name, list_ in costs.items()}
 
     def emptied(self, name: str) -> Path:
-        """A program's folder, with nothing in it but Dagster's history."""
+        """A program's folder, empty except for Dagster's history."""
         folder = self.folder / name
         folder.mkdir(exist_ok=True)
         for path in folder.iterdir():
-            if path.is_dir() and path.name != KEPT:
+            if path.is_dir() and path.name != DAGSTER_HOME:
                 shutil.rmtree(path)
             elif path.is_file():
                 path.unlink()

@@ -1,4 +1,4 @@
-"""Whether two programs loaded the same rows: all columns, both ways. No time is told of a load that did not."""
+"""Compares the rows that two programs loaded, in all columns. A load with different rows is not reported."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Literal
 
 import duckdb
 
-KINDS = {
+COLUMN_TYPES = {
     "id": "BIGINT",
     "name": "VARCHAR",
     "email": "VARCHAR",
@@ -24,7 +24,7 @@ KINDS = {
     "source": "VARCHAR",
 }
 OWNER = '{"id":"BIGINT","name":"VARCHAR","region":{"code":"VARCHAR","desk":"BIGINT"}}'
-# How a program keeps rows: nested values as the API's own text; as JSON written anew; in columns and a child table.
+# How a program stores nested values: as the API's own text, as JSON written again, or in columns and a child table.
 Layout = Literal["text", "json", "flat"]
 NESTED = {
     "text": "CAST(owner AS VARCHAR) AS owner, CAST(tags AS VARCHAR) AS tags",
@@ -40,25 +40,29 @@ CHILDREN = (
 
 @dataclass(frozen=True)
 class Loaded:
-    """The table `bench.rows` of a DuckDB file, as one program writes it."""
+    """The table `bench.rows` of a DuckDB file, as one program writes it.
+
+    Attributes:
+        decimals: The number of decimals that the program keeps of a fraction; None for all.
+    """
 
     program: str
     database: Path
     layout: Layout = "text"
     snake_case: bool = True
-    decimals: int | None = None  # as many as the program keeps of a fraction
+    decimals: int | None = None
 
     def select(self, database: str, layout: Layout, decimals: int | None) -> str:
         scalars = ", ".join(
-            self._value(name, kind, decimals if kind == "DOUBLE" else None) + f" AS {name}"
-            for name, kind in KINDS.items()
+            self._value(name, data_type, decimals if data_type == "DOUBLE" else None) + f" AS {name}"
+            for name, data_type in COLUMN_TYPES.items()
         )
         children = CHILDREN.format(database=database) if layout == "flat" else ""
         return f"SELECT {scalars}, {NESTED[layout]} FROM {database}.bench.rows r {children}"
 
-    def _value(self, name: str, kind: str, decimals: int | None) -> str:
+    def _value(self, name: str, data_type: str, decimals: int | None) -> str:
         column = name if self.snake_case else name.replace("_", "")
-        return f"CAST({column} AS {kind})" if decimals is None else f"CAST({column} AS DECIMAL(38, {decimals}))"
+        return f"CAST({column} AS {data_type})" if decimals is None else f"CAST({column} AS DECIMAL(38, {decimals}))"
 
 
 class ContentError(Exception):
@@ -66,13 +70,13 @@ class ContentError(Exception):
 
 
 def compare(left: Loaded, right: Loaded) -> int:
-    """The number of rows, which are equal in both.
+    """The number of rows, which are equal in both tables.
 
     Raises:
-        ContentError: rows differ; the message counts them both ways.
+        ContentError: Rows differ; the message counts the rows that only one of them has.
     """
     layouts: dict[str, Layout] = {"left": left.layout, "right": right.layout}
-    if "text" in layouts.values() and len(set(layouts.values())) > 1:  # text can be read as values, never the reverse
+    if "text" in layouts.values() and len(set(layouts.values())) > 1:  # text can be parsed, but not rebuilt
         layouts = {side: "json" if layout == "text" else layout for side, layout in layouts.items()}
     decimals = min((loaded.decimals for loaded in (left, right) if loaded.decimals is not None), default=None)
     with duckdb.connect() as connection:
@@ -80,7 +84,7 @@ def compare(left: Loaded, right: Loaded) -> int:
         for side, loaded in (("left", left), ("right", right)):
             connection.execute(f"ATTACH '{loaded.database}' AS {side}_file (READ_ONLY)")
             connection.execute(f"CREATE VIEW {side}_rows AS {loaded.select(f'{side}_file', layouts[side], decimals)}")
-        # Sums of hashes of whole rows tell two large tables apart in a second; only rows that differ are looked for.
+        # Sums of row hashes compare large tables in a second. Different rows are counted only if the sums differ.
         digests = [
             connection.execute(f"SELECT COUNT(*), SUM(hash(r)) FROM {side}_rows r").fetchall()[0] for side in layouts
         ]
@@ -90,7 +94,7 @@ def compare(left: Loaded, right: Loaded) -> int:
                 for one, other in (("right", "left"), ("left", "right"))
             )
             raise ContentError(
-                f"{left.program} ({digests[0][0]} rows) and {right.program} ({digests[1][0]} rows) loaded other rows: "
-                f"{extra[0][0]} are in the first only, {missing[0][0]} in the second only"
+                f"{left.program} ({digests[0][0]} rows) and {right.program} ({digests[1][0]} rows) "
+                f"loaded different rows: {extra[0][0]} are in the first only, {missing[0][0]} in the second only"
             )
         return int(digests[0][0])

@@ -1,4 +1,4 @@
-"""What Dagster's part costs: our runs on the embedded API, against the least that Dagster can do in their place."""
+"""The cost of Dagster: runs on the sandbox API, compared with Dagster runs that do nothing."""
 
 from __future__ import annotations
 
@@ -18,20 +18,22 @@ from analytics_assets_tests.benchmarks.programs import QUIET, ROOT, dagster
 EMPTY = "analytics_assets_tests.benchmarks.empty_defs"
 RECRUITING = ROOT / "analytics_assets" / "defs" / "recruiting" / "defs.yaml"
 TABLES = ("recruiting/opportunities", "recruiting/users")
-LAST_DAY = date(2026, 11, 15)  # of the embedded API's rows
+LAST_DAY = date(2026, 11, 15)  # of the sandbox rows
 YEAR = 365
 
 
 def full_refresh(bench: Bench) -> None:
-    """The main job on the embedded API, four assets, against four empty ops that mark the same partitions."""
+    """The main job on the sandbox API, compared with four empty ops that mark the same partitions."""
     start = yaml.safe_load(RECRUITING.read_text())["attributes"]["partitions"]["start"]
     ours = dagster("full_refresh", bench.emptied("full refresh"))
-    empty = _instead(dagster("full_refresh", bench.emptied("full refresh, empty")), start, BENCH_FULL_REFRESH="yes")
-    _report(bench, "`full_refresh` on the embedded API, four assets, relative to an empty job", ours, empty, 1.6)
+    empty = _on_empty_definitions(
+        dagster("full_refresh", bench.emptied("full refresh, empty")), start, BENCH_FULL_REFRESH="yes"
+    )
+    _report(bench, "`full_refresh` on the sandbox API, four assets, relative to an empty job", ours, empty, 1.6)
 
 
 def year(bench: Bench) -> None:
-    """A year of daily partitions as one run, against empty assets over the same range."""
+    """A year of daily partitions as one run, compared with empty assets over the same range."""
     first = LAST_DAY - timedelta(days=YEAR - 1)
     folder = bench.emptied("year")
     definition = yaml.safe_load(RECRUITING.read_text())
@@ -43,26 +45,28 @@ def year(bench: Bench) -> None:
         "dagster/asset_partition_range_start": first.isoformat(),
         "dagster/asset_partition_range_end": LAST_DAY.isoformat(),
     }
-    ours = dagster("recruiting_incremental", folder, {"ANALYTICS_DEFS_DIR": str(folder / "defs")}, **tags)
-    empty = _instead(dagster("recruiting_incremental", bench.emptied("year, empty"), **tags), first.isoformat())
+    ours = dagster("recruiting_incremental", folder, {"ANALYTICS_DEFS_DIR": str(folder / "defs")}, tags)
+    empty = _on_empty_definitions(
+        dagster("recruiting_incremental", bench.emptied("year, empty"), tags=tags), first.isoformat()
+    )
     _report(bench, f"{YEAR} daily partitions as one run, two assets, relative to empty assets", ours, empty, 1.5)
 
 
 def imports(bench: Bench) -> None:
-    """What every process pays for the definitions, against dagster-dlt alone."""
+    """The import time of the definitions, compared with dagster-dlt alone."""
     folder = bench.emptied("imports")
     commands = {
         name: Command([sys.executable, "-c", f"import {name}"], folder, QUIET)
         for name in ("dagster_dlt", "analytics_assets.definitions")
     }
     loads = bench.commands(commands, rounds=max(bench.rounds, 7))
-    found = ratio(loads["analytics_assets.definitions"].walls(), loads["dagster_dlt"].walls())
+    import_ratio = ratio(loads["analytics_assets.definitions"].walls(), loads["dagster_dlt"].walls())
     seconds = f"; {loads['analytics_assets.definitions'].wall():.2f} s"
     work = "import of the definitions relative to `import dagster_dlt`"
-    bench.find(work, f"{found}{seconds}", "<= 1.15", found.median <= 1.15)
+    bench.add_finding(work, f"{import_ratio}{seconds}", "<= 1.15", import_ratio.median <= 1.15)
 
 
-def _instead(command: Command, start: str, **variables: str) -> Command:
+def _on_empty_definitions(command: Command, start: str, **variables: str) -> Command:
     """The same command on the empty definitions."""
     args = [EMPTY if arg == "analytics_assets.definitions" else arg for arg in command.args]
     return replace(command, args=args, env={**command.env, "BENCH_GRID_START": str(start), **variables})
@@ -70,16 +74,16 @@ def _instead(command: Command, start: str, **variables: str) -> Command:
 
 def _report(bench: Bench, work: str, ours: Command, empty: Command, target: float) -> None:
     loads = bench.commands({"ours": ours, "empty": empty})
-    marked, meant = _marked(ours), _marked(empty)
-    if marked != meant:
-        raise ContentError(f"{work}: {len(marked)} partitions were marked by ours, {len(meant)} by the empty job")
-    found = ratio(loads["ours"].walls(), loads["empty"].walls())
-    seconds = f"; {loads['ours'].wall():.2f} s against {loads['empty'].wall():.2f} s, {len(meant)} partitions marked"
-    bench.find(work, f"{found}{seconds}", f"<= {target}", found.median <= target)
+    marked, expected = _marked_partitions(ours), _marked_partitions(empty)
+    if marked != expected:
+        raise ContentError(f"{work}: ours marked {len(marked)} partitions, the empty job {len(expected)}")
+    time_ratio = ratio(loads["ours"].walls(), loads["empty"].walls())
+    seconds = f"; {loads['ours'].wall():.2f} s against {loads['empty'].wall():.2f} s, {len(expected)} partitions marked"
+    bench.add_finding(work, f"{time_ratio}{seconds}", f"<= {target}", time_ratio.median <= target)
 
 
-def _marked(command: Command) -> set[tuple[str, str]]:
-    """The partitions that the command's runs have materialized, of both partitioned assets."""
+def _marked_partitions(command: Command) -> set[tuple[str, str]]:
+    """The partitions that the command's runs have materialized."""
     with dg.DagsterInstance.from_config(str(Path(command.env["DAGSTER_HOME"]))) as instance:
         return {
             (table, partition)

@@ -1,4 +1,4 @@
-"""The peers' environments: one each below a cache folder, never among our dependencies, made when first asked for."""
+"""The virtual environments of the peers, in a cache folder; each is created when it is first needed."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "anal
 
 
 class InstallError(Exception):
-    """A peer could not be installed; the message says why, without addresses."""
+    """A peer could not be installed. The message gives the reason, without URLs."""
 
 
 def environment(name: str, packages: Sequence[str]) -> Path:
-    """The bin folder of an environment that holds these packages.
+    """The bin folder of an environment with these packages.
 
     Raises:
-        InstallError: they cannot be installed here.
+        InstallError: The packages cannot be installed.
     """
     folder = CACHE / name
-    made, wanted = folder / "packages.txt", "\n".join([sys.version, *packages])
-    if not made.exists() or made.read_text() != wanted:
+    installed, required = folder / "packages.txt", "\n".join([sys.version, *packages])
+    if not installed.exists() or installed.read_text() != required:
         shutil.rmtree(folder, ignore_errors=True)
         CACHE.mkdir(parents=True, exist_ok=True)
         uv = shutil.which("uv") or shutil.which("uv", path=str(Path(sys.executable).parent))
@@ -36,13 +36,13 @@ def environment(name: str, packages: Sequence[str]) -> Path:
         else:
             _run(sys.executable, "-m", "venv", str(folder))
             _run(python, "-m", "pip", "install", "--quiet", *packages)
-        made.write_text(wanted)
+        installed.write_text(required)
     return folder / "bin"
 
 
 def _run(*command: str) -> None:
-    # Outside of this project, whose constraints are not theirs.
+    # In the cache folder, or the constraints of this project would apply.
     done = subprocess.run(command, cwd=CACHE, capture_output=True, text=True, check=False)
     if done.returncode:
-        said = (done.stderr or done.stdout).strip().splitlines() or [f"ended with {done.returncode}"]
-        raise InstallError(re.sub(r"\w+://\S+", "<address>", said[-1]))
+        output = (done.stderr or done.stdout).strip().splitlines() or [f"ended with {done.returncode}"]
+        raise InstallError(re.sub(r"\w+://\S+", "<url>", output[-1]))

@@ -1,22 +1,21 @@
-"""The limit: the fastest program for the same load that we could write by hand, for one API and one table only.
+"""The limit: the fastest program for the same load that we could write by hand, for this API and this table only.
 
-It knows what a product cannot: the columns, how the API pages, that no answer ever fails, that no key comes twice.
+It knows what a product cannot know: the columns, the pagination, that no request fails, that no key is repeated.
 
     python -m analytics_assets_tests.benchmarks.limit http://127.0.0.1:8765/1000000/0 limit.duckdb
 
-Threads with raw sockets put the pages' bytes into Arrow; DuckDB takes them as a stream, decodes their JSON and writes
-the rows, in one statement that overlaps with the fetching: an INSERT into an empty table, else a MERGE that writes
-changed rows only.
+Threads with raw sockets put the bytes of pages into Arrow. DuckDB reads them as a stream, decodes the JSON and writes
+the rows in one statement while pages are fetched: an INSERT into an empty table, otherwise a MERGE of changed rows.
 
-What was tried, in microseconds of processor time a row (pages of 100 rows of 450 bytes; two cores, Python 3.11):
+Alternatives, in microseconds of CPU time per row (pages of 100 rows of 450 bytes; two cores, Python 3.11):
 
-    fetch    raw sockets 0.10; http.client 0.4, urllib3 1.2; processes save nothing, the interpreter is idle
+    fetch    raw sockets 0.10; http.client 0.4, urllib3 1.2; processes save nothing, because the interpreter is idle
     decode   DuckDB's from_json on whole pages 0.8 to 1.0, nested values as text, on DuckDB's own threads;
              its read_json over files in memory 1.2 and more; pyarrow.json 2.7 and no text of nested values, after
              msgspec's Raw 0.3 for the records' bytes; msgspec structs and pyarrow.array 4 and more
     batches  5 to 20 pages are best; with 40 pages 0.3 more, with 1,000 0.8, with one 2.0
     write    into DuckDB 1.0, from Arrow, parquet (1.2 and its writing) or decoded JSON alike; uncompressed storage,
-             a later checkpoint, insertion order kept or not, 1 to 4 threads of DuckDB's or of ours: no difference
+             a later checkpoint, insertion order preserved or not, 1 to 4 threads in DuckDB or here: no difference
 """
 
 from __future__ import annotations
@@ -52,13 +51,13 @@ COLUMNS = {
 }
 NAMES = {"createdAt": "created_at", "updatedAt": "updated_at"}
 SCHEMA = pa.schema([("body", pa.string())])
-PAGES_A_BATCH = 10  # half a million bytes: what DuckDB decodes stays in the processor's cache
-BATCHES_AHEAD = 8
+PAGES_PER_BATCH = 10  # half a megabyte, which stays in the CPU cache while DuckDB decodes it
+QUEUED_BATCHES = 8
 RECEIVE_BYTES = 1 << 20
 
 
 class Connection:
-    """One kept-alive connection; `get` is all of HTTP that this server needs."""
+    """One persistent connection, with the part of HTTP that this server needs."""
 
     def __init__(self, host: str, port: int, path: str) -> None:
         self._socket = socket.create_connection((host, port))
@@ -73,7 +72,7 @@ class Connection:
         received = receive(view)
         head = buffer.find(b"\r\n\r\n", 0, received)
         if not buffer.startswith(b"HTTP/1.1 200") or head < 0:
-            raise RuntimeError("the server did not answer 200, or its head came in pieces")
+            raise RuntimeError("the response is not 200, or its headers were received in parts")
         at = buffer.find(b"Content-Length: ", 0, head) + 16
         end = head + 4 + int(buffer[at : buffer.find(b"\r", at)])
         while received < end:
@@ -82,39 +81,39 @@ class Connection:
 
 
 def fetch(url: str, limit: int, threads: int) -> Iterator[pa.RecordBatch]:
-    """All pages, `threads` at once, in batches and any order."""
+    """Yield all pages in batches, in any order, with `threads` requests in parallel."""
     parts = urlsplit(url)
-    place = (parts.hostname or "", parts.port or 80, f"{parts.path}/v1/rows")
-    first = Connection(*place)
+    address = (parts.hostname or "", parts.port or 80, f"{parts.path}/v1/rows")
+    first = Connection(*address)
     body = first.get(0, limit)
     total = json.loads(body)["total"]
     yield batch([body])
     offsets = iter(range(limit, total, limit))
     lock = threading.Lock()
-    batches: queue.Queue[pa.RecordBatch | BaseException | None] = queue.Queue(BATCHES_AHEAD)
+    batches: queue.Queue[pa.RecordBatch | BaseException | None] = queue.Queue(QUEUED_BATCHES)
 
     def work() -> None:
         try:
-            connection = Connection(*place)
+            connection = Connection(*address)
             while True:
                 with lock:
-                    mine = list(itertools.islice(offsets, PAGES_A_BATCH))
-                if not mine:
+                    selected = list(itertools.islice(offsets, PAGES_PER_BATCH))
+                if not selected:
                     break
-                batches.put(batch([connection.get(offset, limit) for offset in mine]))
+                batches.put(batch([connection.get(offset, limit) for offset in selected]))
             batches.put(None)
         except BaseException as error:
             batches.put(error)
 
     for _ in range(threads):
         threading.Thread(target=work, daemon=True).start()
-    working = threads
-    while working:
+    running = threads
+    while running:
         item = batches.get()
         if isinstance(item, BaseException):
             raise item
         if item is None:
-            working -= 1
+            running -= 1
         else:
             yield item
 
@@ -124,19 +123,19 @@ def batch(bodies: list[bytes]) -> pa.RecordBatch:
 
 
 def load(url: str, database: str, *, limit: int = 100, threads: int = 2) -> int:
-    """Loads all rows into `bench.rows`; returns how many there are."""
-    kinds = json.dumps({"data": [COLUMNS]})
-    selected = ", ".join(f'r."{name}" AS {NAMES.get(name, name)}' for name in COLUMNS)
+    """Load all rows into `bench.rows`; returns the number of rows in the table."""
+    structure = json.dumps({"data": [COLUMNS]})
+    fields = ", ".join(f'r."{name}" AS {NAMES.get(name, name)}' for name in COLUMNS)
     names = [NAMES.get(name, name) for name in COLUMNS]
     connection = duckdb.connect(database)
     connection.execute("SET preserve_insertion_order = false")
     connection.execute("CREATE SCHEMA IF NOT EXISTS bench")
-    declared = ", ".join(f"{NAMES.get(name, name)} {kind}" for name, kind in COLUMNS.items())
+    declared = ", ".join(f"{NAMES.get(name, name)} {data_type}" for name, data_type in COLUMNS.items())
     connection.execute(f"CREATE TABLE IF NOT EXISTS bench.rows ({declared})")
     pages = pa.RecordBatchReader.from_batches(SCHEMA, fetch(url, limit, threads))
     connection.register("pages", pages)
-    records = f"SELECT UNNEST(from_json(body, '{kinds}').data) AS r FROM pages"
-    rows = f"(SELECT {selected} FROM ({records}))"
+    records = f"SELECT UNNEST(from_json(body, '{structure}').data) AS r FROM pages"
+    rows = f"(SELECT {fields} FROM ({records}))"
     if connection.execute("SELECT 1 FROM bench.rows LIMIT 1").fetchone() is None:
         connection.execute(f"INSERT INTO bench.rows SELECT * FROM {rows}")
     else:

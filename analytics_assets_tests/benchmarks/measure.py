@@ -1,4 +1,4 @@
-"""What a command costs: wall time, processor time and peak memory of its whole process tree."""
+"""Measures a command: wall time, CPU time and peak memory of its process tree."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 SAMPLE_SECONDS = 0.05
-SHOWN_LINES = 15
+SHOWN_LINES = 15  # of the output of a failed command
 
 
 @dataclass(frozen=True)
 class Command:
-    """A program to measure; it sees these variables, a PATH and nothing else of this process's environment."""
+    """A program to measure. Its environment has these variables, PATH and HOME only."""
 
     args: Sequence[str]
     folder: Path
@@ -29,7 +29,7 @@ class Command:
 
 @dataclass(frozen=True)
 class Cost:
-    """Seconds of wall and processor, and the most memory (MB) that its processes held at once."""
+    """Wall time and CPU time in seconds, peak memory in MB, of all processes of a command."""
 
     wall: float
     cpu: float
@@ -37,17 +37,17 @@ class Cost:
 
 
 class CommandError(Exception):
-    """A measured command failed: the message ends with what it printed last."""
+    """A measured command failed. The message ends with the last lines of its output."""
 
 
 def measure(command: Command) -> Cost:
-    """Runs the command to its end.
+    """Run the command to its end.
 
     Raises:
-        CommandError: it did not end well.
+        CommandError: The command failed.
     """
     with tempfile.TemporaryFile("w+") as output:
-        began = time.perf_counter()
+        started = time.perf_counter()
         process = subprocess.Popen(
             command.args,
             cwd=command.folder,
@@ -59,41 +59,41 @@ def measure(command: Command) -> Cost:
         sampler = MemorySampler(process.pid)
         sampler.start()
         _, status, usage = os.wait4(process.pid, 0)
-        wall = time.perf_counter() - began
+        wall = time.perf_counter() - started
         process.returncode = os.waitstatus_to_exitcode(status)
-        sampler.end()
+        sampler.stop()
         if process.returncode:
             output.seek(0)
-            said = "".join(output.readlines()[-SHOWN_LINES:])
-            raise CommandError(f"{' '.join(command.args)} ended with {process.returncode}:\n{said}")
+            last_lines = "".join(output.readlines()[-SHOWN_LINES:])
+            raise CommandError(f"{' '.join(command.args)} ended with {process.returncode}:\n{last_lines}")
     return Cost(wall, usage.ru_utime + usage.ru_stime, sampler.peak or _max_rss(usage))
 
 
 class MemorySampler(threading.Thread):
-    """The most memory that a process and its descendants held, read from /proc; 0 where there is none.
+    """Peak memory of a process and its descendants, from /proc; 0 on systems without it.
 
-    Not `ru_maxrss`: on Linux it counts what this process held when it started the other.
+    `ru_maxrss` is not usable: on Linux it includes the memory of this process when it started the other one.
     """
 
     def __init__(self, pid: int) -> None:
         super().__init__(daemon=True)
         self._pid = pid
-        self._apply_defaults = threading.Event()
+        self._stopped = threading.Event()
         self.peak = 0.0
 
     def run(self) -> None:
         while True:
-            held = [_memory(pid) for pid in _tree(self._pid)]
-            self.peak = max(self.peak, sum(now for now, _ in held), *(most for _, most in held))
-            if self._apply_defaults.wait(SAMPLE_SECONDS):
+            memory = [_memory(pid) for pid in _process_tree(self._pid)]
+            self.peak = max(self.peak, sum(current for current, _ in memory), *(peak for _, peak in memory))
+            if self._stopped.wait(SAMPLE_SECONDS):
                 return
 
-    def end(self) -> None:
-        self._apply_defaults.set()
+    def stop(self) -> None:
+        self._stopped.set()
         self.join()
 
 
-def _tree(pid: int) -> list[int]:
+def _process_tree(pid: int) -> list[int]:
     found = [pid]
     for parent in found:
         try:
@@ -105,7 +105,7 @@ def _tree(pid: int) -> list[int]:
 
 
 def _memory(pid: int) -> tuple[float, float]:
-    """What a process holds now, and the most that it held so far, in MB."""
+    """Current and peak memory of a process, in MB."""
     try:
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     except OSError:
@@ -120,7 +120,7 @@ def _max_rss(usage: resource.struct_rusage) -> float:
 
 @dataclass(frozen=True)
 class Ratio:
-    """How two figures of the same rounds compare: the median of the rounds' ratios, and their span."""
+    """The ratio of two measurements, round by round: median, lowest and highest."""
 
     median: float
     low: float

@@ -21,9 +21,9 @@ START = datetime.fromtimestamp(START_MS / 1000, timezone.utc)
 
 
 def attributes(url: str, *, paginator: str, limit: int, concurrency: int) -> dict[str, Any]:
-    """The API as its YAML describes it: by offset with a total, or by cursor over a window."""
+    """The attributes of the YAML file: by offset with a total, or by cursor over a window."""
     endpoint: dict[str, Any] = {"path": "/v1/rows"}
-    grid: dict[str, Any] = {}
+    partitions: dict[str, Any] = {}
     if paginator == "offset":
         pages: dict[str, Any] = {"type": "offset", "limit": limit, "total_path": "total"}
     else:
@@ -40,7 +40,7 @@ def attributes(url: str, *, paginator: str, limit: int, concurrency: int) -> dic
             "end_param": "updated_at_end",
             "format": "epoch_ms",
         }
-        grid = {"partitions": {"cadence": "daily", "start": START.date().isoformat()}}
+        partitions = {"partitions": {"cadence": "daily", "start": START.date().isoformat()}}
     return {
         "client": {"base_url": url, "max_concurrency": concurrency},
         "resource_defaults": {
@@ -49,12 +49,12 @@ def attributes(url: str, *, paginator: str, limit: int, concurrency: int) -> dic
             "endpoint": {"data_selector": "data", "paginator": pages},
         },
         "resources": [{"name": "rows", "endpoint": endpoint}],
-        **grid,
+        **partitions,
     }
 
 
 def load(url: str, database: Path, *, paginator: str = "offset", limit: int = 100, concurrency: int = 4) -> int:
-    """Loads all rows into `bench.rows`; returns how many came."""
+    """Load all rows into `bench.rows`; returns the number of rows loaded."""
     config = parse_config(attributes(url, paginator=paginator, limit=limit, concurrency=concurrency))
     request = LoadRequest(
         api="bench",
@@ -77,8 +77,8 @@ def main() -> None:
     parser.add_argument("--paginator", choices=("offset", "cursor"), default="offset")
     parser.add_argument("--limit", type=int, default=100)
     parser.add_argument("--concurrency", type=int, default=4)
-    asked = vars(parser.parse_args())
-    print(load(asked.pop("url"), asked.pop("database"), **asked))
+    options = vars(parser.parse_args())
+    print(load(options.pop("url"), options.pop("database"), **options))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The programs that are measured: the limit, ours, ours through Dagster, and the peers."""
+"""The measured programs: the limit, ours, ours in Dagster, and the peers."""
 
 from __future__ import annotations
 
@@ -19,13 +19,19 @@ from analytics_assets_tests.benchmarks.measure import Command
 ROOT = Path(__file__).parents[2]
 PEERS = Path(__file__).parent / "peers"
 DAGSTER = (str(Path(sys.executable).with_name("dagster")), "job", "execute", "-m", "analytics_assets.definitions", "-j")
-# Where configuration of the tools themselves is looked for, and nothing of the person's own is.
+# No telemetry, and this project on the path.
 QUIET = {"PYTHONPATH": str(ROOT), "RUNTIME__DLTHUB_TELEMETRY": "false"}
 
 
 @dataclass(frozen=True)
-class Walk:
-    """How a table is read: by offset with a total or by cursor over 30 days, rows a page, pages at once."""
+class ReadSettings:
+    """How a table is read.
+
+    Attributes:
+        paginator: By offset with a total, or by cursor over the 30 days.
+        limit: Rows per page.
+        concurrency: Requests in parallel.
+    """
 
     paginator: Literal["offset", "cursor"] = "offset"
     limit: int = 100
@@ -34,10 +40,10 @@ class Walk:
 
 @dataclass(frozen=True)
 class Program:
-    """A loader of the benchmarks' table: its command, and how it lays rows out."""
+    """A loader of the benchmark table: its command, and how it stores rows."""
 
     name: str
-    command: Callable[[str, Path, Walk], Command]
+    command: Callable[[str, Path, ReadSettings], Command]
     layout: Layout = "text"
     snake_case: bool = True
     decimals: int | None = None
@@ -46,51 +52,53 @@ class Program:
         return Loaded(self.name, database, self.layout, self.snake_case, self.decimals)
 
 
-def _limit(url: str, database: Path, walk: Walk) -> Command:
+def _limit(url: str, database: Path, read: ReadSettings) -> Command:
     args = [sys.executable, "-m", "analytics_assets_tests.benchmarks.limit", url, str(database)]
-    threads = walk.concurrency if walk.concurrency != Walk.concurrency else 2  # without latency two are the fastest
-    return Command([*args, "--limit", str(walk.limit), "--threads", str(threads)], database.parent, QUIET)
+    threads = read.concurrency if read.concurrency != ReadSettings.concurrency else 2  # the fastest without latency
+    return Command([*args, "--limit", str(read.limit), "--threads", str(threads)], database.parent, QUIET)
 
 
-def _ours(url: str, database: Path, walk: Walk) -> Command:
+def _ours(url: str, database: Path, read: ReadSettings) -> Command:
     args = [sys.executable, "-m", "analytics_assets_tests.benchmarks.ours", url, str(database)]
-    args += ["--paginator", walk.paginator, "--limit", str(walk.limit), "--concurrency", str(walk.concurrency)]
+    args += ["--paginator", read.paginator, "--limit", str(read.limit), "--concurrency", str(read.concurrency)]
     return Command(args, database.parent, QUIET)
 
 
-def dagster(job: str, folder: Path, env: Mapping[str, str] | None = None, **tags: str) -> Command:
+def dagster(
+    job: str, folder: Path, env: Mapping[str, str] | None = None, tags: Mapping[str, str] | None = None
+) -> Command:
     """`dagster job execute` of one of our jobs, with a DAGSTER_HOME in the folder."""
     home = folder / "dagster_home"
     if not home.exists():
         home.mkdir(parents=True)
         (home / "dagster.yaml").write_text((ROOT / ".dagster" / "dagster.yaml").read_text())
-    asked = ["--tags", json.dumps(tags)] if tags else []
-    return Command([*DAGSTER, job, *asked], folder, {**QUIET, "DAGSTER_HOME": str(home), **(env or {})})
+    options = ["--tags", json.dumps(dict(tags))] if tags else []
+    return Command([*DAGSTER, job, *options], folder, {**QUIET, "DAGSTER_HOME": str(home), **(env or {})})
 
 
-def _dagster(url: str, database: Path, walk: Walk) -> Command:
+def _dagster(url: str, database: Path, read: ReadSettings) -> Command:
     definition = database.parent / "defs" / "bench" / "defs.yaml"
     definition.parent.mkdir(parents=True, exist_ok=True)
-    attributes = ours.attributes(url, paginator=walk.paginator, limit=walk.limit, concurrency=walk.concurrency)
+    attributes = ours.attributes(url, paginator=read.paginator, limit=read.limit, concurrency=read.concurrency)
     definition.write_text(json.dumps({"type": "analytics_assets.components.RestApi", "attributes": attributes}))
     variables = {"ANALYTICS_DEFS_DIR": str(definition.parents[1]), "ANALYTICS_DUCKDB_PATH": str(database)}
     return dagster("bench_snapshot", database.parent, variables)
 
 
-def _peer(file: str, bin_folder: Path, *extra: str) -> Callable[[str, Path, Walk], Command]:
-    """A program of the peers' folder; they walk by offset."""
+def _peer(file: str, bin_folder: Path, *extra: str) -> Callable[[str, Path, ReadSettings], Command]:
+    """A program of the folder `peers`, which reads by offset."""
 
-    def command(url: str, database: Path, walk: Walk) -> Command:
-        args = [str(bin_folder / "python"), str(PEERS / file), url, str(database), str(walk.limit)]
+    def command(url: str, database: Path, read: ReadSettings) -> Command:
+        args = [str(bin_folder / "python"), str(PEERS / file), url, str(database), str(read.limit)]
         return Command([*args, *extra], database.parent, {"RUNTIME__DLTHUB_TELEMETRY": "false"})
 
     return command
 
 
-def _singer(bin_folder: Path, url: str, database: Path, walk: Walk) -> Command:
+def _singer(bin_folder: Path, url: str, database: Path, read: ReadSettings) -> Command:
     config = database.with_suffix(".target.json")
     config.write_text(json.dumps({"path": str(database), "default_target_schema": "bench"}))
-    tap = [str(bin_folder / "python"), str(PEERS / "singer_tap.py"), url, str(walk.limit)]
+    tap = [str(bin_folder / "python"), str(PEERS / "singer_tap.py"), url, str(read.limit)]
     target = [str(bin_folder / "target-duckdb"), "--config", str(config)]
     return Command(["bash", "-c", f"set -o pipefail; {shlex.join(tap)} | {shlex.join(target)}"], database.parent)
 
@@ -98,7 +106,7 @@ def _singer(bin_folder: Path, url: str, database: Path, walk: Walk) -> Command:
 LIMIT = Program("limit", _limit)
 OURS = Program("ours", _ours)
 OURS_IN_DAGSTER = Program("ours, dagster job execute", _dagster)
-# dlt's rows with nested values as JSON: what contents are compared with. It needs no environment but ours.
+# dlt with nested values as JSON: the reference for contents. It runs in our own environment.
 REFERENCE = Program("plain dlt, max_table_nesting=0", _peer("dlt_plain.py", Path(sys.executable).parent, "0"))
 
 
@@ -112,7 +120,7 @@ def _dlt_tuned(bin_folder: Path) -> Program:
 
 def _airbyte(bin_folder: Path) -> Program:
     peer = _peer("airbyte_cache.py", bin_folder)
-    return Program("PyAirbyte", peer, layout="json", snake_case=False, decimals=9)  # it cuts doubles to DECIMAL(38, 9)
+    return Program("PyAirbyte", peer, layout="json", snake_case=False, decimals=9)  # it stores DECIMAL(38, 9)
 
 
 def _singer_sdk(bin_folder: Path) -> Program:
@@ -121,7 +129,13 @@ def _singer_sdk(bin_folder: Path) -> Program:
 
 @dataclass(frozen=True)
 class Peer:
-    """Another loader: what to install for it, the program it then is, and by what factor we want to be faster."""
+    """Another loader.
+
+    Attributes:
+        packages: Requirements to install.
+        program: The program, by the bin folder of its environment.
+        faster: By what factor this project aims to be faster.
+    """
 
     packages: tuple[str, ...]
     program: Callable[[Path], Program]

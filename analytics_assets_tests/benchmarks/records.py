@@ -1,6 +1,6 @@
-"""The rows of the benchmarks: 15 fields, about 450 bytes of JSON each, changed evenly over 30 days.
+"""The rows of the benchmarks: 15 fields, about 450 bytes of JSON each, with update times spread evenly over 30 days.
 
-Ids, names and times are of the row alone, the other fields repeat every 10,000 rows: ten million rows need not be kept.
+Ids, names and times are unique; the other fields repeat every 10,000 rows, so that no large table is kept in memory.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ def updated_ms(row: int, rows: int) -> int:
     return START_MS + row * SPAN_MS // rows
 
 
-def first_row(moment_ms: int, rows: int) -> int:
-    """The first of `rows` rows that changed at or after a moment."""
-    return min(max(-(-(moment_ms - START_MS) * rows // SPAN_MS), 0), rows)
+def first_row(timestamp_ms: int, rows: int) -> int:
+    """The index of the first of `rows` rows that was updated at or after a timestamp."""
+    return min(max(-(-(timestamp_ms - START_MS) * rows // SPAN_MS), 0), rows)
 
 
 def record(number: int) -> dict[str, object]:
-    """The row's fields; `%d` stands where a value is of the row alone."""
+    """The fields of a row; `%d` is a placeholder for unique values."""
     words = random.Random(number).choices(WORDS, k=30)
     return {
         "id": "%d",
@@ -54,7 +54,7 @@ def record(number: int) -> dict[str, object]:
 
 @lru_cache(maxsize=1)
 def templates() -> list[bytes]:
-    """A period of rows as JSON, to be filled in with four numbers each."""
+    """The repeating rows as JSON, with placeholders for four numbers each."""
     period = [json.dumps(record(number), ensure_ascii=False, separators=(",", ":")) for number in range(PERIOD)]
     return [row.replace('"%d"', "%d").encode() for row in period]
 
@@ -66,10 +66,10 @@ def page_template(start: int, count: int) -> bytes:
 
 
 def page(first: int, count: int, rows: int) -> bytes:
-    """The rows [first, first + count) of a table of `rows` rows, as JSON objects between commas."""
+    """The rows [first, first + count) of a table of `rows` rows, as comma-separated JSON objects."""
     updated = [updated_ms(row, rows) for row in range(first, first + count)]
     values = [0] * (4 * count)
     values[0::4] = values[1::4] = range(first + 1, first + count + 1)
-    values[2::4] = [moment - 86_400_000 for moment in updated]
+    values[2::4] = [timestamp - 86_400_000 for timestamp in updated]
     values[3::4] = updated
     return page_template(first % PERIOD, count) % tuple(values)

@@ -1,8 +1,8 @@
-"""The API of the benchmarks: a server that costs a few microseconds a request, so that it hides nobody's cost.
+"""The API of the benchmarks: a server that needs a few microseconds per request, much less than any client.
 
-`GET /<rows>/<latency in ms>/v1/rows?offset=&limit=&updated_at_start=&updated_at_end=` answers a page of a table of so
-many rows, after so many milliseconds; `offset` counts within the window. The answer has what each kind of paginator
-asks for: `{"data": [...], "total": 1000, "next": "100", "hasNext": true}`. Pages are kept, up to a bound.
+`GET /<rows>/<latency in ms>/v1/rows?offset=&limit=&updated_at_start=&updated_at_end=` returns a page of a table with
+that number of rows, after that latency; `offset` counts within the window. The response suits every kind of paginator:
+`{"data": [...], "total": 1000, "next": "100", "hasNext": true}`. Pages are cached, up to a limit.
 
     python -m analytics_assets_tests.benchmarks.server --port 8765
 """
@@ -17,48 +17,49 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import cast
 from urllib.parse import parse_qs
 
 from analytics_assets_tests.benchmarks import records
 
 ROOT = Path(__file__).parents[2]
-KEPT_BYTES = 600_000_000
-KEPT_TARGETS = 200_000
+MAX_CACHED_BYTES = 600_000_000
+MAX_CACHED_TARGETS = 200_000
 DEFAULT_LIMIT, MAX_LIMIT = 100, 1_000
-Answer = tuple[tuple[bytes, bytes, bytes], float]
+Response = tuple[tuple[bytes, bytes, bytes], float]
 
 
 class Pages:
-    """The answers: what a request's target leads to, and its latency in seconds."""
+    """The responses by request target, with their latency in seconds."""
 
     def __init__(self) -> None:
-        self._answers: dict[bytes, Answer] = {}
+        self._responses: dict[bytes, Response] = {}
         self._pages: dict[tuple[int, int, int], bytes] = {}
-        self._kept = 0
+        self._cached_bytes = 0
 
-    def answer(self, target: bytes) -> Answer:
-        answer = self._answers.get(target)
-        if answer is None:
-            answer = self._make(target.decode())
-            if self._kept < KEPT_BYTES and len(self._answers) < KEPT_TARGETS:
-                self._answers[target] = answer
-        return answer
+    def response(self, target: bytes) -> Response:
+        response = self._responses.get(target)
+        if response is None:
+            response = self._build(target.decode())
+            if self._cached_bytes < MAX_CACHED_BYTES and len(self._responses) < MAX_CACHED_TARGETS:
+                self._responses[target] = response
+        return response
 
-    def _make(self, target: str) -> Answer:
+    def _build(self, target: str) -> Response:
         path, _, query = target.partition("?")
         try:
             _, table, latency, *resource = path.split("/")
             rows, seconds = int(table), float(latency) / 1000
-            asked = {name: int(values[0]) for name, values in parse_qs(query).items()}
+            params = {name: int(values[0]) for name, values in parse_qs(query).items()}
         except ValueError:
-            rows, seconds, resource, asked = 0, 0.0, [], {}
+            rows, seconds, resource, params = 0, 0.0, [], {}
         if resource != ["v1", "rows"]:
             return (b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", b"", b""), seconds
-        start, end = asked.get("updated_at_start"), asked.get("updated_at_end")
+        start, end = params.get("updated_at_start"), params.get("updated_at_end")
         low = 0 if start is None else records.first_row(start, rows)
         high = rows if end is None else max(records.first_row(end, rows), low)
-        limit = min(asked.get("limit", DEFAULT_LIMIT), MAX_LIMIT)
-        offset = asked.get("offset", 0)
+        limit = min(params.get("limit", DEFAULT_LIMIT), MAX_LIMIT)
+        offset = params.get("offset", 0)
         first = min(low + offset, high)
         count = min(limit, high - first)
         more = first + count < high
@@ -75,9 +76,9 @@ class Pages:
         page = self._pages.get(key)
         if page is None:
             page = records.page(first, count, rows) if count else b""
-            if self._kept < KEPT_BYTES:
+            if self._cached_bytes < MAX_CACHED_BYTES:
                 self._pages[key] = page
-                self._kept += len(page)
+                self._cached_bytes += len(page)
         return page
 
 
@@ -87,13 +88,13 @@ class Connection(asyncio.Protocol):
         self._received = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport
+        self._transport = cast(asyncio.WriteTransport, transport)
 
     def data_received(self, data: bytes) -> None:
         self._received += data
         while self._received.endswith(b"\r\n\r\n") or b"\r\n\r\n" in self._received:
             request, _, self._received = self._received.partition(b"\r\n\r\n")
-            parts, latency = self._pages.answer(request.split(b" ", 2)[1])
+            parts, latency = self._pages.response(request.split(b" ", 2)[1])
             if latency:
                 self._loop.call_later(latency, self._transport.writelines, parts)
             else:
@@ -102,7 +103,7 @@ class Connection(asyncio.Protocol):
 
 async def _serve(port: int) -> None:
     loop, pages = asyncio.get_running_loop(), Pages()
-    records.templates()  # now, not in the first request
+    records.templates()  # in advance, not in the first request
     server = await loop.create_server(lambda: Connection(pages, loop), "127.0.0.1", port, backlog=512)
     print(server.sockets[0].getsockname()[1], flush=True)
     async with server:
@@ -111,7 +112,7 @@ async def _serve(port: int) -> None:
 
 @contextmanager
 def serving() -> Iterator[str]:
-    """A server in a process of its own; its URL, to which `/<rows>/<latency>` is to be added."""
+    """Start a server in a process of its own; yields its URL, to which `/<rows>/<latency>` must be added."""
     command = [sys.executable, "-m", "analytics_assets_tests.benchmarks.server"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
         assert process.stdout is not None

@@ -1,1 +1,1 @@
-"""Other loaders of the same table, each a program that runs in an environment of its own and knows nothing of us."""
+"""Other loaders of the same table: programs that run in environments of their own, without this project."""

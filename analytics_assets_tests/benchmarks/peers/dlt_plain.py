@@ -1,4 +1,4 @@
-"""dlt as the seeds write it: the configuration of `rest_api_source`, DuckDB, merge. Nothing is set."""
+"""dlt as its documentation shows it: `rest_api_source`, DuckDB, merge, default settings."""
 
 import sys
 from pathlib import Path
@@ -15,7 +15,7 @@ source = rest_api_source(
         "resources": [{"name": "rows", "endpoint": endpoint}],
     }
 )
-if nesting == "0":  # for the comparison of contents: nested values in JSON columns
+if nesting == "0":  # nested values in JSON columns, to compare contents
     source.max_table_nesting = 0
 pipeline = dlt.pipeline(
     pipeline_name="bench",

@@ -1,4 +1,4 @@
-"""dlt as its performance guide tunes it: parquet, large buffers and files, no child tables, upsert, two workers."""
+"""dlt, tuned by its performance guide: parquet, large buffers and files, no child tables, upsert, two workers."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""The JSON Schema of a row, for the peers that want it told."""
+"""The JSON Schema of a row, for the peers that need one."""
 
 TYPES = {
     "id": "integer",

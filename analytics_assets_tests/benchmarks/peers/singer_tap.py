@@ -1,4 +1,4 @@
-"""A Singer tap by Meltano's SDK, whose output goes into target-duckdb."""
+"""A Singer tap with Meltano's SDK; its output goes to target-duckdb."""
 
 import sys
 from typing import ClassVar

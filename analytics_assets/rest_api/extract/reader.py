@@ -213,7 +213,7 @@ class EndpointReader:
                 where=where,
                 paginator=self.endpoint.paginator,
                 pages_read=self.pages - 1,
-                auth=self.client.auth,
+                client=self.client,
             )
         assert sequence.request is not None
         try:

@@ -5,15 +5,14 @@ from __future__ import annotations
 from analytics_assets.rest_api import config
 from analytics_assets.rest_api.auth.authenticator import Authenticator
 from analytics_assets.rest_api.errors import ResponseError, UnavailableError
-from analytics_assets.rest_api.http.error_reason import error_reason
+from analytics_assets.rest_api.http.client import HttpClient
 from analytics_assets.rest_api.http.response import Response
-from analytics_assets.rest_api.redaction import redactor
 
 TRANSIENT_STATUSES = (408, 425, 429)  # besides 5xx: a later request may succeed
 
 
 def status_error(
-    response: Response, *, where: str, paginator: config.PaginatorConfig, pages_read: int, auth: Authenticator | None
+    response: Response, *, where: str, paginator: config.PaginatorConfig, pages_read: int, client: HttpClient
 ) -> ResponseError:
     """The error for a status that is not 2xx, with the API's own reason.
 
@@ -22,15 +21,13 @@ def status_error(
         where: The request and the page, without query and secret.
         paginator: The paginator's configuration.
         pages_read: Pages that were read before.
-        auth: Signs the requests; names the variables of its credentials.
+        client: Masks secrets in the reason, and names the variables of its credentials.
     """
     status = response.status
-    reason = (
-        error_reason(response.body, redactor(auth.secret_values() if auth else ())) if 400 <= status < 500 else None
-    )
+    reason = client.error_reason(response) if 400 <= status < 500 else None
     said = f" ({reason})" if reason else ""
     kind = UnavailableError if status in TRANSIENT_STATUSES or status >= 500 else ResponseError
-    hint = status_hint(status, paginator=paginator, pages_read=pages_read, auth=auth)
+    hint = status_hint(status, paginator=paginator, pages_read=pages_read, auth=client.auth)
     return kind(f"{where}: the API answered {status}{said}. {hint}")
 
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from analytics_assets.rest_api.auth.credentials import ResolvedClient, resolve_secrets
 from analytics_assets.rest_api.config import Client, SecretRef, Value
-from analytics_assets.rest_api.errors import CredentialsError
+from analytics_assets.rest_api.errors import CredentialsError, ResponseError
+from analytics_assets.rest_api.load import load_table
+from analytics_assets_tests.fake_api import Api, Endpoint, Exchange, FakeServer, Response, serve
+from analytics_assets_tests.support.shop import Shop
 
 OAUTH2 = {
     "type": "oauth2",
@@ -95,3 +100,23 @@ def test_error_names_the_key_and_the_variable_without_the_value(variable: str, v
 def test_missing_credentials_are_reported_before_a_missing_url() -> None:
     with pytest.raises(CredentialsError, match="the credentials of shop are not set: oauth2 lacks ID, SECRET, "):
         resolve({}, OAUTH2)
+
+
+@pytest.mark.parametrize("level", ["client", "endpoint"])
+def test_secret_header_is_masked_in_the_error_of_a_load(level: str, shop: Shop) -> None:
+    """The API repeats the header's value at the end of what a message quotes of its reason."""
+
+    def quote_header(exchange: Exchange) -> Response:
+        value = dict(exchange.request.headers)["x-key"]
+        return Response(
+            400, json.dumps({"error": f"{'x' * 190} {value}"}).encode(), {"Content-Type": "application/json"}
+        )
+
+    headers = {level: {"headers": {"X-Key": {"env": "KEY"}}}}
+    server = FakeServer([Api("shop", [Endpoint("/rows", [{"id": 1}])])])
+    server.faults.add(quote_header)
+    with serve(server) as url:
+        request = replace(shop.request(f"{url}/shop/rows", **headers), environ={"KEY": "v4lue-of-the-header"})
+        with pytest.raises(ResponseError, match=r"answered 400 \(x{190} \*\*\*\)") as caught:
+            load_table(request)
+    assert "v4l" not in str(caught.value)

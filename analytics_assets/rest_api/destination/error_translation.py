@@ -14,7 +14,7 @@ SYSTEM_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EAC
 # Classes of errors whose own text cannot hold a row's values: of DuckDB, psycopg2 and dlt.
 SAFE_TO_QUOTE = frozenset({
     "IOException", "OperationalError", "OutOfMemoryException", "CatalogException", "ConfigFieldMissingException",
-    "DependentObjectsStillExist",
+    "DependentObjectsStillExist", "DependencyException", "FeatureNotSupported",
 })  # fmt: skip
 # Classes of psycopg2's errors after which a later load may succeed.
 TRANSIENT_ERRORS = frozenset({

@@ -30,6 +30,7 @@ NOT_RUN = {
     "pytest -m soak": "it takes hours",
     "ruff check . && ruff format --check .": "`.ci/run` runs it",
     "mypy": "`.ci/run` runs it",
+    "lint-imports": "`.ci/run` runs it",
 }
 BENCHMARKS = "python -m analytics_assets_tests.benchmarks"  # minutes: test_benchmarks.py runs them in small
 

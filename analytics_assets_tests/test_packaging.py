@@ -1,4 +1,4 @@
-"""What the project promises to those who install it: versions, variables, the files of the package."""
+"""Packaging: dependencies and their pins, environment variables, the files of the wheel."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ NAME = "analytics_assets"
 PACKAGE = ROOT / NAME
 TESTS = ROOT / f"{NAME}_tests"
 PEERS = TESTS / "benchmarks" / "peers"  # run in environments of their own
-# In parts, so that this file is not a find itself.
+# Concatenated, so that this file does not match.
 REGISTRIES = ["pypi" + ".org", "python" + "hosted", "/sim" + "ple/", "index" + "-url", "index" + "_url"]
 
 WITHOUT_DAGSTER = """
 import importlib, pkgutil, sys
 
-class Refuse:
+class DagsterBlocker:
     def find_spec(self, name, path=None, target=None):
         assert name.split(".")[0] not in ("dagster", "dagster_dlt", "dagster_embedded_elt"), name
 
-sys.meta_path.insert(0, Refuse())
+sys.meta_path.insert(0, DagsterBlocker())
 import analytics_assets.rest_api as package
 for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
     importlib.import_module(module.name)
@@ -64,15 +64,15 @@ def pins() -> list[Requirement]:
 
 
 def declared() -> Iterator[Requirement]:
-    """The requirements of the project and its extras, those on itself left out."""
+    """The requirements of the project and its extras, without those on the project itself."""
     project = project_table()["project"]
     for lines in (project["dependencies"], *project["optional-dependencies"].values()):
         yield from (requirement for requirement in map(Requirement, lines) if requirement.name != NAME)
 
 
-def test_uv_and_pip_hold_the_same_versions() -> None:
-    for_uv = project_table()["tool"]["uv"]["constraint-dependencies"]
-    assert for_uv == [line for line in (ROOT / "constraints.txt").read_text().splitlines() if line]
+def test_uv_and_pip_have_the_same_pins() -> None:
+    uv_pins = project_table()["tool"]["uv"]["constraint-dependencies"]
+    assert uv_pins == [line for line in (ROOT / "constraints.txt").read_text().splitlines() if line]
 
 
 def test_every_pin_is_one_version() -> None:
@@ -80,7 +80,7 @@ def test_every_pin_is_one_version() -> None:
         assert [specifier.operator for specifier in pin.specifier] == ["=="], pin
 
 
-def test_every_requirement_is_bounded_and_its_pin_is_within() -> None:
+def test_every_requirement_has_an_upper_bound_and_a_pin_within_it() -> None:
     for name in {requirement.name for requirement in declared()}:
         bounds = [requirement.specifier for requirement in declared() if requirement.name == name]
         assert any("<" in str(bound) for bound in bounds), f"{name} has no upper bound"
@@ -94,7 +94,7 @@ def test_every_requirement_is_bounded_and_its_pin_is_within() -> None:
 
 
 def test_every_imported_distribution_is_declared() -> None:
-    """A distribution that another one happens to install can disappear with its next version."""
+    """An undeclared distribution can disappear with the next version of the one that installs it."""
     declared_names = {canonicalize_name(requirement.name) for requirement in declared()}
     distributions = packages_distributions()
     undeclared = {
@@ -110,7 +110,7 @@ def test_every_imported_distribution_is_declared() -> None:
 
 
 def imported_modules(file: Path) -> Iterator[str]:
-    """The top-level names of the modules that a file imports, in functions too."""
+    """The top-level names of all modules that a file imports."""
     for node in ast.walk(ast.parse(file.read_text())):
         if isinstance(node, ast.Import):
             yield from (alias.name.partition(".")[0] for alias in node.names)
@@ -118,26 +118,26 @@ def imported_modules(file: Path) -> Iterator[str]:
             yield node.module.partition(".")[0]
 
 
-def test_all_that_is_installed_with_the_project_is_pinned() -> None:
+def test_every_installed_dependency_is_pinned() -> None:
     pinned = {canonicalize_name(pin.name) for pin in pins() if pin.marker is None or pin.marker.evaluate()}
-    needed = set(closure(Requirement(f"{NAME}[test]"), seen=set()))
-    assert needed - pinned == {canonicalize_name(NAME)}
+    required = set(dependencies(Requirement(f"{NAME}[test]"), seen=set()))
+    assert required - pinned == {canonicalize_name(NAME)}
 
 
-def closure(requirement: Requirement, *, seen: set[str]) -> Iterator[str]:
-    """The names of a distribution and of all that it requires in this environment."""
+def dependencies(requirement: Requirement, *, seen: set[str]) -> Iterator[str]:
+    """The names of a distribution and of its direct and indirect requirements in this environment."""
     if str(requirement) in seen:
         return
     seen.add(str(requirement))
     yield canonicalize_name(requirement.name)
     for line in requires(requirement.name) or []:
-        needed = Requirement(line)
+        dependency = Requirement(line)
         extras = [{"extra": extra} for extra in ("", *requirement.extras)]
-        if needed.marker is None or any(needed.marker.evaluate(extra) for extra in extras):
-            yield from closure(needed, seen=seen)
+        if dependency.marker is None or any(dependency.marker.evaluate(extra) for extra in extras):
+            yield from dependencies(dependency, seen=seen)
 
 
-def test_no_file_names_a_registry() -> None:
+def test_no_file_contains_the_address_of_a_registry() -> None:
     require_or_skip(shutil.which("git") is not None and (ROOT / ".git").exists(), "a git checkout")
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
@@ -152,32 +152,32 @@ def test_no_file_names_a_registry() -> None:
     assert [(file, registry) for file, text in texts.items() for registry in REGISTRIES if registry in text] == []
 
 
-def test_the_example_environment_lists_every_variable_and_no_other() -> None:
+def test_example_environment_lists_exactly_the_variables_in_use() -> None:
     listed = re.findall(r"^([A-Z_]+)=", (ROOT / ".env.example").read_text(), flags=re.MULTILINE)
     read = {name for file in PACKAGE.rglob("*.py") for name in re.findall(r"ANALYTICS_[A-Z_]*[A-Z]", file.read_text())}
     named = {name for file in PACKAGE.glob("defs/*/defs.yaml") for name in variables(load_config(file))}
     assert sorted(listed) == sorted(read | named)
 
 
-def test_the_rest_api_package_runs_without_dagster(project: Project) -> None:
+def test_rest_api_is_importable_without_dagster(project: Project) -> None:
     imported = project.run("python", "-c", WITHOUT_DAGSTER, env={"PYTHONPATH": str(ROOT)}).split()
     assert "analytics_assets.rest_api.load" in imported
 
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The package as it is installed elsewhere, built from a copy: building leaves files behind."""
+    """The wheel of the package, built in a copy of the project because a build leaves files behind."""
     copy = checkout(tmp_path_factory.mktemp("wheel") / "project")
     copy.run("pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", "dist", ".")
     [built] = (copy.folder / "dist").glob("*.whl")
     return built
 
 
-def test_the_wheel_holds_the_package_whole(wheel: Path) -> None:
-    held = set(zipfile.ZipFile(wheel).namelist())
+def test_wheel_contains_every_file_of_the_package(wheel: Path) -> None:
+    contents = set(zipfile.ZipFile(wheel).namelist())
     files = [file for file in PACKAGE.rglob("*") if file.is_file() and file.suffix != ".pyc"]
-    assert {name for name in held if ".dist-info/" not in name} == {str(file.relative_to(ROOT)) for file in files}
-    assert {f"{NAME}/py.typed", f"{NAME}/defs/recruiting/defs.yaml", f"{NAME}/defs/treasury/defs.yaml"} <= held
+    assert {name for name in contents if ".dist-info/" not in name} == {str(file.relative_to(ROOT)) for file in files}
+    assert {f"{NAME}/py.typed", f"{NAME}/defs/recruiting/defs.yaml", f"{NAME}/defs/treasury/defs.yaml"} <= contents
 
 
 def test_definitions_load_from_the_wheel(wheel: Path, project: Project, tmp_path: Path) -> None:

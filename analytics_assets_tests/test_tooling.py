@@ -1,4 +1,4 @@
-"""The commands of `dg` and `dagster` that people check and extend the project with."""
+"""The commands of `dg` and `dagster` that check and extend the project."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def defs_yaml(project: Project, api: str) -> Path:
 
 
 def misspell(project: Project) -> str:
-    """Misspells a key of recruiting's YAML; returns the place, as errors name it."""
+    """Misspell a key of recruiting's YAML; returns its place as errors write it."""
     file = defs_yaml(project, "recruiting")
     text = file.read_text()
     right, wrong = MISSPELT
@@ -33,18 +33,18 @@ def misspell(project: Project) -> str:
 
 
 def on_one_line(output: str) -> str:
-    """Without what the width of the terminal does to it."""
+    """The output without line breaks, which depend on the width of the terminal."""
     return " ".join(output.split())
 
 
-def test_the_project_passes_its_checks(copy: Project) -> None:
+def test_project_passes_dg_and_dagster_checks(copy: Project) -> None:
     checked = copy.run("dg", "check", "defs")
     assert "All component YAML validated successfully." in checked
     assert "All definitions loaded successfully." in checked
     assert "All code locations passed validation." in copy.run("dagster", "definitions", "validate")
 
 
-def test_its_definitions_are_listed(copy: Project) -> None:
+def test_definitions_are_listed(copy: Project) -> None:
     listed = json.loads(copy.run("dg", "list", "defs", "--json"))
     assert {asset["asset_key"] for asset in listed["assets"] if asset["is_executable"]} == {
         "recruiting/opportunities",
@@ -58,17 +58,17 @@ def test_its_definitions_are_listed(copy: Project) -> None:
     }
 
 
-def test_the_component_is_listed(copy: Project) -> None:
-    listed = {each["key"]: each for each in json.loads(copy.run("dg", "list", "components", "--json"))["items"]}
-    assert listed[REST_API]["summary"].startswith("A REST API, declared in YAML")
+def test_component_is_listed(copy: Project) -> None:
+    listed = {item["key"]: item for item in json.loads(copy.run("dg", "list", "components", "--json"))["items"]}
+    assert listed[REST_API]["summary"].startswith("A REST API described in YAML")
 
 
-def test_the_dialect_is_described_key_by_key(copy: Project) -> None:
+def test_component_schema_describes_every_key(copy: Project) -> None:
     described = copy.run("dg", "utils", "inspect-component", REST_API)
     assert "Rows per page." in described
 
 
-def test_a_scaffolded_api_is_valid_and_loads(copy: Project) -> None:
+def test_scaffolded_api_is_valid_and_loads(copy: Project) -> None:
     copy.run("dg", "scaffold", "defs", REST_API, "payroll")
     assert defs_yaml(copy, "payroll").is_file()
     assert "validated successfully" in copy.run("dg", "check", "yaml", "analytics_assets/defs/payroll")
@@ -80,7 +80,7 @@ def test_a_scaffolded_api_is_valid_and_loads(copy: Project) -> None:
 @pytest.mark.parametrize(
     ("command", "hint"),
     [
-        # dg 1.13 checks one file of each component type, unless it is told which; and it knows the JSON schema only.
+        # `dg check yaml` without a path checks one file per component type (dg 1.13), and by the JSON schema only.
         (("dg", "check", "yaml", "analytics_assets/defs/recruiting"), "max_retrys"),
         (("dg", "check", "defs"), "did you mean 'max_retries'?"),
         (("dg", "list", "defs"), "did you mean 'max_retries'?"),
@@ -92,12 +92,12 @@ def test_a_scaffolded_api_is_valid_and_loads(copy: Project) -> None:
     ],
     ids=lambda case: " ".join(case[:3]) if isinstance(case, tuple) else "",
 )
-def test_a_misspelt_key_is_told_with_its_place(copy: Project, command: tuple[str, ...], hint: str) -> None:
+def test_misspelt_key_is_an_error_with_its_place(copy: Project, command: tuple[str, ...], hint: str) -> None:
     place = misspell(copy)
     output = on_one_line(copy.run(*command, ok=False))
     assert place in output
     assert "attributes.resource_defaults.endpoint.error_handler.max_retrys" in output
     assert hint in output
     assert "Traceback" not in output
-    # Dagster shows where a code location failed to load: our one line there is all.
+    # Dagster shows one stack trace entry for a code location that fails to load. There must be no other.
     assert output.count('File "') == ("Stack Trace" in output)

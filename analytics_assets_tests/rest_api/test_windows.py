@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -22,35 +23,57 @@ from analytics_assets.rest_api.windows import (
 
 
 def utc(*parts: int) -> datetime:
-    return datetime(*parts, tzinfo=timezone.utc)  # type: ignore[misc]
+    return datetime(*parts, tzinfo=timezone.utc)  # type: ignore[misc, arg-type]
 
 
 DAY = Window(utc(2026, 10, 1), utc(2026, 10, 2))
 HOUR = Window(utc(2026, 10, 1, 5), utc(2026, 10, 1, 6))
 
 
+@dataclass(frozen=True, kw_only=True)
+class FormatCase:
+    format: str
+    timestamp: datetime
+    text: str
+    unit: str
+
+
 @pytest.mark.parametrize(
-    ("format", "timestamp", "text", "unit"),
+    "case",
     [
-        ("iso8601", utc(2026, 10, 1), "2026-10-01T00:00:00Z", "microsecond"),
-        ("iso8601", utc(2026, 10, 1, 0, 0, 0, 500000), "2026-10-01T00:00:00.500000Z", "microsecond"),
-        (
-            "iso8601",
-            datetime(2026, 10, 1, 2, tzinfo=timezone(timedelta(hours=2))),
-            "2026-10-01T00:00:00Z",
-            "microsecond",
+        FormatCase(format="iso8601", timestamp=utc(2026, 10, 1), text="2026-10-01T00:00:00Z", unit="microsecond"),
+        FormatCase(
+            format="iso8601",
+            timestamp=utc(2026, 10, 1, 0, 0, 0, 500000),
+            text="2026-10-01T00:00:00.500000Z",
+            unit="microsecond",
         ),
-        ("epoch_s", utc(2026, 10, 1), "1790812800", "second"),
-        ("epoch_ms", utc(2026, 10, 1, 0, 0, 0, 1999), "1790812800001", "millisecond"),
-        ("date", utc(2026, 10, 1, 23), "2026-10-01", "day"),
-        ("%Y-%m-%d %H:%M:%S", utc(2026, 10, 1, 1, 2, 3), "2026-10-01 01:02:03", "second"),
-        ("%d/%m/%Y %H:%M", utc(2026, 10, 1, 1, 2), "01/10/2026 01:02", "minute"),
-        ("%Y%m", utc(2026, 10, 31), "202610", "month"),
-        ("%Y-%m-%dT%H:%M:%S.%f", utc(2026, 10, 1), "2026-10-01T00:00:00.000000", "microsecond"),
+        FormatCase(
+            format="iso8601",
+            timestamp=datetime(2026, 10, 1, 2, tzinfo=timezone(timedelta(hours=2))),
+            text="2026-10-01T00:00:00Z",
+            unit="microsecond",
+        ),
+        FormatCase(format="epoch_s", timestamp=utc(2026, 10, 1), text="1790812800", unit="second"),
+        FormatCase(
+            format="epoch_ms", timestamp=utc(2026, 10, 1, 0, 0, 0, 1999), text="1790812800001", unit="millisecond"
+        ),
+        FormatCase(format="date", timestamp=utc(2026, 10, 1, 23), text="2026-10-01", unit="day"),
+        FormatCase(
+            format="%Y-%m-%d %H:%M:%S", timestamp=utc(2026, 10, 1, 1, 2, 3), text="2026-10-01 01:02:03", unit="second"
+        ),
+        FormatCase(format="%d/%m/%Y %H:%M", timestamp=utc(2026, 10, 1, 1, 2), text="01/10/2026 01:02", unit="minute"),
+        FormatCase(format="%Y%m", timestamp=utc(2026, 10, 31), text="202610", unit="month"),
+        FormatCase(
+            format="%Y-%m-%dT%H:%M:%S.%f",
+            timestamp=utc(2026, 10, 1),
+            text="2026-10-01T00:00:00.000000",
+            unit="microsecond",
+        ),
     ],
 )
-def test_format_and_resolution(format: str, timestamp: datetime, text: str, unit: str) -> None:
-    assert (format_timestamp(timestamp, format), resolution(format)) == (text, unit)
+def test_format_and_resolution(case: FormatCase) -> None:
+    assert (format_timestamp(case.timestamp, case.format), resolution(case.format)) == (case.text, case.unit)
 
 
 @pytest.mark.parametrize(
@@ -71,7 +94,7 @@ def test_format_and_resolution(format: str, timestamp: datetime, text: str, unit
     ],
 )
 def test_bounds_include_every_row(window: Window, settings: dict[str, str], expected: tuple[str, str]) -> None:
-    assert bounds(window, Incremental(cursor_path="updated", start_param="a", end_param="b", **settings)) == expected
+    assert bounds(window, Incremental.model_validate({"start_param": "a", "end_param": "b", **settings})) == expected
 
 
 def test_floor_and_ceil() -> None:
@@ -129,21 +152,29 @@ def test_window_params(incremental: Incremental, window: Window | None, expected
     assert window_params(PARAMS, incremental, window) == expected
 
 
+@dataclass(frozen=True, kw_only=True)
+class SliceCase:
+    window: Window
+    format: str
+    count: int
+    edges: list[int]
+
+
 @pytest.mark.parametrize(
-    ("window", "format", "count", "edges"),
+    "case",
     [
-        (DAY, "epoch_ms", 4, [0, 6, 12, 18, 24]),
-        (DAY, "iso8601", 1, [0, 24]),
-        (DAY, "%Y-%m-%d %H", 3, [0, 8, 16, 24]),
+        SliceCase(window=DAY, format="epoch_ms", count=4, edges=[0, 6, 12, 18, 24]),
+        SliceCase(window=DAY, format="iso8601", count=1, edges=[0, 24]),
+        SliceCase(window=DAY, format="%Y-%m-%d %H", count=3, edges=[0, 8, 16, 24]),
         # No slice is shorter than a day, the unit of the format.
-        (DAY, "date", 4, [0, 24]),
-        (Window(utc(2026, 10, 1), utc(2026, 10, 4)), "date", 12, [0, 24, 48, 72]),
-        (HOUR, "date", 4, [5, 6]),
+        SliceCase(window=DAY, format="date", count=4, edges=[0, 24]),
+        SliceCase(window=Window(utc(2026, 10, 1), utc(2026, 10, 4)), format="date", count=12, edges=[0, 24, 48, 72]),
+        SliceCase(window=HOUR, format="date", count=4, edges=[5, 6]),
     ],
 )
-def test_slices_cover_the_window_once(window: Window, format: str, count: int, edges: list[int]) -> None:
-    timestamps = [DAY.start + timedelta(hours=hours) for hours in edges]
-    parts = slices(window, Incremental(start_param="a", end_param="b", format=format), count)
+def test_slices_cover_the_window_once(case: SliceCase) -> None:
+    timestamps = [DAY.start + timedelta(hours=hours) for hours in case.edges]
+    parts = slices(case.window, Incremental(start_param="a", end_param="b", format=case.format), case.count)
     assert [(each.start, each.end) for each in parts] == list(itertools.pairwise(timestamps))
 
 
@@ -158,4 +189,4 @@ def test_slices_cover_the_window_once(window: Window, format: str, count: int, e
     ],
 )
 def test_filters_both_ends(params: dict[str, str], incremental: dict[str, str], expected: bool) -> None:
-    assert filters_both_ends(params, Incremental(**incremental)) is expected
+    assert filters_both_ends(params, Incremental.model_validate(incremental)) is expected

@@ -37,11 +37,12 @@ class TokenHandler(BaseHTTPRequestHandler):
     server: TokenServer
 
     def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"])).decode()
-        fields = dict(parse_qsl(body, strict_parsing=True))
+        form = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        fields = dict(parse_qsl(form, strict_parsing=True))
         with self.server.lock:
             self.server.requests.append((fields, dict(self.headers)))
             self.server.requested.set()
+            body: Any
             status, body = self.server.issue(fields, self.headers.get("Authorization"))
             if self.server.prepared:
                 status, body = self.server.prepared.popleft()

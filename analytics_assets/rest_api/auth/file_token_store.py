@@ -25,6 +25,11 @@ class TokenFile:
         self._new = path.with_suffix(".new")  # one name, so that a crash leaves one file, which is overwritten
 
     def read(self) -> Token | None:
+        """The stored token; None if there is none, or, with a warning, if the file is corrupt.
+
+        Raises:
+            TokenStoreError: The file cannot be read.
+        """
         try:
             return Token.from_json(self.path.read_bytes(), place=str(self.path))
         except FileNotFoundError:
@@ -33,10 +38,19 @@ class TokenFile:
             raise _store_error(self.path, error) from None
 
     def reserve(self) -> None:
-        """Allocate the disk space, so that the token can be stored even if the disk is full by then."""
+        """Allocate the disk space, so that the token can be stored even if the disk is full by then.
+
+        Raises:
+            TokenStoreError: The folder cannot be written, or the disk is full.
+        """
         self._write_new(b"\0" * RESERVED_BYTES)
 
     def write(self, token: Token) -> None:
+        """Replace the file durably and atomically.
+
+        Raises:
+            TokenStoreError: The folder cannot be written.
+        """
         self._write_new(token.to_json())
         try:
             self._new.replace(self.path)

@@ -34,6 +34,12 @@ class OAuth2Authenticator:
         self._remembered: tuple[str, ...] = ()
 
     def sign(self, params: dict[str, str], headers: dict[str, str]) -> str:  # noqa: ARG002
+        """Set the header `Authorization`, see `Authenticator.sign`.
+
+        Raises:
+            CredentialsError: The token endpoint rejects the credentials, or a new token cannot be stored.
+            ResponseError: The token endpoint cannot be reached, or does not return a token.
+        """
         with self._refresh_lock:
             token = self._token
             if token is None or not token.is_fresh(self._clock()):
@@ -42,16 +48,24 @@ class OAuth2Authenticator:
         return token.id
 
     def refresh(self, credential_id: str) -> bool:
+        """Take a newer stored token, or request one, see `Authenticator.refresh`.
+
+        Raises:
+            CredentialsError: The token endpoint rejects the credentials, or a new token cannot be stored.
+            ResponseError: The token endpoint cannot be reached, or does not return a token.
+        """
         with self._refresh_lock:
             if self._token is None or self._token.id == credential_id:
                 self._token = self._get_or_refresh(rejected_id=credential_id)
             return self._token.id != credential_id
 
     def rejection_hint(self, status: int) -> str:
+        """What to do after 401 or 403."""
         unauthorized = "the API does not accept the access token, nor a new one."
         return f"Check {self._credentials.variables}: {FORBIDDEN_HINT if status == 403 else unauthorized}"
 
     def secret_values(self) -> frozenset[str]:
+        """The configured secrets and the tokens of the last refreshes."""
         return self._credentials.secret_values.union(self._remembered)
 
     def _get_or_refresh(self, *, rejected_id: str | None) -> Token:

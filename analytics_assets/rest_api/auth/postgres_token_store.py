@@ -147,6 +147,7 @@ class PostgresTokenStore:
         return self.store_error(SQLSTATE_PROBLEMS.get(sqlstate) or next(known, unknown))
 
     def store_error(self, problem: str) -> TokenStoreError:
+        """The error with the variable to check and what to do."""
         return TokenStoreError(
             f"tokens cannot be stored in the PostgreSQL database that {self.variable} names: {problem}. Fix this, or "
             f"unset {STORE_VARIABLE} if all runs are on one machine."
@@ -163,6 +164,7 @@ class TokenRow:
         self._text: str | None = None
 
     def read(self) -> Token | None:
+        """The token as it was when the row was locked, or as it was written since."""
         place = f"a row of {TABLE} in the database that {self._store.variable} names"
         return None if self._text is None else Token.from_json(self._text, place=place)
 

@@ -17,6 +17,7 @@ class StaticAuthenticator:
         self._credentials = credentials
 
     def sign(self, params: dict[str, str], headers: dict[str, str]) -> str:
+        """Set the query parameter or the header, or append the cookie."""
         location, name, value = self._credentials.location, self._credentials.name, self._credentials.value
         if location == "query":
             params[name] = value
@@ -28,13 +29,16 @@ class StaticAuthenticator:
         return "static"
 
     def refresh(self, credential_id: str) -> bool:  # noqa: ARG002
+        """False: there is no other credential."""
         return False
 
     def rejection_hint(self, status: int) -> str:
+        """What to do after 401 or 403."""
         hint = FORBIDDEN_HINT if status == 403 else "the API does not accept the value."
         return f"Check {self._credentials.variables}: {hint}"
 
     def secret_values(self) -> frozenset[str]:
+        """The value, and its parts that are secret."""
         return self._credentials.secret_values
 
 

@@ -56,6 +56,7 @@ class Token:
         return now < self.expires_at - min(MAX_LEEWAY_SECONDS, (self.expires_at - self.issued_at) / 10)
 
     def to_json(self) -> bytes:
+        """The token as it is stored, for `from_json`."""
         return _TOKEN.dump_json(self)
 
     @classmethod

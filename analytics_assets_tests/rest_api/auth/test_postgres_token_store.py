@@ -125,7 +125,7 @@ def test_concurrent_first_uses_create_one_table(table: PostgresTokenStore, postg
         with table.locked(NAME) as row:
             found = row.read()
             row.write(replace(TOKEN, access_token=f"access-{number}"))
-        return found and found.access_token
+        return found.access_token if found else None
 
     with ThreadPoolExecutor(8) as threads:
         found = list(threads.map(refresh, range(8)))

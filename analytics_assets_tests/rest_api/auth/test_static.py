@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,56 +13,62 @@ from analytics_assets.rest_api.errors import CredentialsError
 from analytics_assets_tests.support.token_server import authenticator
 
 
+@dataclass(frozen=True, kw_only=True)
+class StaticCase:
+    auth: dict[str, Any]
+    params: dict[str, str]
+    headers: dict[str, str]
+    hidden: set[str]
+
+
 @pytest.mark.parametrize(
-    ("auth", "params", "headers", "hidden"),
+    "case",
     [
-        (
-            {"type": "api_key", "name": "key", "api_key": {"env": "KEY"}, "location": "query"},
-            {"page": "1", "key": "k3y &"},
-            {"accept": "*"},
-            {"k3y &"},
+        StaticCase(
+            auth={"type": "api_key", "name": "key", "api_key": {"env": "KEY"}, "location": "query"},
+            params={"page": "1", "key": "k3y &"},
+            headers={"accept": "*"},
+            hidden={"k3y &"},
         ),
-        (
-            {"type": "api_key", "name": "X-Key", "api_key": {"env": "TOKEN"}, "location": "header"},
-            {"page": "1"},
-            {"accept": "*", "X-Key": "t0ken"},
-            {"t0ken"},
+        StaticCase(
+            auth={"type": "api_key", "name": "X-Key", "api_key": {"env": "TOKEN"}, "location": "header"},
+            params={"page": "1"},
+            headers={"accept": "*", "X-Key": "t0ken"},
+            hidden={"t0ken"},
         ),
-        (
-            {"type": "api_key", "name": "session", "api_key": {"env": "TOKEN"}, "location": "cookie"},
-            {"page": "1"},
-            {"accept": "*", "Cookie": "session=t0ken"},
-            {"t0ken"},
+        StaticCase(
+            auth={"type": "api_key", "name": "session", "api_key": {"env": "TOKEN"}, "location": "cookie"},
+            params={"page": "1"},
+            headers={"accept": "*", "Cookie": "session=t0ken"},
+            hidden={"t0ken"},
         ),
-        (
-            {"type": "bearer", "token": {"env": "TOKEN"}},
-            {"page": "1"},
-            {"accept": "*", "Authorization": "Bearer t0ken"},
-            {"t0ken"},
+        StaticCase(
+            auth={"type": "bearer", "token": {"env": "TOKEN"}},
+            params={"page": "1"},
+            headers={"accept": "*", "Authorization": "Bearer t0ken"},
+            hidden={"t0ken"},
         ),
-        (
-            {"type": "http_basic", "username": {"env": "USERNAME"}, "password": {"env": "PASSWORD"}},
-            {"page": "1"},
-            {"accept": "*", "Authorization": f"Basic {b64encode('üser:pass:wörd'.encode()).decode()}"},
-            {"pass:wörd", b64encode("üser:pass:wörd".encode()).decode()},
+        StaticCase(
+            auth={"type": "http_basic", "username": {"env": "USERNAME"}, "password": {"env": "PASSWORD"}},
+            params={"page": "1"},
+            headers={"accept": "*", "Authorization": f"Basic {b64encode('üser:pass:wörd'.encode()).decode()}"},
+            hidden={"pass:wörd", b64encode("üser:pass:wörd".encode()).decode()},
         ),
-        (
-            {"type": "http_basic", "username": {"env": "TOKEN"}, "password": ""},
-            {"page": "1"},
-            {"accept": "*", "Authorization": f"Basic {b64encode(b't0ken:').decode()}"},
-            {"t0ken", b64encode(b"t0ken:").decode()},
+        StaticCase(
+            auth={"type": "http_basic", "username": {"env": "TOKEN"}, "password": ""},
+            params={"page": "1"},
+            headers={"accept": "*", "Authorization": f"Basic {b64encode(b't0ken:').decode()}"},
+            hidden={"t0ken", b64encode(b"t0ken:").decode()},
         ),
     ],
 )
-def test_static_credentials(
-    auth: dict[str, Any], params: dict[str, str], headers: dict[str, str], hidden: set[str], tmp_path: Path
-) -> None:
+def test_static_credentials(case: StaticCase, tmp_path: Path) -> None:
     environ = {"KEY": "k3y &", "TOKEN": "t0ken\n", "USERNAME": "üser", "PASSWORD": "pass:wörd"}
-    signer = authenticator(tmp_path, environ, auth)
+    signer = authenticator(tmp_path, environ, case.auth)
     signed: tuple[dict[str, str], dict[str, str]] = ({"page": "1"}, {"accept": "*"})
     used = signer.sign(*signed)
-    assert signed == (params, headers)
-    assert signer.secret_values() == hidden
+    assert signed == (case.params, case.headers)
+    assert signer.secret_values() == case.hidden
     assert signer.refresh(used) is False
     for status in (401, 403):
         assert [name for name in environ if name in signer.rejection_hint(status)]

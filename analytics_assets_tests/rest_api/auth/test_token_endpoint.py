@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -80,36 +81,96 @@ def test_token_is_refreshed_before_it_expires(
     assert access_token(signer) == "acc3ss-2"
 
 
+@dataclass(frozen=True, kw_only=True)
+class ErrorCase:
+    status: int
+    body: Any
+    error: type[RestApiError]
+    expected: str
+
+
 @pytest.mark.parametrize(
-    ("status", "body", "error", "expected"),
+    "case",
     [
-        (400, {"error": "invalid_scope"}, CredentialsError, "answered 400 (invalid_scope). Check API_CLIENT_ID, API_"),
-        (401, {"error": "invalid_client"}, CredentialsError, "answered 401 (invalid_client). Check API_CLIENT_ID, "),
-        (200, {"error": "invalid_client"}, CredentialsError, "answered 200 (invalid_client). Check API_CLIENT_ID, "),
-        (404, b"<html>people's data</html>", CredentialsError, "(127.0.0.1) answered 404. Check API_TOKEN_URL."),
-        (404, {"error": "invalid_client"}, CredentialsError, "answered 404 (invalid_client). Check API_CLIENT_ID, "),
-        (400, {"error": "people's data"}, CredentialsError, "(127.0.0.1) answered 400. Check API_CLIENT_ID"),
-        (400, {"error": {"code": "people's data"}}, CredentialsError, "answered 400. Check API_CLIENT_ID"),
-        (302, {}, ResponseError, "answered 302, without a token. Try again later."),
-        (429, {}, ResponseError, "answered 429, without a token. Try again later."),
-        (503, {"error": "invalid"}, ResponseError, "answered 503, without a token. Try again later."),
-        (200, b'{"access_token": "acc3ss-', ResponseError, "answered 200, without a token"),
-        (200, ["acc3ss-"], ResponseError, "answered 200, without a token"),
-        (200, {"access_token": 7}, ResponseError, "answered 200, without a token"),
-        (200, {"access_token": "acc3ss-\n"}, ResponseError, "answered 200, without a token"),
-        (200, {"access_token": ""}, ResponseError, "answered 200, without a token"),
-        (200, b"[" * 100_000, ResponseError, "answered 200, without a token"),
-        (0, None, ResponseError, "POST token endpoint failed: ProtocolError. Try again later."),
+        ErrorCase(
+            status=400,
+            body={"error": "invalid_scope"},
+            error=CredentialsError,
+            expected="answered 400 (invalid_scope). Check API_CLIENT_ID, API_",
+        ),
+        ErrorCase(
+            status=401,
+            body={"error": "invalid_client"},
+            error=CredentialsError,
+            expected="answered 401 (invalid_client). Check API_CLIENT_ID, ",
+        ),
+        ErrorCase(
+            status=200,
+            body={"error": "invalid_client"},
+            error=CredentialsError,
+            expected="answered 200 (invalid_client). Check API_CLIENT_ID, ",
+        ),
+        ErrorCase(
+            status=404,
+            body=b"<html>people's data</html>",
+            error=CredentialsError,
+            expected="(127.0.0.1) answered 404. Check API_TOKEN_URL.",
+        ),
+        ErrorCase(
+            status=404,
+            body={"error": "invalid_client"},
+            error=CredentialsError,
+            expected="answered 404 (invalid_client). Check API_CLIENT_ID, ",
+        ),
+        ErrorCase(
+            status=400,
+            body={"error": "people's data"},
+            error=CredentialsError,
+            expected="(127.0.0.1) answered 400. Check API_CLIENT_ID",
+        ),
+        ErrorCase(
+            status=400,
+            body={"error": {"code": "people's data"}},
+            error=CredentialsError,
+            expected="answered 400. Check API_CLIENT_ID",
+        ),
+        ErrorCase(status=302, body={}, error=ResponseError, expected="answered 302, without a token. Try again later."),
+        ErrorCase(status=429, body={}, error=ResponseError, expected="answered 429, without a token. Try again later."),
+        ErrorCase(
+            status=503,
+            body={"error": "invalid"},
+            error=ResponseError,
+            expected="answered 503, without a token. Try again later.",
+        ),
+        ErrorCase(
+            status=200, body=b'{"access_token": "acc3ss-', error=ResponseError, expected="answered 200, without a token"
+        ),
+        ErrorCase(status=200, body=["acc3ss-"], error=ResponseError, expected="answered 200, without a token"),
+        ErrorCase(status=200, body={"access_token": 7}, error=ResponseError, expected="answered 200, without a token"),
+        ErrorCase(
+            status=200,
+            body={"access_token": "acc3ss-\n"},
+            error=ResponseError,
+            expected="answered 200, without a token",
+        ),
+        ErrorCase(status=200, body={"access_token": ""}, error=ResponseError, expected="answered 200, without a token"),
+        ErrorCase(status=200, body=b"[" * 100_000, error=ResponseError, expected="answered 200, without a token"),
+        ErrorCase(
+            status=0,
+            body=None,
+            error=ResponseError,
+            expected="POST token endpoint failed: ProtocolError. Try again later.",
+        ),
     ],
 )
 def test_error_names_the_endpoint_and_the_fix_without_the_response_text(
-    status: int, body: Any, error: type[RestApiError], expected: str, server: TokenServer, tmp_path: Path
+    case: ErrorCase, server: TokenServer, tmp_path: Path
 ) -> None:
-    server.prepared.append((status, body))
+    server.prepared.append((case.status, case.body))
     signer = authenticator(tmp_path, server.environ)
-    with pytest.raises(error) as caught:
+    with pytest.raises(case.error) as caught:
         access_token(signer)
-    assert expected in str(caught.value)
+    assert case.expected in str(caught.value)
     assert caught.value.__cause__ is None
     assert_no_secret(caught.value)
     assert access_token(signer).startswith("acc3ss-")

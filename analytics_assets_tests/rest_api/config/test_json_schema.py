@@ -7,6 +7,7 @@ import copy
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -38,27 +39,33 @@ def test_json_schema_accepts_what_loads() -> None:
         assert list(Draft202012Validator(schema).iter_errors(attributes(file))) == []
 
 
+@dataclass(frozen=True, kw_only=True)
+class SchemaProblem:
+    old: str
+    new: str
+    path: list[str | int]
+    message: str
+
+
 SCHEMA_ERRORS = [
-    (PAGINATOR, "paginator: {type: offset, limitt: 100, limit: 1}", ["resource_defaults", "endpoint", "paginator"], "Additional properties are not allowed ('limitt' was unexpected)"),
-    (PAGINATOR, "paginator: {type: ofset, limit: 1}", ["resource_defaults", "endpoint", "paginator", "type"], "'ofset' is not one of ["),
-    (PAGINATOR, "paginator: offset", ["resource_defaults", "endpoint", "paginator"], "'offset' is not one of ['page_number', 'header_link', 'header_cursor', 'single_page']"),
-    (AUTH, "auth: {type: bearer, tken: {env: A}}", ["client", "auth"], "Additional properties are not allowed ('tken' was unexpected)"),
-    (AUTH, "auth: [{type: bearer}]", ["client", "auth", 0], "'token' is a required property"),
-    (AUTH, "auth: {type: oauth2, client_id: a, client_secret: {env: A}}", ["client", "auth"], "'token_url' is a required property"),
-    (NAME, f"{NAME}\n      columns: {{a: {{typ: string}}}}", ["resources", 0, "columns", "a"], "Additional properties are not allowed ('typ' was unexpected)"),
-    (NAME, f"{NAME}\n      schema: {{properties: {{a: {{type: strng}}}}}}", ["resources", 0, "schema", "properties", "a", "type"], "'strng' is not one of ["),
-    (PARTITIONS, "partitons: {}", [], "Additional properties are not allowed ('partitons' was unexpected)"),
+    SchemaProblem(old=PAGINATOR, new="paginator: {type: offset, limitt: 100, limit: 1}", path=["resource_defaults", "endpoint", "paginator"], message="Additional properties are not allowed ('limitt' was unexpected)"),
+    SchemaProblem(old=PAGINATOR, new="paginator: {type: ofset, limit: 1}", path=["resource_defaults", "endpoint", "paginator", "type"], message="'ofset' is not one of ["),
+    SchemaProblem(old=PAGINATOR, new="paginator: offset", path=["resource_defaults", "endpoint", "paginator"], message="'offset' is not one of ['page_number', 'header_link', 'header_cursor', 'single_page']"),
+    SchemaProblem(old=AUTH, new="auth: {type: bearer, tken: {env: A}}", path=["client", "auth"], message="Additional properties are not allowed ('tken' was unexpected)"),
+    SchemaProblem(old=AUTH, new="auth: [{type: bearer}]", path=["client", "auth", 0], message="'token' is a required property"),
+    SchemaProblem(old=AUTH, new="auth: {type: oauth2, client_id: a, client_secret: {env: A}}", path=["client", "auth"], message="'token_url' is a required property"),
+    SchemaProblem(old=NAME, new=f"{NAME}\n      columns: {{a: {{typ: string}}}}", path=["resources", 0, "columns", "a"], message="Additional properties are not allowed ('typ' was unexpected)"),
+    SchemaProblem(old=NAME, new=f"{NAME}\n      schema: {{properties: {{a: {{type: strng}}}}}}", path=["resources", 0, "schema", "properties", "a", "type"], message="'strng' is not one of ["),
+    SchemaProblem(old=PARTITIONS, new="partitons: {}", path=[], message="Additional properties are not allowed ('partitons' was unexpected)"),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("old", "new", "path", "message"), SCHEMA_ERRORS)
-def test_json_schema_reports_problems_at_their_key(
-    tmp_path: Path, old: str, new: str, path: list[str | int], message: str
-) -> None:
+@pytest.mark.parametrize("case", SCHEMA_ERRORS)
+def test_json_schema_reports_problems_at_their_key(case: SchemaProblem, tmp_path: Path) -> None:
     schema = Draft202012Validator(Attributes.model_json_schema())
-    errors = list(schema.iter_errors(attributes(write(tmp_path, edited(old, new)))))
-    assert [list(error.absolute_path) for error in errors][:1] == [path]
-    assert errors[0].message.startswith(message)
+    errors = list(schema.iter_errors(attributes(write(tmp_path, edited(case.old, case.new)))))
+    assert [list(error.absolute_path) for error in errors][:1] == [case.path]
+    assert errors[0].message.startswith(case.message)
 
 
 def test_json_schema_describes_keys() -> None:

@@ -37,12 +37,12 @@ def env(name: str) -> SecretRef:
     return SecretRef(env=name)
 
 
-def oauth2(seed: str, **more: SecretRef) -> OAuth2Config:
+def oauth2(seed: str, refresh_token: SecretRef | None = None) -> OAuth2Config:
     return OAuth2Config(
         client_id=env(f"{seed}_CLIENT_ID"),
         client_secret=env(f"{seed}_CLIENT_SECRET"),
         token_url=env(f"{seed}_TOKEN_URL"),
-        **more,
+        refresh_token=refresh_token,
     )
 
 

@@ -37,7 +37,7 @@ def resolve_credentials(auth: dict[str, Any], environ: Mapping[str, str]) -> Sta
 
 
 @contextmanager
-def signed_in(
+def authenticated_client(
     auth: dict[str, Any], api_auth: ApiKey | Bearer | OAuth2, folder: Path, clock: Clock
 ) -> Iterator[tuple[FakeServer, HttpClient, str]]:
     """An API that needs credentials, a client that has them, and the URL of the rows."""

@@ -18,7 +18,7 @@ from analytics_assets.rest_api.errors import CredentialsError, ResponseError, Un
 from analytics_assets.rest_api.http.client import HttpClient
 from analytics_assets.rest_api.http.rate_limiter import RateLimiter
 from analytics_assets_tests.fake_api import ApiKey, Bearer, Fault, OAuth2, faults, serve_endpoint
-from analytics_assets_tests.support.auth import BEARER, BODY, OAUTH, QUERY_KEY, ROWS, SECRET, signed_in
+from analytics_assets_tests.support.auth import BEARER, BODY, OAUTH, QUERY_KEY, ROWS, SECRET, authenticated_client
 from analytics_assets_tests.support.clock import Clock
 
 
@@ -194,7 +194,7 @@ def test_rate_limit_spaces_requests_evenly(clock: Clock) -> None:
 
 def test_token_that_expires_during_a_wait_is_refreshed(clock: Clock, tmp_path: Path) -> None:
     oauth = OAuth2("id", "secret", lifetime=60)
-    with signed_in(OAUTH, oauth, tmp_path, clock) as (sandbox, client, url):
+    with authenticated_client(OAUTH, oauth, tmp_path, clock) as (sandbox, client, url):
         sandbox.faults.add(faults.status(429, headers={"Retry-After": "120"}))
         assert client.get(url, {}).status == 200
         paths = [(record.request.path, record.status) for record in sandbox.requests]
@@ -203,7 +203,7 @@ def test_token_that_expires_during_a_wait_is_refreshed(clock: Clock, tmp_path: P
 
 
 def test_rejected_token_is_refreshed_once(clock: Clock, tmp_path: Path) -> None:
-    with signed_in(OAUTH, OAuth2("id", "secret", token_uses=1), tmp_path, clock) as (sandbox, client, url):
+    with authenticated_client(OAUTH, OAuth2("id", "secret", token_uses=1), tmp_path, clock) as (sandbox, client, url):
         assert [client.get(url, {}).status for _ in range(2)] == [200, 200]
         assert [record.status for record in sandbox.requests] == [200, 200, 401, 200, 200]
         sandbox.faults.add(faults.status(401), times=None)
@@ -222,7 +222,7 @@ def test_rejected_token_is_refreshed_once(clock: Clock, tmp_path: Path) -> None:
 def test_401_to_a_static_credential_names_its_variable(
     clock: Clock, tmp_path: Path, auth: dict[str, Any], api_auth: ApiKey | Bearer, name: str
 ) -> None:
-    with signed_in(auth, api_auth, tmp_path, clock) as (sandbox, client, url):
+    with authenticated_client(auth, api_auth, tmp_path, clock) as (sandbox, client, url):
         assert client.get(url, {}).status == 200
         sandbox.faults.add(faults.status(401), times=None)
         with pytest.raises(CredentialsError, match=rf"returned 401 \(unauthorized\)\. Check {name}:") as caught:

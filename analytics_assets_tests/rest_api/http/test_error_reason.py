@@ -12,7 +12,7 @@ from analytics_assets.rest_api.http.error_reason import MAX_REASON_CHARS, error_
 from analytics_assets.rest_api.http.response import Headers, Response
 from analytics_assets.rest_api.redaction import redactor
 from analytics_assets_tests.fake_api import ApiKey, faults
-from analytics_assets_tests.support.auth import QUERY_KEY, signed_in
+from analytics_assets_tests.support.auth import QUERY_KEY, authenticated_client
 from analytics_assets_tests.support.auth import SECRET as API_KEY
 from analytics_assets_tests.support.clock import Clock
 
@@ -79,7 +79,7 @@ def test_reason_is_printable_text_whatever_was_escaped() -> None:
 
 
 def test_client_masks_its_credentials_in_the_reason(clock: Clock, tmp_path: Path) -> None:
-    with signed_in(QUERY_KEY, ApiKey(API_KEY, name="key"), tmp_path, clock) as (sandbox, client, url):
+    with authenticated_client(QUERY_KEY, ApiKey(API_KEY, name="key"), tmp_path, clock) as (sandbox, client, url):
         sandbox.faults.add(faults.status(403))
         assert client.error_reason(client.get(url, {})) == "fault 403"
         denied = json.dumps({"message": f"key {API_KEY} may not read this"}).encode()

@@ -11,7 +11,7 @@ import pytest
 from analytics_assets.rest_api.config import ErrorHandler
 from analytics_assets.rest_api.http.client import HttpClient
 from analytics_assets_tests.fake_api import ApiKey, OAuth2, faults, serve_endpoint
-from analytics_assets_tests.support.auth import OAUTH, QUERY_KEY, ROWS, SECRET, signed_in
+from analytics_assets_tests.support.auth import OAUTH, QUERY_KEY, ROWS, SECRET, authenticated_client
 from analytics_assets_tests.support.clock import Clock
 from analytics_assets_tests.support.shop import Shop
 
@@ -25,7 +25,7 @@ def warnings(caplog: pytest.LogCaptureFixture, logger: str = CLIENT_LOG) -> list
 def test_each_retry_is_a_warning_with_cause_attempt_and_wait(
     clock: Clock, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with signed_in(QUERY_KEY, ApiKey(SECRET, name="key"), tmp_path, clock) as (sandbox, client, url):
+    with authenticated_client(QUERY_KEY, ApiKey(SECRET, name="key"), tmp_path, clock) as (sandbox, client, url):
         lines_before_wait: list[int] = []
         clock.during_wait = lambda: lines_before_wait.append(len(warnings(caplog)))
         sandbox.faults.add(faults.status(503))
@@ -45,7 +45,7 @@ def test_each_retry_is_a_warning_with_cause_attempt_and_wait(
 def test_retry_of_a_token_request_is_logged_without_its_secrets(
     clock: Clock, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with signed_in(OAUTH, OAuth2("id", SECRET), tmp_path, clock) as (sandbox, client, url):
+    with authenticated_client(OAUTH, OAuth2("id", SECRET), tmp_path, clock) as (sandbox, client, url):
         sandbox.faults.add(faults.status(503), path="/oauth/token")
         assert client.get(url, {}).status == 200
         token_url = url.replace("/rows", "/oauth/token")
@@ -56,7 +56,7 @@ def test_retry_of_a_token_request_is_logged_without_its_secrets(
 
 def test_secret_in_the_path_is_masked(clock: Clock, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     once = ErrorHandler(retry_on_status_codes=frozenset({404}), max_retries=1)
-    with signed_in(QUERY_KEY, ApiKey("t0ken", name="key"), tmp_path, clock) as (_, signed, url):
+    with authenticated_client(QUERY_KEY, ApiKey("t0ken", name="key"), tmp_path, clock) as (_, signed, url):
         client = HttpClient(url, error_handler=once)
         client.auth = signed.auth
         client.get(client.url("bot-t0ken"), {})

@@ -16,7 +16,7 @@ from analytics_assets.rest_api.config import ErrorHandler
 from analytics_assets.rest_api.errors import ConfigError, ResponseError
 from analytics_assets.rest_api.http.client import HttpClient
 from analytics_assets_tests.fake_api import ApiKey, Bearer, faults, serve_endpoint
-from analytics_assets_tests.support.auth import BEARER, BODY, QUERY_KEY, ROWS, SECRET, signed_in
+from analytics_assets_tests.support.auth import BEARER, BODY, QUERY_KEY, ROWS, SECRET, authenticated_client
 from analytics_assets_tests.support.clock import Clock
 
 
@@ -46,7 +46,7 @@ def raw_server(response: bytes) -> Iterator[tuple[str, list[bytes]]]:
 
 
 def test_redirects_on_the_same_host_are_followed(clock: Clock, tmp_path: Path) -> None:
-    with signed_in(BEARER, Bearer(SECRET), tmp_path, clock) as (sandbox, client, url):
+    with authenticated_client(BEARER, Bearer(SECRET), tmp_path, clock) as (sandbox, client, url):
         for status in (301, 302, 303, 307, 308):
             for location in ("/shop/rows?q=1", "rows?q=2", f"{url}?q=3"):
                 sandbox.faults.add(faults.status(status, headers={"Location": location}))
@@ -64,7 +64,7 @@ def test_credentials_do_not_follow_a_redirect_or_a_link_to_another_host(
 ) -> None:
     with (
         serve_endpoint(ROWS) as (other, elsewhere),
-        signed_in(auth, api_auth, tmp_path, clock) as (sandbox, client, url),
+        authenticated_client(auth, api_auth, tmp_path, clock) as (sandbox, client, url),
     ):
         port = url.split(":")[2].partition("/")[0]
         for location in (
@@ -90,7 +90,7 @@ def test_credentials_do_not_follow_a_redirect_or_a_link_to_another_host(
 
 
 def test_key_in_the_query_is_sent_once_and_the_rest_of_a_link_is_not_changed(clock: Clock, tmp_path: Path) -> None:
-    with signed_in(QUERY_KEY, ApiKey(SECRET, name="key"), tmp_path, clock) as (sandbox, client, url):
+    with authenticated_client(QUERY_KEY, ApiKey(SECRET, name="key"), tmp_path, clock) as (sandbox, client, url):
         assert client.get(f"{url}?key=old&q=a%20b", {}).status == 200
         assert client.get(f"{url}?q=a+b%2Fc#part", {}).status == 200
         assert client.get(f"{url}?q=1", {"q": "2"}).status == 200

@@ -10,12 +10,13 @@ import duckdb
 import pytest
 
 from analytics_assets.rest_api.arrow.converter import BATCH_BYTES
-from analytics_assets.rest_api.destination import duckdb_memory, duplicate_keys
-from analytics_assets.rest_api.destination.duckdb_merge import DuckDbMergeSql
+from analytics_assets.rest_api.destination import duplicate_keys
+from analytics_assets.rest_api.destination.duckdb import memory
+from analytics_assets.rest_api.destination.duckdb.merge_sql import DuckDbMergeSql
 from analytics_assets.rest_api.destination.merge_sql import TargetTable
 from analytics_assets.rest_api.destination.parquet_files import ORDINAL
 from analytics_assets.rest_api.destination.plan import Plan
-from analytics_assets.rest_api.destination.postgres_merge import PostgresMergeSql
+from analytics_assets.rest_api.destination.postgres.merge_sql import PostgresMergeSql
 from analytics_assets.rest_api.errors import WarehouseError
 from analytics_assets.rest_api.load import prepare
 from analytics_assets_tests.fake_api import CursorPagination, Endpoint, OffsetPagination, serve_endpoint
@@ -70,8 +71,8 @@ def test_rows_that_change_are_not_held(tmp_path: Path) -> None:
 
 
 def test_a_load_that_needs_more_than_it_was_given_gets_more(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(duckdb_memory, "MEGABYTES", 3)
-    monkeypatch.setattr(duckdb_memory, "MEGABYTES_PER_COLUMN", 0)
+    monkeypatch.setattr(memory, "MEGABYTES", 3)
+    monkeypatch.setattr(memory, "MEGABYTES_PER_COLUMN", 0)
     with serve_endpoint(endpoint()) as (sandbox, url):
         shop.load(url, endpoint=WALK)
         assert state(shop) == (FEW, 0, 0)

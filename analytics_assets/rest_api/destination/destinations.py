@@ -1,4 +1,4 @@
-"""The destinations that tables can be loaded to. To add one, write its module and add it here."""
+"""The destinations that tables can be loaded to. To add one, write its folder and add it here."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ def build_destination(warehouse: Warehouse, plan: Plan) -> TableDestination:
     settings: dict[str, Any] = {"destination_name": warehouse.destination, "enable_dataset_name_normalization": False}
     try:
         if warehouse.destination == "duckdb":
-            from analytics_assets.rest_api.destination.duckdb_destination import DuckDbDestination
+            from analytics_assets.rest_api.destination.duckdb.destination import DuckDbDestination
 
             destination = DuckDbDestination(credentials=str(warehouse.duckdb_path), **settings)
         elif warehouse.destination == "postgres":
-            from analytics_assets.rest_api.destination.postgres_destination import PostgresDestination
+            from analytics_assets.rest_api.destination.postgres.destination import PostgresDestination
 
             destination = PostgresDestination(**settings)
         else:

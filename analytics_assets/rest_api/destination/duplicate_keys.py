@@ -11,7 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from analytics_assets.rest_api.destination.duckdb_memory import THREADS
+import duckdb
+
+from analytics_assets.rest_api.destination.duckdb.memory import THREADS
 from analytics_assets.rest_api.errors import DriftError
 
 MEMORY = "128MB"  # of the DuckDB that counts; beyond that it uses the temporary folder
@@ -38,8 +40,6 @@ def count_keys(files: Sequence[Path], primary_key: Sequence[str], *, temp_folder
     Raises:
         duckdb.Error: The files cannot be read, or disk or memory is full.
     """
-    import duckdb
-
     if not files:
         return Keys(0, 0, 0)
     names = ", ".join(f'"{name}"' for name in primary_key)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import dlt
+import duckdb
 import pyarrow as pa
 from dlt.common.schema.typing import TColumnSchema, TTableSchemaColumns
 from dlt.extract import DltSource
@@ -162,7 +163,7 @@ class TablePipeline:
         """
         try:
             return count_keys(self.files.paths, self.plan.primary_key, temp_folder=self._folder)
-        except Exception as error:  # DuckDB's, which is imported by loads only
+        except duckdb.Error as error:
             raise translate_error(error, dataset=self._dataset, table=self.plan.table) from None
 
     def normalize(self) -> None:

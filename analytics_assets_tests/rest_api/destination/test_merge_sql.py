@@ -15,11 +15,11 @@ import duckdb
 import psycopg2  # type: ignore[import-untyped]
 import pytest
 
-from analytics_assets.rest_api.destination.duckdb_merge import DuckDbMergeSql
+from analytics_assets.rest_api.destination.duckdb.merge_sql import DuckDbMergeSql
 from analytics_assets.rest_api.destination.merge_sql import LOAD_ID, TargetTable
 from analytics_assets.rest_api.destination.parquet_files import ORDINAL
 from analytics_assets.rest_api.destination.plan import Mode, Plan
-from analytics_assets.rest_api.destination.postgres_merge import LOADED_ROWS, PostgresMergeSql
+from analytics_assets.rest_api.destination.postgres.merge_sql import LOADED_ROWS, PostgresMergeSql
 from analytics_assets.rest_api.errors import WarehouseError
 from analytics_assets.rest_api.load import prepare
 from analytics_assets.rest_api.windows import Window

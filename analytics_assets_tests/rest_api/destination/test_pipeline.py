@@ -290,7 +290,7 @@ def test_an_unsupported_destination_is_refused_before_any_request(shop: Shop, de
 
 
 def test_a_missing_driver_is_named_with_its_extra(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [name for name in sys.modules if re.search(r"impl\.postgres|\.postgres_destination$", name)]:
+    for name in [name for name in sys.modules if re.search(r"impl\.postgres|\.postgres\.destination$", name)]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "psycopg2", None)
     without_driver = replace(shop, warehouse=replace(shop.warehouse, destination="postgres"))

@@ -20,7 +20,7 @@ from analytics_assets.rest_api.destination.dlt_client import TableClient, TableD
 from analytics_assets.rest_api.destination.locks import holder_description
 from analytics_assets.rest_api.destination.merge_sql import TargetTable
 from analytics_assets.rest_api.destination.parquet_files import read_batches
-from analytics_assets.rest_api.destination.postgres_merge import PostgresMergeSql
+from analytics_assets.rest_api.destination.postgres.merge_sql import PostgresMergeSql
 from analytics_assets.rest_api.errors import BusyError
 
 COPY_BATCH_ROWS = 20_000  # rows that are text in memory at the same time

@@ -9,8 +9,8 @@ from dlt.destinations import duckdb
 from dlt.destinations.impl.duckdb.duck import DuckDbClient
 
 from analytics_assets.rest_api.destination.dlt_client import TableClient, TableDestination
-from analytics_assets.rest_api.destination.duckdb_memory import run_in_limited_memory
-from analytics_assets.rest_api.destination.duckdb_merge import DuckDbMergeSql
+from analytics_assets.rest_api.destination.duckdb.memory import run_in_limited_memory
+from analytics_assets.rest_api.destination.duckdb.merge_sql import DuckDbMergeSql
 from analytics_assets.rest_api.destination.merge_sql import TargetTable
 
 

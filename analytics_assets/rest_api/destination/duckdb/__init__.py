@@ -1,0 +1,1 @@
+"""DuckDB: destination, merge SQL, memory of a load."""

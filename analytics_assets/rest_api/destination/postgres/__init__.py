@@ -1,0 +1,1 @@
+"""PostgreSQL: destination, merge SQL. Needs the extra `postgres`."""

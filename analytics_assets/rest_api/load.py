@@ -243,7 +243,7 @@ def prepare(request: LoadRequest, duplicate_keys: DuplicateKeyCheck | None = Non
     except (RestApiError, DltException, OSError) as error:
         translated = translate_error(error, dataset=request.dataset, table=resource.name)
         redact = redactor(client.secret_values())
-        raise type(translated)(redact(str(translated))) from None
+        raise translated.with_message(redact(str(translated))) from None
     finally:
         client.close()
 

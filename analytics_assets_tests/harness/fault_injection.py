@@ -1,4 +1,4 @@
-"""An API that misbehaves, and what loads from it have to do: bring exactly the right rows, or change nothing."""
+"""Loads from a faulty API: each one must load exactly the right rows, or fail and leave the table unchanged."""
 
 from __future__ import annotations
 
@@ -26,91 +26,109 @@ from analytics_assets_tests.fake_api import (
     PageNumberPagination,
     Pagination,
     Row,
-    faults,
     serve,
 )
 from analytics_assets_tests.support.shop import Shop
 
 TOKEN = "t0ken-of-this-api"
-PERSON = "ada@example.com"  # stands in each row; errors must not repeat it
-PAGE = 4
+PERSON = "ada@example.com"  # in each row; error messages must not contain it
+PAGE_SIZE = 4
 PAGES = {"first": 1, "middle": 3, "last": -1}  # of five, the last of which is short
 ROWS: list[Row] = [{"id": n, "amount": 10 * n, "email": PERSON, "tags": [n]} for n in range(18)]
-BEFORE: list[Row] = [{**row, "amount": -1} for row in ROWS[:16]] + [{**ROWS[0], "id": 99, "amount": -1}]
-# How the endpoint is paged, and how the configuration says so.
+STORED_ROWS: list[Row] = [{**row, "amount": -1} for row in ROWS[:16]] + [{**ROWS[0], "id": 99, "amount": -1}]
+# The pagination of each endpoint, and its configuration.
 PAGINATIONS: Mapping[str, tuple[Pagination, Mapping[str, Any]]] = {
-    "offset": (OffsetPagination(total_path="total"), {"type": "offset", "limit": PAGE, "total_path": "total"}),
-    "offset_alone": (OffsetPagination(), {"type": "offset", "limit": PAGE}),
+    "offset": (OffsetPagination(total_path="total"), {"type": "offset", "limit": PAGE_SIZE, "total_path": "total"}),
+    "offset_alone": (OffsetPagination(), {"type": "offset", "limit": PAGE_SIZE}),
     "pages": (
-        PageNumberPagination(pages_path="pages", default_limit=PAGE),
+        PageNumberPagination(pages_path="pages", default_limit=PAGE_SIZE),
         {"type": "page_number", "total_path": "pages"},
     ),
     "page_rows": (
-        PageNumberPagination(total_path="total", default_limit=PAGE),
+        PageNumberPagination(total_path="total", default_limit=PAGE_SIZE),
         {"type": "page_number", "total_rows_path": "total"},
     ),
-    "cursor": (CursorPagination(), {"type": "cursor", "limit": PAGE, "cursor_param": "cursor", "cursor_path": "next"}),
-    "link": (HeaderLinkPagination(default_limit=PAGE), {"type": "header_link"}),
+    "cursor": (
+        CursorPagination(),
+        {"type": "cursor", "limit": PAGE_SIZE, "cursor_param": "cursor", "cursor_path": "next"},
+    ),
+    "link": (HeaderLinkPagination(default_limit=PAGE_SIZE), {"type": "header_link"}),
 }
 Table = Mapping[Any, Mapping[str, Any]]  # rows by id
-DROPPED = object()
+ALWAYS = None  # how often a fault occurs
 
 
 @dataclass(frozen=True)
-class KeyPath:
-    """Where a fault is: the page, from 1, or -1 for the last."""
+class FaultyPage:
+    """The page in which a fault occurs: its number from 1, or -1 for the last page."""
 
-    page: int
+    number: int
 
     @property
-    def first_row(self) -> int:
+    def first_id(self) -> int:
         """The id of the page's first row."""
-        return ((self.page if self.page > 0 else 5) - 1) * PAGE
+        return ((self.number if self.number > 0 else 5) - 1) * PAGE_SIZE
 
 
-@dataclass(frozen=True)
-class Case:
-    """A fault, and what a load has to make of it.
+@dataclass(frozen=True, kw_only=True)
+class FaultCase:
+    """A fault, and the expected outcome of a load.
 
-    With `error` the load fails, saying so. Else the table holds all rows; the page's first has the columns of `row`
-    besides, and `rows` are further changes. With `either` it depends on what else is under way, and both are right.
+    Attributes:
+        fault: The fault.
+        fault_with_other_host: Builds the fault from the URL of another server, in place of `fault`.
+        times: How often the fault occurs.
+        error: A pattern of the error message. Without one, the load succeeds with all rows.
+        may_succeed: Success with all rows is right as well, depending on which requests run in parallel.
+        row: Columns that the first row of the faulty page has besides its own.
+        change_rows: Further changes of the expected table.
+        paginations: The endpoints of the case.
+        pages: The pages of the case.
+        client: Keys of the YAML's `client`.
+        endpoint: Keys of the resource's `endpoint`.
+        resource: Other keys of the resource.
     """
 
     name: str
-    fault: Fault | Callable[[str], Fault]
-    error: str = ""
+    fault: Fault | None = None
+    fault_with_other_host: Callable[[str], Fault] | None = None
     times: int | None = 1
-    either: bool = False
+    error: str = ""
+    may_succeed: bool = False
     row: Mapping[str, Any] = field(default_factory=dict)
-    rows: Callable[[KeyPath, dict[Any, dict[str, Any]]], object] | None = None
+    change_rows: Callable[[FaultyPage, dict[Any, dict[str, Any]]], object] | None = None
     paginations: tuple[str, ...] = ("offset",)
     pages: tuple[str, ...] = tuple(PAGES)
     client: Mapping[str, Any] = field(default_factory=dict)
     endpoint: Mapping[str, Any] = field(default_factory=dict)
     resource: Mapping[str, Any] = field(default_factory=dict)
-    elsewhere: bool = False  # `fault` is made from the URL of another server
 
-    def table(self, place: KeyPath) -> Table:
-        """What the table has to hold."""
-        rows: dict[Any, dict[str, Any]] = {row["id"]: dict(row) for row in [*BEFORE, *ROWS]}
-        rows[place.first_row].update(self.row)
-        if self.rows:
-            self.rows(place, rows)
-        return rows
+    def build_fault(self, other_url: str) -> Fault:
+        fault = self.fault_with_other_host(other_url) if self.fault_with_other_host else self.fault
+        assert fault is not None
+        return fault
+
+    def expected_table(self, page: FaultyPage) -> Table:
+        """The table after a successful load."""
+        rows: dict[Any, dict[str, Any]] = {row["id"]: dict(row) for row in [*STORED_ROWS, *ROWS]}
+        rows[page.first_id].update(self.row)
+        if self.change_rows:
+            self.change_rows(page, rows)
+        return as_stored(rows)
 
 
 @dataclass(frozen=True)
 class Trial:
-    """A case at a page of an endpoint."""
+    """A case at one page of one endpoint."""
 
-    case: Case
+    case: FaultCase
     pagination: str
     page: str
 
 
 @dataclass(frozen=True)
-class Attempt:
-    """What a trial cost."""
+class TrialCounts:
+    """What a trial has done."""
 
     requests: int
     rows_compared: int
@@ -118,93 +136,95 @@ class Attempt:
 
 @dataclass(frozen=True)
 class FaultyApi:
-    """The misbehaving API, a server that hears no credentials, and a table that was loaded when all was well."""
+    """The API with faults, another server without credentials, and a table that was loaded without faults."""
 
-    sandbox: FakeServer
-    other: FakeServer
+    server: FakeServer
+    other_server: FakeServer
     url: str
     other_url: str
-    good: Path
+    good_file: Path
     folder: Path
 
-    def shop(self, name: str) -> Shop:
-        """A warehouse that holds the good table."""
+    def copy_good_table(self, name: str) -> Shop:
+        """A warehouse that holds the table loaded without faults."""
         folder = self.folder / hashlib.sha256(name.encode()).hexdigest()[:16]
         folder.mkdir()
-        shutil.copy(self.good, folder / "warehouse.duckdb")
+        shutil.copy(self.good_file, folder / "warehouse.duckdb")
         return shop_in(folder)
 
-    def load(self, shop: Shop, pagination: str, case: Case, concurrency: int = 4) -> None:
-        resource = {"name": "orders", **case.resource}
+    def load(self, shop: Shop, pagination: str, case: FaultCase | None = None, *, concurrency: int = 4) -> None:
+        """Load one endpoint, with the case's configuration."""
+        client, endpoint, resource = (case.client, case.endpoint, case.resource) if case else ({}, {}, {})
         request = shop.request(
             f"{self.url}/shop/{pagination}",
             client={
                 "auth": {"type": "bearer", "token": {"env": "SHOP_API_TOKEN"}},
                 "max_concurrency": concurrency,
                 "read_timeout": 0.3,
-                **case.client,
+                **client,
             },
-            endpoint={"paginator": PAGINATIONS[pagination][1], **case.endpoint},
-            **resource,
+            endpoint={"paginator": PAGINATIONS[pagination][1], **endpoint},
+            **{"name": "orders", **resource},
         )
         load_table(replace(request, environ={"SHOP_API_TOKEN": TOKEN}))
 
-    def attempt(self, trial: Trial, concurrency: int = 4) -> Attempt:
-        """Loads while the fault is there, and compares the whole table.
+    def attempt(self, trial: Trial, *, concurrency: int = 4) -> TrialCounts:
+        """Load while the fault occurs, and compare the whole table.
 
         Raises:
-            AssertionError: the table is neither what it has to be nor as it was, or the error tells too little or much.
+            AssertionError: The table is neither the expected nor the former one, or the error message is wrong.
         """
-        case, pagination, place = trial.case, trial.pagination, KeyPath(PAGES[trial.page])
-        shop = self.shop(f"{case.name} {pagination} {trial.page} {concurrency}")
-        before = held(shop)
-        self.sandbox.requests.clear()
-        self.other.requests.clear()
-        self.sandbox.faults.clear()
-        self.sandbox.set_rows("shop", f"/{pagination}", ROWS)
-        kind: Any = case.fault(self.other_url) if case.elsewhere else case.fault  # type: ignore[arg-type]
-        self.sandbox.faults.add(kind, path=f"/{pagination}", page=place.page, times=case.times)
+        case, pagination, page = trial.case, trial.pagination, FaultyPage(PAGES[trial.page])
+        shop = self.copy_good_table(f"{case.name} {pagination} {trial.page} {concurrency}")
+        before = table_contents(shop)
+        self.server.requests.clear()
+        self.other_server.requests.clear()
+        self.server.faults.clear()
+        self.server.set_rows("shop", f"/{pagination}", ROWS)
+        fault = case.build_fault(self.other_url)
+        self.server.faults.add(fault, path=f"/{pagination}", page=page.number, times=case.times)
         try:
-            self.load(shop, pagination, case, concurrency)
+            self.load(shop, pagination, case, concurrency=concurrency)
         except RestApiError as error:
-            said = str(error)
-            assert case.error, f"the load failed: {said}"
-            assert re.search(case.error, said), said
-            assert PERSON not in said, said
-            assert TOKEN not in said, said
-            assert held(shop) == before, "the load failed, and yet the table is another"
+            message = str(error)
+            assert case.error, f"the load failed: {message}"
+            assert re.search(case.error, message), message
+            assert PERSON not in message, message
+            assert TOKEN not in message, message
+            assert table_contents(shop) == before, "the load failed, but the table was changed"
         else:
-            assert case.either or not case.error, f"the load succeeded where it has to fail with {case.error!r}"
-            found, expected = rows_by_id(shop), with_nulls(case.table(place))
+            assert case.may_succeed or not case.error, f"the load succeeded instead of failing with {case.error!r}"
+            found, expected = rows_by_id(shop), case.expected_table(page)
             assert found.keys() == expected.keys(), "the load succeeded with other rows"
             for key, row in found.items():
                 assert row == expected[key], (row, expected[key])
-        assert not self.sandbox.faults.unused(), "the fault did not occur"
-        assert not self.other.requests, "another host was asked"
+        assert not self.server.faults.unused(), "the fault did not occur"
+        assert not self.other_server.requests, "a request was sent to another host"
         assert shop.tables() == {"shop.orders"}
-        return Attempt(len(self.sandbox.requests), len(before))
+        return TrialCounts(len(self.server.requests), len(before))
 
 
 def shop_in(folder: Path) -> Shop:
     return Shop(Warehouse(duckdb_path=folder / "warehouse.duckdb", state_dir=folder / "state", lock_seconds=10))
 
 
-def held(shop: Shop) -> list[Any]:
-    """All that the table is: its columns and types, and all of its rows, with the load that each came with."""
+def table_contents(shop: Shop) -> list[Any]:
+    """The columns and types of the table, and all its rows with their load ids."""
     columns = "SELECT column_name, data_type FROM information_schema.columns WHERE table_name = 'orders' ORDER BY ALL"
     return [*shop.query(columns), *shop.query("SELECT * FROM shop.orders ORDER BY id")]
 
 
 def rows_by_id(shop: Shop) -> Table:
+    """The rows of the table without their load ids."""
     names = [name for name, *_ in shop.query("DESCRIBE shop.orders")]
     found = [dict(zip(names, row, strict=True)) for row in shop.query("SELECT * FROM shop.orders")]
-    assert len({row["id"] for row in found}) == len(found), "a key is there twice"
+    assert len({row["id"] for row in found}) == len(found), "a key occurs twice"
     return {row["id"]: {name: value for name, value in row.items() if name != "_dlt_load_id"} for row in found}
 
 
-def with_nulls(table: Table) -> Table:
-    """The rows with all columns, and nested values as the JSON text that the table holds."""
-    columns = dict.fromkeys(name for row in table.values() for name in row if row[name] is not DROPPED)
+def as_stored(table: Table) -> Table:
+    """Rows as the table holds them: all columns in each row, lists as JSON text."""
+    columns = dict.fromkeys(name for row in table.values() for name in row)
     return {
         key: {name: f"[{row[name][0]}]" if isinstance(row.get(name), list) else row.get(name) for name in columns}
         for key, row in table.items()
@@ -212,22 +232,22 @@ def with_nulls(table: Table) -> Table:
 
 
 @contextmanager
-def misbehaving(folder: Path) -> Iterator[FaultyApi]:
-    """The API and the server beside it, served, and the good table loaded once."""
-    endpoints = [Endpoint(f"/{name}", BEFORE, pagination=pages) for name, (pages, _) in PAGINATIONS.items()]
-    sandbox = FakeServer([Api("shop", endpoints, auth=Bearer(TOKEN))])
-    other = FakeServer([Api("shop", [replace(endpoint, rows=ROWS) for endpoint in endpoints])])
+def serve_faulty_api(folder: Path) -> Iterator[FaultyApi]:
+    """Serve the API and the other server, with the table already loaded once."""
+    endpoints = [Endpoint(f"/{name}", STORED_ROWS, pagination=pages) for name, (pages, _) in PAGINATIONS.items()]
+    server = FakeServer([Api("shop", endpoints, auth=Bearer(TOKEN))])
+    other_server = FakeServer([Api("shop", [replace(endpoint, rows=ROWS) for endpoint in endpoints])])
     good = folder / "good"
     good.mkdir()
-    with serve(sandbox) as url, serve(other) as other_url:
-        world = FaultyApi(sandbox, other, url, other_url, good / "warehouse.duckdb", folder)
-        world.load(shop_in(good), "offset", Case("all is well", faults.status(500)))
-        assert len(rows_by_id(shop_in(good))) == len(BEFORE)
-        yield world
+    with serve(server) as url, serve(other_server) as other_url:
+        faulty_api = FaultyApi(server, other_server, url, other_url, good / "warehouse.duckdb", folder)
+        faulty_api.load(shop_in(good), "offset")
+        assert len(rows_by_id(shop_in(good))) == len(STORED_ROWS)
+        yield faulty_api
 
 
-def each(cases: Sequence[Case]) -> dict[str, Trial]:
-    """Each case at each of its pages and paginations, by name."""
+def trials(cases: Sequence[FaultCase]) -> dict[str, Trial]:
+    """Each case at each of its pages and endpoints, by name."""
     return {
         f"{case.name} | {pagination} | {page}": Trial(case, pagination, page)
         for case in cases

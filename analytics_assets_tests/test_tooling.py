@@ -54,7 +54,7 @@ def test_definitions_are_listed(copy: Project) -> None:
     }
     assert {schedule["name"] for schedule in listed["schedules"]} == {
         "recruiting_incremental_schedule",
-        "treasury_snapshot_schedule",
+        "treasury_incremental_schedule",
     }
 
 

@@ -115,7 +115,7 @@ def test_schedules(ui: Ui, page: Page) -> None:
     links = page.locator("a[href*='/schedules/']")
     expect(links).to_have_count(2)
     expect(links.nth(0)).to_contain_text("recruiting_incremental_scheduleScheduled At 02:00 AM UTC")
-    expect(links.nth(1)).to_contain_text("treasury_snapshot_scheduleScheduled At 02:30 AM UTC")
+    expect(links.nth(1)).to_contain_text("treasury_incremental_scheduleScheduled At 02:30 AM UTC")
 
 
 @EVERY_SERVER
@@ -174,7 +174,7 @@ def test_a_full_refresh_with_all_partitions_chosen_replaces_the_tables(ui: Ui, p
         plant_stale_row(ui.project.warehouse, f"{api}_sandbox.{name}")
 
     page.goto(ui.location_url("jobs/full_refresh"))
-    expect(page.get_by_text("Walks all history of all APIs and replaces their tables.")).to_be_visible()
+    expect(page.get_by_text("Reloads the full history of all APIs and replaces the tables.")).to_be_visible()
     page.get_by_role("button", name="Materialize all").first.click()
     page.get_by_role("button", name="All", exact=True).click()
     page.get_by_role("button", name="Launch backfill").click()

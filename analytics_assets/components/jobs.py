@@ -31,7 +31,7 @@ def build_full_refresh_job(
     name: str, assets: Sequence[dg.AssetsDefinition], *, scope: str
 ) -> UnresolvedAssetJobDefinition:
     """A job whose tag makes each asset load its full history and replace its table."""
-    description = f"Reloads the full history of {scope} and replaces its tables."
+    description = f"Reloads the full history of {scope} and replaces the tables."
     if partition_grids(assets):
         description += " The UI also prompts for partitions; the job ignores the choice."
     return dg.define_asset_job(name, selection=list(assets), tags={MODE_TAG: FULL_REFRESH}, description=description)

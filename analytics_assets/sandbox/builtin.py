@@ -51,10 +51,16 @@ def recruiting() -> Api:
 
 
 def treasury() -> Api:
-    """Offset pages of at most 100; OAuth2 by client credentials."""
+    """Offset pages of at most 100; a filter by `updated_at`; OAuth2 by client credentials."""
+    bounds = {"updated_from": "{start}", "updated_to": "{end}"}
     oauth2 = OAuth2(client_id="sandbox-treasury", client_secret=_credential("client-secret"))
     endpoints = [
-        Endpoint(f"/v1/{name}", rows("treasury", name), pagination=OffsetPagination(max_limit=100))
+        Endpoint(
+            f"/v1/{name}",
+            rows("treasury", name),
+            pagination=OffsetPagination(max_limit=100),
+            updated=TimeFilter("updated_at", bounds),
+        )
         for name in ("cash_drawers", "bank_accounts")
     ]
     return Api("treasury", endpoints, auth=oauth2)

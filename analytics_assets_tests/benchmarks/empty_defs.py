@@ -33,7 +33,7 @@ recruiting = [
     empty_asset("recruiting/opportunities", partitioned=True),
     empty_asset("recruiting/users", partitioned=True),
 ]
-treasury = [empty_asset(f"treasury/{name}", partitioned=False) for name in ("cash_drawers", "bank_accounts")]
+treasury = [empty_asset(f"treasury/{name}", partitioned=True) for name in ("cash_drawers", "bank_accounts")]
 defs = dg.Definitions(
     assets=[*recruiting, *treasury],
     jobs=[

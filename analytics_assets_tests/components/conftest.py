@@ -15,7 +15,9 @@ import pytest
 from analytics_assets.definitions import build_definitions
 from analytics_assets_tests.fake_api import FakeServer, builtin_server, serve
 from analytics_assets_tests.support.expected_rows import stored_rows
+from analytics_assets_tests.support.project import ROOT
 
+DEFS = ROOT / "analytics_assets" / "defs"
 PREFIXES = ("ANALYTICS_", "RECRUITING_", "TREASURY_", "SHOP_", "DAGSTER_", "DLT_", "DESTINATION__")
 
 
@@ -92,6 +94,11 @@ def materializations(result: dg.ExecuteInProcessResult, key: str) -> dict[str | 
     }
 
 
+def last_metadata(result: dg.ExecuteInProcessResult, key: str) -> Mapping[str, Any]:
+    """The metadata values of an asset's last materialization."""
+    return list(materializations(result, key).values())[-1]
+
+
 @pytest.fixture
 def instance() -> Iterator[dg.DagsterInstance]:
     with dg.DagsterInstance.ephemeral() as instance:
@@ -118,6 +125,14 @@ def build_harness(
 def harness(build_harness: Callable[..., JobHarness]) -> JobHarness:
     """The built-in definitions, and the built-in APIs on a server that counts as real."""
     return build_harness(builtin_server())
+
+
+@pytest.fixture
+def snapshot_harness(build_harness: Callable[..., JobHarness]) -> JobHarness:
+    """The built-in APIs, of which `treasury` has no partitions: each of its loads reads all rows."""
+    recruiting, treasury = ((DEFS / api / "defs.yaml").read_text() for api in ("recruiting", "treasury"))
+    lines = [line for line in treasury.splitlines() if not line.lstrip().startswith(("incremental:", "partitions:"))]
+    return build_harness(builtin_server(), {"recruiting": recruiting, "treasury": "\n".join(lines)})
 
 
 def write_defs(folder: Path, files: Mapping[str, str]) -> Path:

@@ -14,9 +14,9 @@ from analytics_assets_tests.components.conftest import JobHarness, failure_messa
 from analytics_assets_tests.fake_api import builtin_server, faults
 from analytics_assets_tests.support.expected_rows import COLUMNS, expected_rows
 
-PARTITIONED = ("recruiting.opportunities", "recruiting.users")
-UNPARTITIONED = ("treasury.cash_drawers", "treasury.bank_accounts")
-WINDOW_PARAMS = {"updated_at_start", "updated_at_end"}
+RECRUITING = ("recruiting.opportunities", "recruiting.users")
+TREASURY = ("treasury.cash_drawers", "treasury.bank_accounts")
+WINDOW_PARAMS = {"updated_at_start", "updated_at_end", "updated_from", "updated_to"}
 
 
 def ended_days() -> set[str]:
@@ -31,9 +31,10 @@ def union(table: str, *windows: tuple[str, str]) -> list[dict[str, Any]]:
     return sorted(rows.values(), key=lambda row: row["id"])
 
 
-def test_partition_loads_its_window(harness: JobHarness) -> None:
-    result = harness.run("recruiting_incremental", partition="2026-10-05")
-    for table in PARTITIONED:
+@pytest.mark.parametrize("tables", [RECRUITING, TREASURY], ids=["recruiting", "treasury"])
+def test_partition_loads_its_window(harness: JobHarness, tables: tuple[str, str]) -> None:
+    result = harness.run(f"{tables[0].split('.')[0]}_incremental", partition="2026-10-05")
+    for table in tables:
         rows = expected_rows(table, since="2026-10-05", until="2026-10-06")
         assert rows
         assert harness.rows(table) == rows
@@ -43,7 +44,7 @@ def test_partition_loads_its_window(harness: JobHarness) -> None:
 
 def test_range_is_one_read(harness: JobHarness) -> None:
     result = harness.run("recruiting_incremental", partitions=("2026-10-05", "2026-10-08"))
-    for table in PARTITIONED:
+    for table in RECRUITING:
         rows = expected_rows(table, since="2026-10-05", until="2026-10-09")
         assert harness.rows(table) == rows
         queries = harness.queries(f"/v1/{table.split('.')[1]}")
@@ -52,6 +53,15 @@ def test_range_is_one_read(harness: JobHarness) -> None:
             ("1791158400000", "1791504000000")
         }
         assert materializations(result, table.replace(".", "/")).keys() == {f"2026-10-0{day}" for day in range(5, 9)}
+
+
+def test_treasury_windows_are_requested_in_iso_8601(harness: JobHarness) -> None:
+    harness.run("treasury_incremental", partitions=("2026-10-05", "2026-10-08"))
+    for table in TREASURY:
+        assert harness.rows(table) == expected_rows(table, since="2026-10-05", until="2026-10-09")
+        assert {
+            (query["updated_from"], query["updated_to"]) for query in harness.queries(f"/v1/{table.split('.')[1]}")
+        } == {("2026-10-05T00:00:00Z", "2026-10-09T00:00:00Z")}
 
 
 def test_windows_can_be_replayed_in_any_order(harness: JobHarness) -> None:
@@ -64,12 +74,12 @@ def test_windows_can_be_replayed_in_any_order(harness: JobHarness) -> None:
     ]:
         harness.run("recruiting_incremental", partitions=(first, last))
         windows.append((first, until))
-        assert {table: harness.rows(table) for table in PARTITIONED} == {t: union(t, *windows) for t in PARTITIONED}
+        assert {table: harness.rows(table) for table in RECRUITING} == {t: union(t, *windows) for t in RECRUITING}
 
 
 def test_window_without_rows(harness: JobHarness) -> None:
     result = harness.run("recruiting_incremental", partition="2026-11-18")
-    for table in PARTITIONED:
+    for table in RECRUITING:
         assert harness.rows(table) == []
         [metadata] = materializations(result, table.replace(".", "/")).values()
         assert (metadata["rows_loaded"], metadata["dagster/row_count"]) == (0, 0)
@@ -88,7 +98,8 @@ def test_error_without_a_partition_says_how_to_choose_one(harness: JobHarness) -
 
 
 @pytest.mark.parametrize("partitions", [None, ("2026-10-01", "2026-11-10")], ids=["no partition", "all in the UI"])
-def test_full_refresh_replaces_tables(harness: JobHarness, partitions: tuple[str, str] | None) -> None:
+def test_full_refresh_replaces_tables(snapshot_harness: JobHarness, partitions: tuple[str, str] | None) -> None:
+    harness = snapshot_harness
     harness.run("recruiting_incremental", partition="2026-10-05")
     for table in COLUMNS:
         api, resource = table.split(".")
@@ -99,9 +110,9 @@ def test_full_refresh_replaces_tables(harness: JobHarness, partitions: tuple[str
         left = {row["id"] for row in builtin.rows(api, resource)[::2]}
         assert harness.rows(table) == [row for row in expected_rows(table) if row["id"] in left]
         assert not any(WINDOW_PARAMS & query.keys() for query in harness.queries(f"/v1/{resource}"))
-    for table in UNPARTITIONED:
+    for table in TREASURY:
         assert materializations(result, table.replace(".", "/")).keys() == {None}
-    for table in PARTITIONED:
+    for table in RECRUITING:
         marked = materializations(result, table.replace(".", "/"))
         assert marked.keys() == ended_days()
         assert [metadata["rows_loaded"] for metadata in marked.values() if "rows_loaded" in metadata] == [
@@ -140,11 +151,12 @@ def test_full_refresh_before_the_first_window_ended(harness: JobHarness, monkeyp
     assert materializations(result, "recruiting/users").keys() == {None}
 
 
-def test_full_refresh_removes_columns_that_the_api_no_longer_sends(harness: JobHarness) -> None:
+def test_full_refresh_removes_columns_that_the_api_no_longer_sends(snapshot_harness: JobHarness) -> None:
+    harness = snapshot_harness
     harness.run("treasury_full_refresh")
     rows = [
         {name: value for name, value in row.items() if name != "balance"}
-        for row in builtin.rows(*UNPARTITIONED[0].split("."))
+        for row in builtin.rows(*TREASURY[0].split("."))
     ]
     harness.server.set_rows("treasury", "/v1/cash_drawers", rows)
     harness.run("treasury_snapshot")
@@ -153,8 +165,9 @@ def test_full_refresh_removes_columns_that_the_api_no_longer_sends(harness: JobH
     assert "balance" not in harness.rows("treasury.cash_drawers")[0]
 
 
-def test_snapshot_merges(harness: JobHarness) -> None:
+def test_snapshot_merges(snapshot_harness: JobHarness) -> None:
     """Rows that the API no longer has stay in the table: `write_disposition: merge`."""
+    harness = snapshot_harness
     harness.run("treasury_snapshot")
     harness.server.set_rows("treasury", "/v1/cash_drawers", builtin.rows("treasury", "cash_drawers")[:10])
     harness.run("treasury_snapshot")
@@ -163,5 +176,5 @@ def test_snapshot_merges(harness: JobHarness) -> None:
 
 def test_partitions_chosen_in_the_ui_make_one_run(harness: JobHarness) -> None:
     """Single-run backfill: the UI requests one run over the range, not one run for each partition."""
-    for job in ("full_refresh", "recruiting_full_refresh", "recruiting_incremental"):
+    for job in ("full_refresh", "recruiting_full_refresh", "recruiting_incremental", "treasury_incremental"):
         assert harness.definitions.resolve_job_def(job).backfill_policy == dg.BackfillPolicy.single_run()

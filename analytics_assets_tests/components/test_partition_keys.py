@@ -67,19 +67,19 @@ def test_full_refresh_ignores_partition_that_is_not_over(harness: JobHarness) ->
     assert f"{TODAY}" not in materializations(result, "recruiting/users")
 
 
-def test_partition_of_asset_without_partitions_is_refused(harness: JobHarness) -> None:
-    result = harness.run("treasury_snapshot", partition="2026-10-05", ok=False)
+def test_partition_of_asset_without_partitions_is_refused(snapshot_harness: JobHarness) -> None:
+    result = snapshot_harness.run("treasury_snapshot", partition="2026-10-05", ok=False)
     assert failure_message(result, "treasury__cash_drawers") == (
         "treasury/cash_drawers: this asset has no partitions, and the run names one. Run it without a partition: it "
         "always loads all rows"
     )
-    assert harness.server.requests == []
+    assert snapshot_harness.server.requests == []
 
 
-def test_partitioned_and_other_assets_run_together(harness: JobHarness) -> None:
-    job = harness.definitions.resolve_implicit_global_asset_job_def()
+def test_partitioned_and_other_assets_run_together(snapshot_harness: JobHarness) -> None:
+    job = snapshot_harness.definitions.resolve_implicit_global_asset_job_def()
     result = job.execute_in_process(
-        instance=harness.instance,
+        instance=snapshot_harness.instance,
         asset_selection=[dg.AssetKey(["recruiting", "users"]), dg.AssetKey(["treasury", "cash_drawers"])],
         tags={PARTITION: "2026-10-05"},
     )

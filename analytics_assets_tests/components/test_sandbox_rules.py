@@ -10,11 +10,11 @@ import pytest
 
 from analytics_assets.definitions import build_definitions
 from analytics_assets.sandbox import builtin
-from analytics_assets_tests.components.conftest import JobHarness, failure_message, materializations, write_defs
+from analytics_assets_tests.components.conftest import JobHarness, failure_message, last_metadata, write_defs
 from analytics_assets_tests.fake_api import FakeServer
 from analytics_assets_tests.support.expected_rows import expected_rows
 
-SCHEDULED = {"dagster/schedule_name": "treasury_snapshot_schedule"}
+SCHEDULED = {"dagster/schedule_name": "treasury_incremental_schedule"}
 NONE_SET = (
     "none of the variables of treasury is set: TREASURY_BASE_URL, TREASURY_CLIENT_ID, TREASURY_CLIENT_SECRET, "
     "TREASURY_TOKEN_URL. "
@@ -40,10 +40,10 @@ def without(*names: str) -> dict[str, str]:
 
 
 def test_sandbox_serves_if_no_variable_is_set(unset: JobHarness) -> None:
-    result = unset.run("treasury_snapshot")
+    result = unset.run("treasury_full_refresh")
     for resource in ("cash_drawers", "bank_accounts"):
         assert unset.rows(f"treasury_sandbox.{resource}") == expected_rows(f"treasury.{resource}")
-        [metadata] = materializations(result, f"treasury/{resource}").values()
+        metadata = last_metadata(result, f"treasury/{resource}")
         assert metadata["source"] == "sandbox: invented data"
         assert metadata["dagster/table_name"] == f"treasury_sandbox.{resource}"
 
@@ -51,13 +51,13 @@ def test_sandbox_serves_if_no_variable_is_set(unset: JobHarness) -> None:
 def test_empty_variable_counts_as_unset(unset: JobHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ALL:
         monkeypatch.setenv(name, " \n")
-    unset.run("treasury_snapshot")
+    unset.run("treasury_full_refresh")
     assert unset.rows("treasury_sandbox.cash_drawers")
 
 
 def test_real_api_is_not_the_sandbox(harness: JobHarness) -> None:
-    result = harness.run("treasury_snapshot", tags=SCHEDULED)
-    [metadata] = materializations(result, "treasury/cash_drawers").values()
+    result = harness.run("treasury_full_refresh", tags=SCHEDULED)
+    metadata = last_metadata(result, "treasury/cash_drawers")
     assert (metadata["source"], metadata["dagster/table_name"]) == ("API", "treasury.cash_drawers")
 
 
@@ -100,7 +100,7 @@ def test_sandbox_does_not_serve(
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
     unset.definitions = build_definitions(environ)
-    result = unset.run("treasury_snapshot", tags=tags, ok=False)
+    result = unset.run("treasury_full_refresh", tags=tags, ok=False)
     assert failure_message(result, "treasury__cash_drawers") == f"treasury/cash_drawers: {message}"
     assert not (unset.folder / "warehouse.duckdb").exists()
     assert "HUSH" not in str(unset.instance.all_logs(result.run_id))
@@ -108,7 +108,7 @@ def test_sandbox_does_not_serve(
 
 def test_error_names_all_variables_of_an_api_without_sandbox(folder: Path, instance: dg.DagsterInstance) -> None:
     definitions = build_definitions({"ANALYTICS_DEFS_DIR": str(write_defs(folder / "defs", {"treasury": NOT_SANDBOX}))})
-    result = JobHarness(folder, FakeServer([]), definitions, instance).run("treasury_snapshot", ok=False)
+    result = JobHarness(folder, FakeServer([]), definitions, instance).run("treasury_full_refresh", ok=False)
     assert failure_message(result, "treasury__cash_drawers") == (
         f"treasury/cash_drawers: {NONE_SET}Set them; where `auth` lists alternatives, set those of one"
     )
@@ -127,7 +127,7 @@ def test_error_names_all_variables_of_each_alternative(unset: JobHarness, monkey
 def test_sandbox_does_not_have_the_api(folder: Path, instance: dg.DagsterInstance) -> None:
     files = {"shop": BUILT_IN.read_text()}
     definitions = build_definitions({"ANALYTICS_DEFS_DIR": str(write_defs(folder / "defs", files))})
-    result = JobHarness(folder, FakeServer([]), definitions, instance).run("shop_snapshot", ok=False)
+    result = JobHarness(folder, FakeServer([]), definitions, instance).run("shop_full_refresh", ok=False)
     assert failure_message(result, "shop__cash_drawers") == (
         "shop/cash_drawers: `sandbox: true`: the sandbox has no API 'shop', only recruiting, treasury: "
         "remove `sandbox: true`"

@@ -64,9 +64,9 @@ TABLES: dict[str, dict[str, Any]] = {
             ("created_at", "timestamp", True, False),
             ("updated_at", "timestamp", True, False),
         ],
-        "partitioned": False,
-        "backfill": None,
-        "checks": {TYPES},
+        "partitioned": True,
+        "backfill": dg.BackfillPolicy.single_run(),
+        "checks": {TYPES, WINDOW},
     },
     "treasury/bank_accounts": {
         "op": "treasury__bank_accounts",
@@ -80,9 +80,9 @@ TABLES: dict[str, dict[str, Any]] = {
             ("created_at", "timestamp", True, False),
             ("updated_at", "timestamp", True, False),
         ],
-        "partitioned": False,
-        "backfill": None,
-        "checks": {TYPES},
+        "partitioned": True,
+        "backfill": dg.BackfillPolicy.single_run(),
+        "checks": {TYPES, WINDOW},
     },
 }
 SOURCES = {
@@ -94,13 +94,13 @@ SOURCES = {
 JOBS = {
     "recruiting_incremental": {"recruiting/opportunities", "recruiting/users"},
     "recruiting_full_refresh": {"recruiting/opportunities", "recruiting/users"},
-    "treasury_snapshot": {"treasury/bank_accounts", "treasury/cash_drawers"},
+    "treasury_incremental": {"treasury/bank_accounts", "treasury/cash_drawers"},
     "treasury_full_refresh": {"treasury/bank_accounts", "treasury/cash_drawers"},
     "full_refresh": set(TABLES),
 }
 SCHEDULES = {
     "recruiting_incremental_schedule": ("recruiting_incremental", "0 2 * * *", "UTC"),
-    "treasury_snapshot_schedule": ("treasury_snapshot", "30 2 * * *", "UTC"),
+    "treasury_incremental_schedule": ("treasury_incremental", "30 2 * * *", "UTC"),
 }
 VARIABLES = {
     "recruiting_credentials": [

@@ -7,16 +7,16 @@ from pathlib import Path
 import pytest
 
 from analytics_assets.definitions import build_definitions
-from analytics_assets_tests.components.conftest import JobHarness, failure_message, materializations
+from analytics_assets_tests.components.conftest import JobHarness, failure_message, last_metadata
 from analytics_assets_tests.support.expected_rows import expected_rows, stored_rows
 
 
 @pytest.mark.parametrize("prefix", ["raw_", "Team__", "x"])
 def test_prefix_is_put_before_the_dataset_unchanged(harness: JobHarness, prefix: str) -> None:
     harness.definitions = build_definitions({"ANALYTICS_DATASET_PREFIX": prefix})
-    result = harness.run("treasury_snapshot")
+    result = harness.run("treasury_full_refresh")
     assert harness.rows(f"{prefix}treasury.cash_drawers") == expected_rows("treasury.cash_drawers")
-    [metadata] = materializations(result, "treasury/cash_drawers").values()
+    metadata = last_metadata(result, "treasury/cash_drawers")
     assert metadata["dagster/table_name"] == f"{prefix}treasury.cash_drawers"
 
 
@@ -24,7 +24,7 @@ def test_duckdb_path(harness: JobHarness, tmp_path: Path) -> None:
     file = tmp_path / "a folder" / "sales & more.duckdb"
     file.parent.mkdir()
     harness.definitions = build_definitions({"ANALYTICS_DUCKDB_PATH": str(file)})
-    harness.run("treasury_snapshot")
+    harness.run("treasury_full_refresh")
     assert stored_rows(file, "treasury.cash_drawers") == expected_rows("treasury.cash_drawers")
     assert not (harness.folder / "warehouse.duckdb").exists()
 
@@ -62,7 +62,7 @@ def test_duckdb_path(harness: JobHarness, tmp_path: Path) -> None:
 def test_invalid_settings_fail_the_run(harness: JobHarness, environ: dict[str, str], message: str) -> None:
     harness.definitions = build_definitions(environ)
     before = set(harness.folder.rglob("*.d*b"))
-    result = harness.run("treasury_snapshot", ok=False)
+    result = harness.run("treasury_full_refresh", ok=False)
     assert failure_message(result, "treasury__cash_drawers") == "treasury/cash_drawers: " + message.replace(
         "{folder}", str(harness.folder)
     )

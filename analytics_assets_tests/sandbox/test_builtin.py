@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -90,6 +90,21 @@ def test_windows_of_a_day_add_up_to_all_rows(server: tuple[FakeServer, str]) -> 
     assert all(any(row["updatedAt"] % DAY == 0 for row in rows) for rows in days)
     all_rows = sorted((row for rows in days for row in rows), key=lambda row: str(row["id"]))
     assert all_rows == builtin.rows("recruiting", "opportunities")
+
+
+@pytest.mark.parametrize("resource", ["cash_drawers", "bank_accounts"])
+def test_treasury_windows_add_up_to_all_rows(server: tuple[FakeServer, str], resource: str) -> None:
+    environ = builtin.variables("treasury", server[1])
+    headers = {"Authorization": f"Bearer {token('TREASURY', environ)['access_token']}"}
+    days: list[list[Any]] = []
+    for day in range(46):
+        start = datetime(2026, 10, 1, tzinfo=timezone.utc) + timedelta(days=day)
+        window = {"updated_from": f"{start:%Y-%m-%dT%XZ}", "updated_to": f"{start + timedelta(days=1):%Y-%m-%dT%XZ}"}
+        response = get(f"{environ['TREASURY_BASE_URL']}/v1/{resource}", {**window, "limit": "100"}, **headers)
+        days.append(response.json()["data"])
+    assert min(map(len, days)) > 0
+    all_rows = sorted((row for rows in days for row in rows), key=lambda row: int(row["id"]))
+    assert all_rows == builtin.rows("treasury", resource)
 
 
 @pytest.mark.parametrize(("api", "resource"), COUNTS)

@@ -108,7 +108,7 @@ class Envelope:
         return decode(value) if isinstance(value, Raw) else value
 
     def open(self, value: Any) -> Any:
-        """The value with its children still encoded. A body that only Python's own parser accepts is already decoded."""
+        """The value with its children still encoded. A body that only Python's parser accepts is decoded."""
         if not isinstance(value, Raw):
             return value
         if id(value) not in self._opened:

@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 
 from analytics_assets.rest_api.config import Endpoint, SinglePageConfig
 from analytics_assets.rest_api.errors import ResponseError, SliceError
-from analytics_assets.rest_api.extract.completeness import CompletenessCheck
 from analytics_assets.rest_api.extract.concurrency import parallel_map
-from analytics_assets.rest_api.extract.pagination import PageRequest, PageResponse, Paginator
-from analytics_assets.rest_api.extract.paginators import build_paginator
+from analytics_assets.rest_api.extract.pagination.base import PageRequest, PageResponse, Paginator
+from analytics_assets.rest_api.extract.pagination.completeness import CompletenessCheck
+from analytics_assets.rest_api.extract.pagination.factory import build_paginator
 from analytics_assets.rest_api.extract.records import PageRecords, concat_records, read_dicts
 from analytics_assets.rest_api.extract.selector import Page, Selector
 from analytics_assets.rest_api.extract.status_errors import status_error

@@ -15,8 +15,8 @@ from msgspec import Raw
 from analytics_assets.rest_api.errors import ResponseError
 from analytics_assets.rest_api.extract.body_shape import record_lists, summary, type_name
 from analytics_assets.rest_api.extract.envelope import MISSING, Envelope, compile_path
-from analytics_assets.rest_api.extract.hints import find_hints, normalize_path
 from analytics_assets.rest_api.extract.json_decoding import decode
+from analytics_assets.rest_api.extract.pagination.hints import find_hints, normalize_path
 from analytics_assets.rest_api.extract.records import PageRecords, read_dicts
 
 TYPE_BY_FIRST_BYTE: dict[bytes, type] = {b"{": dict, b"[": list, b"n": type(None)}

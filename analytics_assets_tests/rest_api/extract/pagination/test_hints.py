@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from analytics_assets.rest_api.extract.envelope import Envelope, compile_path
-from analytics_assets.rest_api.extract.hints import find_header_hints, find_hints
+from analytics_assets.rest_api.extract.pagination.hints import find_header_hints, find_hints
 
 FOUND: list[tuple[str, Any, list[str]]] = [
     ("data", {"data": [], "total": 151}, ["`total` is 151"]),

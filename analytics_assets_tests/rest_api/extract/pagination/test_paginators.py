@@ -11,7 +11,7 @@ import pytest
 
 from analytics_assets.rest_api import config
 from analytics_assets.rest_api.errors import ResponseError
-from analytics_assets.rest_api.extract.hints import header_link
+from analytics_assets.rest_api.extract.pagination.hints import header_link
 from analytics_assets.rest_api.extract.reader import EndpointReader
 from analytics_assets.rest_api.http.client import HttpClient
 from analytics_assets_tests.fake_api import (

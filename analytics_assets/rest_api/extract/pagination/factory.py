@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from analytics_assets.rest_api import config
-from analytics_assets.rest_api.extract.numbered_paginators import OffsetPaginator, PageNumberPaginator
-from analytics_assets.rest_api.extract.pagination import Paginator
-from analytics_assets.rest_api.extract.token_paginators import CursorPaginator, LinkPaginator, SinglePagePaginator
+from analytics_assets.rest_api.extract.pagination.base import Paginator
+from analytics_assets.rest_api.extract.pagination.numbered import OffsetPaginator, PageNumberPaginator
+from analytics_assets.rest_api.extract.pagination.tokens import CursorPaginator, LinkPaginator, SinglePagePaginator
 
 
 def build_paginator(spec: config.PaginatorConfig) -> Paginator:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from analytics_assets.rest_api import config
 from analytics_assets.rest_api.errors import DriftError
-from analytics_assets.rest_api.extract.pagination import (
+from analytics_assets.rest_api.extract.pagination.base import (
     PAGES_SHIFTED_HINT,
     PageRequest,
     PageResponse,

@@ -7,8 +7,8 @@ from typing import Any
 from analytics_assets.rest_api import config
 from analytics_assets.rest_api.errors import ResponseError
 from analytics_assets.rest_api.extract.envelope import MISSING
-from analytics_assets.rest_api.extract.hints import header_link
-from analytics_assets.rest_api.extract.pagination import PageRequest, PageResponse, Paginator
+from analytics_assets.rest_api.extract.pagination.base import PageRequest, PageResponse, Paginator
+from analytics_assets.rest_api.extract.pagination.hints import header_link
 
 LinkConfig = config.JsonLinkConfig | config.HeaderLinkConfig
 

@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from analytics_assets.rest_api import config
 from analytics_assets.rest_api.errors import IncompleteReadError, TotalMismatchError
 from analytics_assets.rest_api.extract.envelope import Step
-from analytics_assets.rest_api.extract.hints import Hint, find_header_hints, find_hints, normalize_path
-from analytics_assets.rest_api.extract.pagination import (
+from analytics_assets.rest_api.extract.pagination.base import (
     PAGES_SHIFTED_HINT,
     PageResponse,
     Paginator,
     Totals,
     parse_count,
 )
+from analytics_assets.rest_api.extract.pagination.hints import Hint, find_header_hints, find_hints, normalize_path
 
 
 @dataclass(frozen=True)

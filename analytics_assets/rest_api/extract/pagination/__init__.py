@@ -1,0 +1,1 @@
+"""Pagination: which page follows, when a read ends, and what proves that it is complete."""

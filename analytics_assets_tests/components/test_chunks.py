@@ -52,7 +52,9 @@ def fail_once(harness: JobHarness, start: str) -> None:
     harness.server.faults.add(FAILS, path="/v1/users", times=4, query={"updated_at_start": start})
 
 
-def run_again(harness: JobHarness, first: dg.ExecuteInProcessResult, tags: Mapping[str, str]) -> dg.DagsterRun:
+def run_again(
+    harness: JobHarness, first: dg.ExecuteInProcessResult | dg.JobExecutionResult, tags: Mapping[str, str]
+) -> dg.DagsterRun:
     """Re-execute a run as the UI and the daemon do: as a child run, with the tags of the chosen way."""
     harness.server.requests.clear()
     job, parent = harness.definitions.resolve_job_def("recruiting_incremental"), first.dagster_run

@@ -201,6 +201,7 @@ def test_step_is_retried_only_if_it_may_help(
     kinds_of_failure = {dg.DagsterEventType.STEP_UP_FOR_RETRY, dg.DagsterEventType.STEP_FAILURE}
     for entry in harness.instance.all_logs(result.run_id, of_type=kinds_of_failure):
         error = entry.get_dagster_event().event_specific_data.error  # type: ignore[union-attr]
+        assert error is not None
         assert (error.stack, error.cause) == ([], None)
         assert error.message.startswith("dagster._core.definitions.events.Failure: recruiting/users: ")
 

@@ -69,7 +69,7 @@ class KeyPath:
         notes = self.folder / "notes"
         for file in self.folder.glob("notes*"):
             file.unlink()
-        phase = FORKED.Value(c_int, -1, lock=False)  # a process that is killed would keep the lock
+        phase: Any = FORKED.Value(c_int, -1, lock=False)  # a process that is killed would keep the lock
         environ = {**self.environ, "TMPDIR": str(self.temp)}
         process = FORKED.Process(target=_load, args=(request, environ, notes, phase, largest_file))
         process.start()
@@ -180,7 +180,7 @@ def look_into_duckdb(file: Path, sql: str) -> tuple[Any, ...] | None:
 
 
 def look_into_postgres(credentials: str, sql: str) -> tuple[Any, ...] | None:
-    import psycopg2  # type: ignore[import-untyped]
+    import psycopg2
 
     with contextlib.closing(psycopg2.connect(credentials)) as connection, connection.cursor() as cursor:
         cursor.execute(sql)

@@ -89,13 +89,13 @@ def launch(url: str, job: str, tags: Mapping[str, str]) -> None:
     assert answer["data"]["launchRun"]["__typename"] == "LaunchRunSuccess", answer
 
 
-def eventually(ask: Callable[[], Any], *, seconds: float = 300) -> Any:
-    """The first answer that is not empty."""
+def eventually(read: Callable[[], Any], *, seconds: float = 300) -> Any:
+    """Call `read` until the value is not empty."""
     end = time.monotonic() + seconds
-    while not (answer := query_graphql()) and time.monotonic() < end:
+    while not (value := read()) and time.monotonic() < end:
         time.sleep(0.1)
-    assert answer
-    return answer
+    assert value
+    return value
 
 
 @pytest.mark.soak

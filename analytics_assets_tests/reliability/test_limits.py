@@ -91,7 +91,10 @@ def test_a_disk_that_cannot_be_written_to(
     shop: Shop, disk: Disk, monkeypatch: pytest.MonkeyPatch, what: str, problem: str, said: str
 ) -> None:
     break_it, mend_it = (disk.fill, disk.make_room) if problem == "full" else (disk.make_read_only, disk.make_writable)
-    places = {"warehouse": {"duckdb_path": disk.folder / "w.duckdb"}, "state": {"state_dir": disk.folder / "state"}}
+    places: dict[str, dict[str, Any]] = {
+        "warehouse": {"duckdb_path": disk.folder / "w.duckdb"},
+        "state": {"state_dir": disk.folder / "state"},
+    }
     shop = replace(shop, warehouse=replace(shop.warehouse, **places.get(what, {})))
     if what == "temp":
         monkeypatch.setattr(tempfile, "tempdir", str(disk.folder))

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from analytics_assets.components.resources import WarehouseResource
+from analytics_assets.components.settings import Settings
 from analytics_assets.rest_api.errors import BusyError
 from analytics_assets.rest_api.load import LoadRequest, prepare
 from analytics_assets_tests.fake_api import CursorPagination, Endpoint, TimeFilter, serve_endpoint
@@ -131,4 +132,7 @@ def test_who_is_waited_for_is_said_and_in_the_error(
 
 
 def test_how_long_is_waited_is_a_setting() -> None:
-    assert WarehouseResource.from_environment({"ANALYTICS_LOCK_SECONDS": "7"}).warehouse().lock_seconds == 7
+    assert (
+        WarehouseResource.from_settings(Settings.from_environ({"ANALYTICS_LOCK_SECONDS": "7"})).warehouse().lock_seconds
+        == 7
+    )

@@ -105,6 +105,7 @@ def scene(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         project = prepared(folder / "project", found, sandbox.variables(url))
         scene = LeakScan(project, found, sandbox, elsewhere, {}, [])
         scene.console["all"] = project.execute("full_refresh", ok=False)
+        command: tuple[str, ...]
         if request.param == "once":
             command = ("dagster-webserver", "-m", LOCATION)
         else:
@@ -254,7 +255,7 @@ def test_no_secret_is_in_a_load_that_hangs_or_was_killed(tmp_path: Path) -> None
 
 
 def test_no_secret_is_in_the_folder_that_dlt_works_in(any_shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    """To its end: dlt traces which settings it read, of its secrets and of the warehouse."""
+    """dlt reads settings and secrets while a load runs, and writes state beside the rows."""
     monkeypatch.setenv("SOURCES__SHOP__KEY", secret("of-dlt"))
     scan = Scan({"key": secret("of-dlt"), "password": PASSWORD})
     key = {"type": "api_key", "name": "key", "location": "query", "api_key": {"secret": "sources.shop.key"}}
@@ -264,9 +265,10 @@ def test_no_secret_is_in_the_folder_that_dlt_works_in(any_shop: Shop, monkeypatc
         prepare(any_shop.request(f"{url}/shop/rows", client={"auth": key})) as load,
     ):
         load.run()
-        folder = Path(load.pipeline.working_dir)
-        assert (folder / "trace.pickle").exists()
-        scan.folder(folder.parent)
+        [file, *_] = load.pipeline.files.paths
+        folder = file.parent
+        assert (folder / "rows").is_dir()  # of the dlt pipeline
+        scan.folder(folder)
     assert any_shop.ids() == [1]
     assert scan.found == set()
     assert not folder.exists()

@@ -141,10 +141,10 @@ def test_processes_that_renew_together_and_are_killed(
     found = families(sandbox.requests)
     lost = 0
     for family in found.values():
-        for (token, status, process), (next_token, _, _) in zip(family.shown, family.shown[1:], strict=False):
+        for (token, status, pid), (next_token, _, _) in zip(family.shown, family.shown[1:], strict=False):
             if next_token == token and status == 200:
                 lost += 1
-                assert process in killer.killed
+                assert pid in killer.killed
                 assert token not in kept
         tokens = [token for token, status, _ in family.shown if status == 200]
         assert len(set(tokens)) == len(tokens)

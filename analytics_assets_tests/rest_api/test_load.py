@@ -24,7 +24,7 @@ Rows = Sequence[dict[str, Any]]
 @pytest.mark.parametrize("disposition", ["merge", "replace"])
 def test_one_row_a_key(disposition: str, extra: dict[str, Any], tmp_path: Path) -> None:
     """Rows move between pages while they are read; without a cursor the last to come counts."""
-    pages = [
+    pages: list[list[dict[str, Any]]] = [
         [{"id": 1, "v": "first"}, {"id": 1, "v": "last"}],
         [{"id": 2, "v": 1}, {"id": 3, "v": "x"}],
         [{"id": 2, "v": 1}],
@@ -198,7 +198,12 @@ def test_a_field_that_changes_its_type(
 
 @pytest.mark.parametrize("together", [True, False], ids=["in one load", "between loads"])
 def test_a_contract_in_place_of_variants(together: bool, tmp_path: Path) -> None:
-    rows = [{"id": 1, "amount": 1}, {"id": 2, "amount": None}, {"id": 3, "amount": "much"}, {"id": 4, "amount": 4}]
+    rows: list[dict[str, Any]] = [
+        {"id": 1, "amount": 1},
+        {"id": 2, "amount": None},
+        {"id": 3, "amount": "much"},
+        {"id": 4, "amount": 4},
+    ]
     with orders(tmp_path, schema_contract="freeze") as api:
         api.load(rows[:2])
         with pytest.raises(TypeChangeError, match=r"field 'amount' changed its type: the column 'amount' is bigint"):

@@ -61,9 +61,10 @@ def test_windows_are_exact(
     tmp_path: Path,
 ) -> None:
     rows = [{"id": number, "updated": updated} for number, updated in edges.items()]
-    with orders(tmp_path, updated=TimeFilter("updated", PARAMS, **api), incremental=BY_UPDATED | incremental) as api:
-        statistics = api.load(rows, window=day(2)).statistics
-        assert [row["id"] for row in api.rows()] == inside
+    updated = TimeFilter("updated", PARAMS, **api)
+    with orders(tmp_path, updated=updated, incremental=BY_UPDATED | incremental) as shop:
+        statistics = shop.load(rows, window=day(2)).statistics
+        assert [row["id"] for row in shop.rows()] == inside
     assert (statistics.rows, statistics.rows_outside_window) == (len(inside), outside)
 
 
@@ -277,7 +278,7 @@ def test_without_a_cursor_the_later_load_wins(tmp_path: Path) -> None:
 def test_rows_without_cursor(tmp_path: Path) -> None:
     """They cannot be placed elsewhere: a merge keeps them, and never over a row whose time is known."""
     updated = TimeFilter("updated", PARAMS, ignored=True)
-    timeless = [{"id": 1, "updated": None, "v": 2}, {"id": 2, "v": 2}]
+    timeless: list[dict[str, Any]] = [{"id": 1, "updated": None, "v": 2}, {"id": 2, "v": 2}]
     with orders(tmp_path, updated=updated, incremental=BY_UPDATED) as api:
         api.load([{"id": 1, "updated": "2026-10-02T00:00:00Z", "v": 1}, *timeless[1:]], window=day(2))
         api.load([*timeless, {"id": 3, "updated": "2026-10-02T00:00:00Z", "v": 2}], window=day(2))

@@ -52,7 +52,7 @@ def test_a_wrong_setting_fails_and_changes_nothing(case: WrongSetting, threads: 
     server = FakeServer([Api("shop", [endpoint], strict=False)])
     with serve(server) as url:
         loader = Loader("shop", server.variables(url), tmp_path)
-        keys = {"selector": case.selector, "resource": case.resource}
+        keys: dict[str, Any] = {"selector": case.selector, "resource": case.resource}
         right = configuration(case.right, threads, endpoint=case.endpoint, **keys)
         wrong = configuration(case.wrong, threads, endpoint={**case.endpoint, **case.wrong_endpoint}, **keys)
         loader.load(right, "rows", full_refresh=True)

@@ -12,8 +12,8 @@ from analytics_assets.rest_api.errors import DataError
 from analytics_assets.rest_api.windows import Window
 
 
-def utc(*parts: int) -> datetime:
-    return datetime(*parts, tzinfo=timezone.utc)  # type: ignore[misc]
+def utc(year: int, month: int, day: int, hour: int = 0, minute: int = 0, second: int = 0, us: int = 0) -> datetime:
+    return datetime(year, month, day, hour, minute, second, us, tzinfo=timezone.utc)
 
 
 DAY = Window(utc(2026, 10, 1), utc(2026, 10, 2))

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import psycopg2  # type: ignore[import-untyped]
+import psycopg2
 import pytest
 
 from analytics_assets.rest_api.destination.duckdb.merge_sql import DuckDbMergeSql

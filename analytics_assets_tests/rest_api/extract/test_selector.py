@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analytics_assets.rest_api.errors import ConfigError, ResponseError
+from analytics_assets.rest_api.extract.body_shape import summary
 from analytics_assets.rest_api.extract.envelope import MISSING, Envelope
 from analytics_assets.rest_api.extract.json_decoding import decode
-from analytics_assets.rest_api.extract.selector import Selector, summary
+from analytics_assets.rest_api.extract.selector import Selector
 
 A, B, C = {"id": 1}, {"id": 2}, {"id": 3}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -45,7 +45,7 @@ def ids(url: str, paginator: Mapping[str, Any], *, threads: int = 1, **endpoint:
     )
     reader = EndpointReader(described, HttpClient(url.rpartition("/")[0]), {}, threads=threads)
     reader._url = url
-    return [record["id"] for page in reader.read_pages() for record in page.records]
+    return [record["id"] for page in reader.read_pages() for record in cast("list[Any]", page.records)]
 
 
 def scripted(

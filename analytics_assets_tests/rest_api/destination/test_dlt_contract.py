@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import dlt
-import psycopg2  # type: ignore[import-untyped]
+import psycopg2
 import pytest
 from dlt.common.configuration.container import Container
 from dlt.common.configuration.specs import RuntimeConfiguration
@@ -242,7 +242,7 @@ def test_a_job_that_fails_is_tried_again_unless_its_error_is_terminal(
 def test_log_records_come_from_the_thread_or_its_pool(probe: Probe) -> None:
     records: list[logging.LogRecord] = []
     handler = logging.Handler()
-    handler.emit = records.append  # type: ignore[method-assign]
+    handler.emit = records.append  # type: ignore[assignment,method-assign]
 
     def fail(job: Any) -> None:
         raise DatabaseTerminalException(ValueError())
@@ -301,8 +301,8 @@ def test_methods_that_are_overridden_or_called(owner: type, method: str, paramet
 def test_json_is_json_and_not_jsonb_on_postgres_if_the_data_is_parquet() -> None:
     capabilities = postgres().capabilities()
     mapper = capabilities.get_type_mapper()
-    assert mapper.to_destination_type(COLUMNS["tags"], {"file_format": "parquet"}) == "json"  # type: ignore[typeddict-item]
-    assert mapper.to_destination_type(COLUMNS["at"], {}) == "timestamp (6) with time zone"  # type: ignore[typeddict-item]
+    assert mapper.to_destination_type(COLUMNS["tags"], {"file_format": "parquet"}) == "json"
+    assert mapper.to_destination_type(COLUMNS["at"], {}) == "timestamp (6) with time zone"
     assert capabilities.max_column_identifier_length == 63
 
 

@@ -1,4 +1,4 @@
-"""APIs that know secrets, and what goes wrong with them: each case is an API, its secrets, and what its run says."""
+"""APIs with secrets, most of which fail: each case is an API, its credentials, and what the run's log says."""
 
 from __future__ import annotations
 
@@ -23,37 +23,47 @@ from analytics_assets_tests.fake_api import (
     faults,
 )
 
-PERSON = "Zoë-Priv4te of Hidden-Street 7"  # stands in the bodies of failing answers
-AUTHS: dict[type[Any], dict[str, Any]] = {
+PERSON = "Zoë-Priv4te of Hidden-Street 7"  # in the bodies of error responses, outside of the API's reason
+TOKEN_PATH = "/oauth/token"
+AUTH_KEYS: dict[type[Any], dict[str, Any]] = {
     OAuth2: {"type": "oauth2", "client_id": "CLIENT_ID", "client_secret": "CLIENT_SECRET", "token_url": "TOKEN_URL"},
     Bearer: {"type": "bearer", "token": "API_TOKEN"},
     HttpBasic: {"type": "http_basic", "username": "USERNAME", "password": "PASSWORD"},
 }
-TOKEN = "/oauth/token"
 
 
-@dataclass(frozen=True)
-class Case:
-    """One API: what it asks for, what befalls it, and what the log says of it; nothing where it is loaded."""
+@dataclass(frozen=True, kw_only=True)
+class LeakCase:
+    """One API, and the outcome of its load.
 
-    served: Auth | None
-    said: str = ""
+    Attributes:
+        auth: The credentials that the API accepts.
+        error: Text of the error message. Without one, the load succeeds.
+        fault: A fault in each response.
+        fault_path: The path with the fault.
+        client: Keys of the YAML's `client`.
+        endpoint: Keys of the resource's `endpoint`.
+        environ: Variables with other values than the right ones, without the API's prefix.
+    """
+
+    auth: Auth | None = None
+    error: str = ""
     fault: Fault | None = None
-    at: str = "/rows"
-    client: Mapping[str, Any] = field(default_factory=dict)  # keys of `client`
+    fault_path: str = "/rows"
+    client: Mapping[str, Any] = field(default_factory=dict)
     endpoint: Mapping[str, Any] = field(default_factory=dict)
-    environ: Mapping[str, str] = field(default_factory=dict)  # in place of the right values
+    environ: Mapping[str, str] = field(default_factory=dict)
     rows: tuple[Mapping[str, Any], ...] = ({"id": 1, "name": "Ada"}, {"id": 2, "name": "Bo"}, {"id": 3, "name": "Cy"})
 
-    def api(self, name: str) -> Api:
+    def build_api(self, name: str) -> Api:
         endpoint = Endpoint("/rows", self.rows, pagination=OffsetPagination(max_limit=2))
-        return Api(name, [endpoint], auth=self.served or (), strict=False)
+        return Api(name, [endpoint], auth=self.auth or (), strict=False)
 
-    def document(self, name: str) -> dict[str, Any]:
-        """Its defs.yaml."""
+    def defs_yaml(self, name: str) -> dict[str, Any]:
+        """The content of the API's defs.yaml."""
         client = {"base_url": {"env": f"{name.upper()}_BASE_URL"}, **self.client}
-        if self.served is not None:
-            client["auth"] = auth_of(self.served, name)
+        if self.auth is not None:
+            client["auth"] = auth_config(self.auth, name)
         return {
             "type": "analytics_assets.components.RestApi",
             "attributes": {
@@ -74,151 +84,204 @@ class Case:
         }
 
 
-def auth_of(served: Auth, name: str) -> dict[str, Any]:
-    if isinstance(served, ApiKey):
-        key = {"env": f"{name.upper()}_API_KEY"}
-        return {"type": "api_key", "name": served.name, "location": served.location, "api_key": key}
-    described = {
-        key: {"env": f"{name.upper()}_{value}"} if value.isupper() else value
-        for key, value in AUTHS[type(served)].items()
+def auth_config(auth: Auth, api: str) -> dict[str, Any]:
+    """The YAML's `auth` for these credentials, with secrets from the API's variables."""
+    prefix = api.upper()
+    if isinstance(auth, ApiKey):
+        key = {"env": f"{prefix}_API_KEY"}
+        return {"type": "api_key", "name": auth.name, "location": auth.location, "api_key": key}
+    config = {
+        key: {"env": f"{prefix}_{value}"} if value.isupper() else value for key, value in AUTH_KEYS[type(auth)].items()
     }
-    if isinstance(served, OAuth2):
-        described["client_auth"] = served.client_auth
-        if served.refresh_token:
-            described["refresh_token"] = {"env": f"{name.upper()}_REFRESH_TOKEN"}
-    return described
+    if isinstance(auth, OAuth2):
+        config["client_auth"] = auth.client_auth
+        if auth.refresh_token:
+            config["refresh_token"] = {"env": f"{prefix}_REFRESH_TOKEN"}
+    return config
 
 
-def secret(what: str) -> str:
-    """A value that is nowhere else, with characters that URLs, forms and JSON write otherwise."""
-    return f"s3cret/{what}+of=us&%Zq9"
+def secret(name: str) -> str:
+    """A unique value with characters that URLs, forms and JSON encode."""
+    return f"s3cret/{name}+of=us&%Zq9"
 
 
-def encoded(what: str) -> str:
-    return quote(secret(what), safe="")
+def encoded_secret(name: str) -> str:
+    return quote(secret(name), safe="")
 
 
 def echo(status: int, *, content_type: str = "application/json", cut: int = 0) -> Fault:
-    """An answer that repeats all that the request carried, and a person beside it."""
+    """A response that repeats the whole request as the API's reason, with a person in another field."""
 
-    def answer(exchange: Exchange) -> Response:
+    def respond(exchange: Exchange) -> Response:
         request = exchange.request
-        body = encode_json({"error": [PERSON, request.query, request.headers, request.body.decode()]})
+        received = [f"{name}: {value}" for name, value in {**request.query, **request.headers}.items()]
+        body = encode_json({"error": [*received, request.body.decode()], "person": PERSON})
         if content_type == "text/html":
             body = b"<html><title>" + body + b"</title></html>"
         return Response(status, body[: len(body) - cut], {"Content-Type": content_type})
 
-    return answer
+    return respond
 
 
-def redirect(status: int, elsewhere: str) -> Fault:
-    def answer(exchange: Exchange) -> Response:
+def redirect(status: int, other_url: str) -> Fault:
+    """A redirect to another host, with the request's query."""
+
+    def respond(exchange: Exchange) -> Response:
         query = "&".join(f"{name}={value}" for name, value in exchange.request.query.items())
-        return Response(status, headers={"Location": f"{elsewhere}/stolen?{query}"})
+        return Response(status, headers={"Location": f"{other_url}/stolen?{query}"})
 
-    return answer
-
-
-def key(what: str, location: Any = "query") -> ApiKey:
-    return ApiKey(secret(what), name="X-Key" if location == "header" else "key", location=location)
+    return respond
 
 
-def rotating(what: str, **more: Any) -> OAuth2:
-    client = secret(f"{what}-client")
-    return OAuth2(f"client-{what}", client, refresh_token=secret(f"{what}-refresh"), rotate=True, **more)
+def api_key(name: str, location: Any = "query") -> ApiKey:
+    return ApiKey(secret(name), name="X-Key" if location == "header" else "key", location=location)
 
 
-def cases(elsewhere: str, closed: str, self_signed: str) -> dict[str, Case]:
-    """All of them, by the names of their APIs. `elsewhere` records who comes, at `closed` nobody listens."""
-    stray = ({"id": 1, "name": PERSON}, {"id": None, "name": PERSON})
-    fingerprint = ({"id": 1, "name": PERSON}, {"id": [PERSON], "name": PERSON})
-    loaded = {
-        "good_query": Case(key("query")),
-        "good_header": Case(key("header", "header")),
-        "good_cookie": Case(key("cookie", "cookie")),
-        "good_bearer": Case(Bearer(secret("bearer"))),
-        "good_basic": Case(HttpBasic("me", secret("basic"))),
-        "good_rotating": Case(rotating("rotating")),
-        "good_client": Case(OAuth2("me", secret("client"), client_auth="basic")),
-        "good_headers": Case(
-            None,
+def rotating(name: str) -> OAuth2:
+    client_secret = secret(f"{name}-client")
+    return OAuth2(f"client-{name}", client_secret, refresh_token=secret(f"{name}-refresh"), rotate=True)
+
+
+def leak_cases(*, other_url: str, closed_url: str, self_signed_url: str) -> dict[str, LeakCase]:
+    """All cases by the names of their APIs.
+
+    Args:
+        other_url: A server that records its requests.
+        closed_url: A URL where nothing listens.
+        self_signed_url: A server whose certificate is not trusted.
+    """
+    good = _good_cases()
+    wrong_secrets = {
+        "query": ("API_KEY", "401"),
+        "header": ("API_KEY", "401"),
+        "cookie": ("API_KEY", "401"),
+        "bearer": ("API_TOKEN", "401"),
+        "basic": ("PASSWORD", "401"),
+        "rotating": ("REFRESH_TOKEN", "A new authorization is needed"),
+        "client": ("CLIENT_SECRET", "(invalid_client)"),
+    }
+    wrong = {
+        f"wrong_{name}": replace(good[f"good_{name}"], error=error, environ={variable: secret(f"wrong-{name}")})
+        for name, (variable, error) in wrong_secrets.items()
+    }
+    return {
+        **good,
+        **wrong,
+        **_response_cases(other_url),
+        **_token_cases(other_url),
+        **_configuration_cases(closed_url, self_signed_url),
+    }
+
+
+def _good_cases() -> dict[str, LeakCase]:
+    return {
+        "good_query": LeakCase(auth=api_key("query")),
+        "good_header": LeakCase(auth=api_key("header", "header")),
+        "good_cookie": LeakCase(auth=api_key("cookie", "cookie")),
+        "good_bearer": LeakCase(auth=Bearer(secret("bearer"))),
+        "good_basic": LeakCase(auth=HttpBasic("me", secret("basic"))),
+        "good_rotating": LeakCase(auth=rotating("rotating")),
+        "good_client": LeakCase(auth=OAuth2("me", secret("client"), client_auth="basic")),
+        "good_headers": LeakCase(
             client={"headers": {"X-Secret": {"env": "GOOD_HEADERS_FIRST"}}},
             endpoint={"headers": {"X-Other": {"env": "GOOD_HEADERS_SECOND"}}},
             environ={"FIRST": secret("of-header"), "SECOND": secret("of-endpoint")},
         ),
     }
-    wrong = {
-        f"wrong_{name.removeprefix('good_')}": replace(
-            case, said=said, environ={variable: secret(f"wrong-{name.removeprefix('good_')}")}
-        )
-        for name, variable, said in (
-            ("good_query", "API_KEY", "returned 401"),
-            ("good_header", "API_KEY", "returned 401"),
-            ("good_cookie", "API_KEY", "returned 401"),
-            ("good_bearer", "API_TOKEN", "returned 401"),
-            ("good_basic", "PASSWORD", "returned 401"),
-            ("good_rotating", "REFRESH_TOKEN", "A new authorization is needed"),
-            ("good_client", "CLIENT_SECRET", "(invalid_client)"),
-        )
-        for case in [loaded[name]]
-    }
+
+
+def _response_cases(other_url: str) -> dict[str, LeakCase]:
     return {
-        **loaded,
-        **wrong,
-        "for_ever_401": Case(rotating("for-ever-401"), "returned 401", echo(401)),
-        "error_500": Case(key("500"), "500", echo(500)),
-        "error_400": Case(key("400", "cookie"), "400", echo(400)),
-        "cut_off": Case(key("cut"), "attempts", faults.reset()),
-        "refused": Case(key("refused"), "the connection was refused", environ={"BASE_URL": closed}),
-        "redirect_302": Case(key("302"), "redirects to another host", redirect(302, elsewhere)),
-        "redirect_307": Case(Bearer(secret("307")), "redirects to another host", redirect(307, elsewhere)),
-        "link": Case(
-            Bearer(secret("link")),
-            "leads to another host",
-            faults.edit(lambda body: body.update(next=f"{elsewhere}/stolen")),
+        "always_401": LeakCase(auth=rotating("always-401"), error="401", fault=echo(401)),
+        "error_500": LeakCase(auth=api_key("500"), error="500", fault=echo(500)),
+        "error_400": LeakCase(auth=api_key("400", "cookie"), error="400", fault=echo(400)),
+        "reset": LeakCase(auth=api_key("reset"), error="attempts", fault=faults.reset()),
+        "redirect_302": LeakCase(
+            auth=api_key("302"), error="redirects to another host", fault=redirect(302, other_url)
+        ),
+        "redirect_307": LeakCase(
+            auth=Bearer(secret("307")), error="redirects to another host", fault=redirect(307, other_url)
+        ),
+        "link": LeakCase(
+            auth=Bearer(secret("link")),
+            error="leads to another host",
+            fault=faults.edit(lambda body: body.update(next=f"{other_url}/stolen")),
             endpoint={"paginator": {"type": "json_link", "next_url_path": "next"}},
         ),
-        "html": Case(key("html"), "HTML or XML, not JSON", echo(200, content_type="text/html")),
-        "broken": Case(key("broken", "header"), "no valid JSON", echo(200, cut=2)),
-        "no_rows": Case(HttpBasic("me", secret("no-rows")), "leads to nothing in the answer {error: list[4]}", echo(200)),
-        "no_key": Case(Bearer(secret("no-key")), "is null or missing in 1 of 2 records", rows=stray),
-        "other_key": Case(Bearer(secret("other-key")), "changed its type", rows=fingerprint),
-        "token_500": Case(rotating("token-500"), "answered 500", echo(500), TOKEN),
-        "token_400": Case(rotating("token-400"), "answered 400", echo(400), TOKEN),
-        "token_html": Case(rotating("token-html"), "without a token", echo(200, content_type="text/html"), TOKEN),
-        "token_lost": Case(rotating("token-lost"), "may have used up the refresh token", faults.drop_response(), TOKEN),
-        "token_elsewhere": Case(rotating("token-307"), "answered 307", redirect(307, elsewhere), TOKEN),
-        "token_in_clear": Case(
-            rotating("token-clear"), "token_url is plain http", environ={"TOKEN_URL": "http://api.example.com/t"}
+        "html": LeakCase(auth=api_key("html"), error="HTML", fault=echo(200, content_type="text/html")),
+        "cut_json": LeakCase(auth=api_key("cut", "header"), error="valid JSON", fault=echo(200, cut=2)),
+        "no_rows": LeakCase(auth=HttpBasic("me", secret("no-rows")), error="leads to nothing", fault=echo(200)),
+        "null_key": LeakCase(
+            auth=Bearer(secret("null-key")),
+            error="is null or missing in 1 of 2 records",
+            rows=({"id": 1, "name": PERSON}, {"id": None, "name": PERSON}),
         ),
-        "odd_header": Case(
-            None, "characters that are not allowed in a header",
-            client={"headers": {"X-Secret": {"env": "ODD_HEADER_FIRST"}}},
-            environ={"FIRST": f"{secret('odd-header')}\u2019"},
+        "list_as_key": LeakCase(
+            auth=Bearer(secret("list-as-key")),
+            error="changed its type",
+            rows=({"id": 1, "name": PERSON}, {"id": [PERSON], "name": PERSON}),
         ),
-        "half_set": Case(rotating("half-set"), "are partially set", environ={"CLIENT_SECRET": ""}),
-        "query_in_url": Case(
-            None, "without user, query and fragment", environ={"BASE_URL": f"{closed}/v1?key={encoded('url-query')}"}
+    }
+
+
+def _token_cases(other_url: str) -> dict[str, LeakCase]:
+    """Faults of token endpoints."""
+
+    def case(name: str, error: str, fault: Fault) -> LeakCase:
+        return LeakCase(auth=rotating(name), error=error, fault=fault, fault_path=TOKEN_PATH)
+
+    return {
+        "token_500": case("token-500", "500", echo(500)),
+        "token_400": case("token-400", "400", echo(400)),
+        "token_html": case("token-html", "without a token", echo(200, content_type="text/html")),
+        "token_lost": case("token-lost", "may have used up the refresh token", faults.drop_response()),
+        "token_redirect": case("token-307", "307", redirect(307, other_url)),
+    }
+
+
+def _configuration_cases(closed_url: str, self_signed_url: str) -> dict[str, LeakCase]:
+    """Variables with values that cannot be used."""
+    return {
+        "refused": LeakCase(
+            auth=api_key("refused"), error="the connection was refused", environ={"BASE_URL": closed_url}
         ),
-        "user_in_url": Case(
-            None, "without user, query and fragment",
-            environ={"BASE_URL": closed.replace("//", f"//me:{encoded('url-user')}@")},
+        "http_token_url": LeakCase(
+            auth=rotating("http-token"),
+            error="token_url is plain http",
+            environ={"TOKEN_URL": "http://api.example.com/t"},
         ),
-        "in_the_clear": Case(
-            Bearer(secret("clear")), "is plain http", environ={"BASE_URL": "http://api.example.com/v1"}
+        "http_url": LeakCase(
+            auth=Bearer(secret("http-url")), error="is plain http", environ={"BASE_URL": "http://api.example.com/v1"}
         ),
-        "proxy": Case(
-            Bearer(secret("behind-proxy")),
-            "the proxy from the environment",
+        "invalid_header": LeakCase(
+            error="characters that are not allowed in a header",
+            client={"headers": {"X-Secret": {"env": "INVALID_HEADER_FIRST"}}},
+            environ={"FIRST": f"{secret('invalid-header')}\u2019"},
+        ),
+        "invalid_key": LeakCase(
+            auth=api_key("invalid-key", "header"),
+            error="characters that are not allowed in a header",
+            environ={"API_KEY": f"{secret('other-key')}\u2019"},
+        ),
+        "partially_set": LeakCase(auth=rotating("partially-set"), error="partially set", environ={"CLIENT_SECRET": ""}),
+        "query_in_url": LeakCase(
+            error="without user, query and fragment",
+            environ={"BASE_URL": f"{closed_url}/v1?key={encoded_secret('url-query')}"},
+        ),
+        "user_in_url": LeakCase(
+            error="without user, query and fragment",
+            environ={"BASE_URL": closed_url.replace("//", f"//me:{encoded_secret('url-user')}@")},
+        ),
+        "proxy": LeakCase(
+            auth=Bearer(secret("behind-proxy")),
+            error="the proxy from the environment",
             client={"allow_insecure_http": True},
             environ={"BASE_URL": "http://api.example.com/v1"},
         ),
-        "self_signed": Case(
-            Bearer(secret("tls")), "TLS failed: the certificate is not trusted", environ={"BASE_URL": self_signed},
+        "self_signed": LeakCase(
+            auth=Bearer(secret("tls")),
+            error="TLS failed: the certificate is not trusted",
             client={"allow_insecure_http": True},
+            environ={"BASE_URL": self_signed_url},
         ),
-        "unprintable": Case(
-            key("unprintable", "header"), "characters that are not allowed in a header",
-            environ={"API_KEY": f"{secret('quoted')}\u2019"},
-        ),
-    }  # fmt: skip
+    }

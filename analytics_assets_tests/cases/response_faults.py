@@ -128,7 +128,11 @@ TRANSIENT: list[tuple[str, Fault, str]] = [
     ),
     ("last chunk missing", chunked(b""), CLOSED),
     ("chunk without a size", chunked(b"0\r\n\r\n", "zz"), CLOSED),
-    ("too many headers", faults.raw(http_bytes(b"", *(f"X-{n}: 1" for n in range(6_000)))), "the response headers are too large"),
+    (
+        "too many headers",
+        faults.raw(http_bytes(b"", *(f"X-{n}: 1" for n in range(6_000)))),
+        "the response headers are too large",
+    ),
     ("a header too long", faults.raw(http_bytes(b"", "X: " + "y" * 400_000)), "the response headers are too large"),
     ("not gzip", encoded(lambda content: content), "the compressed body is corrupt"),
     ("gzip with a wrong checksum", encoded(wrong_checksum), "the compressed body is corrupt"),

@@ -11,6 +11,7 @@ from typing import Any, Literal, cast
 
 from dlt.common.destination import Destination, DestinationCapabilitiesContext, PreparedTableSchema
 from dlt.common.destination.client import LoadJob, RunnableLoadJob
+from dlt.common.normalizers.naming import NamingConvention
 from dlt.common.schema import Schema
 from dlt.common.schema.typing import TSchemaTables
 from dlt.destinations.job_client_impl import SqlJobClientBase
@@ -90,6 +91,20 @@ class TableDestination(Destination[Any, TableClient]):
     """A dlt destination that loads one table by a plan. To be mixed into dlt's destination of a database."""
 
     plan: Plan
+    _capabilities: DestinationCapabilitiesContext | None = None
+
+    def capabilities(
+        self, config: Any = None, naming: NamingConvention | None = None
+    ) -> DestinationCapabilitiesContext:
+        """Resolve the capabilities once: dlt requests them 20 times a load, and resolves all settings each time.
+
+        They are the same each time, since one destination object serves one load with one naming convention.
+        """
+        if config is not None:
+            return super().capabilities(config, naming)
+        if self._capabilities is None:
+            self._capabilities = super().capabilities(None, naming)
+        return self._capabilities.copy()
 
     def _raw_capabilities(self) -> DestinationCapabilitiesContext:
         capabilities: DestinationCapabilitiesContext = super()._raw_capabilities()  # type: ignore[safe-super]

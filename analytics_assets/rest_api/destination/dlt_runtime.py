@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 from dlt.common.configuration.container import Container
 from dlt.common.configuration.specs import RuntimeConfiguration
+from dlt.common.configuration.utils import get_resolved_traces
 from dlt.common.pipeline import PipelineContext
 from dlt.common.runtime.telemetry import start_telemetry
 
@@ -31,6 +32,8 @@ def isolated_dlt() -> Iterator[None]:
         with _no_log_records():
             yield
     finally:
+        # dlt clears these at the end of `Pipeline.run` only. They hold settings, and errors with their stack frames.
+        get_resolved_traces().clear()
         context.deactivate()
         if active:
             context.activate(active)

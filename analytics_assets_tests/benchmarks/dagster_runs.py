@@ -17,7 +17,7 @@ from analytics_assets_tests.benchmarks.programs import QUIET, ROOT, dagster
 
 EMPTY = "analytics_assets_tests.benchmarks.empty_defs"
 RECRUITING = ROOT / "analytics_assets" / "defs" / "recruiting" / "defs.yaml"
-TABLES = ("recruiting/opportunities", "recruiting/users")
+TABLES = ("recruiting/opportunities", "recruiting/users", "treasury/bank_accounts", "treasury/cash_drawers")
 LAST_DAY = date(2026, 11, 15)  # of the sandbox rows
 YEAR = 365
 

@@ -9,18 +9,17 @@ GRID = dg.DailyPartitionsDefinition(os.environ["BENCH_GRID_START"])
 FULL_REFRESH = os.environ.get("BENCH_FULL_REFRESH") == "yes"
 
 
-def empty_asset(key: str, *, partitioned: bool) -> dg.AssetsDefinition:
-    grid = GRID if partitioned else None
-    spec = dg.AssetSpec(dg.AssetKey(key.split("/")), partitions_def=grid, skippable=partitioned)
+def empty_asset(key: str) -> dg.AssetsDefinition:
+    spec = dg.AssetSpec(dg.AssetKey(key.split("/")), partitions_def=GRID, skippable=True)
 
     @dg.multi_asset(
         name=key.replace("/", "__"),
         specs=[spec],
-        partitions_def=grid,
-        backfill_policy=dg.BackfillPolicy.single_run() if partitioned else None,
+        partitions_def=GRID,
+        backfill_policy=dg.BackfillPolicy.single_run(),
     )
     def empty(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[None]]:
-        if FULL_REFRESH and partitioned:
+        if FULL_REFRESH:
             for partition in GRID.get_partition_keys():
                 context.log_event(dg.AssetMaterialization(spec.key, partition=partition))
         else:
@@ -29,11 +28,8 @@ def empty_asset(key: str, *, partitioned: bool) -> dg.AssetsDefinition:
     return empty
 
 
-recruiting = [
-    empty_asset("recruiting/opportunities", partitioned=True),
-    empty_asset("recruiting/users", partitioned=True),
-]
-treasury = [empty_asset(f"treasury/{name}", partitioned=True) for name in ("cash_drawers", "bank_accounts")]
+recruiting = [empty_asset(f"recruiting/{name}") for name in ("opportunities", "users")]
+treasury = [empty_asset(f"treasury/{name}") for name in ("cash_drawers", "bank_accounts")]
 defs = dg.Definitions(
     assets=[*recruiting, *treasury],
     jobs=[

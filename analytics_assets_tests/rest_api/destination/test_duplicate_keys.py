@@ -1,4 +1,4 @@
-"""Keys that come twice are seen in what was fetched, before anything is loaded, whatever the destination."""
+"""Duplicate keys are found in the fetched rows, before anything is loaded."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ OFFSET = {"type": "offset", "limit": 4}
 CURSOR = {"type": "cursor", "cursor_param": "cursor", "cursor_path": "next"}
 
 
-def test_two_walks_tell_whether_rows_moved(any_shop: Shop, caplog: pytest.LogCaptureFixture) -> None:
+def test_second_read_tells_drift_from_duplicates(any_shop: Shop, caplog: pytest.LogCaptureFixture) -> None:
     with serve_endpoint(Endpoint("/rows", ROWS, pagination=OffsetPagination())) as (_, url):
         request = any_shop.request(url, endpoint={"paginator": OFFSET})
         with pytest.raises(DriftError, match="2 of 10 rows have the key of another row"), prepare(request) as load:
@@ -33,11 +33,11 @@ def test_two_walks_tell_whether_rows_moved(any_shop: Shop, caplog: pytest.LogCap
     ("resource", "paginator", "loaded"),
     [
         ({"primary_key": ("id", "line")}, OFFSET, 10),
-        ({"primary_key": (), "write_disposition": "replace"}, OFFSET, 10),  # no key, nothing to compare
-        ({}, CURSOR, 8),  # a cursor holds its place: nothing moves under it
+        ({"primary_key": (), "write_disposition": "replace"}, OFFSET, 10),  # without a key there are no duplicates
+        ({}, CURSOR, 8),  # rows do not move between the pages of a cursor
     ],
 )
-def test_where_a_key_may_come_twice(
+def test_duplicate_keys_that_are_not_drift(
     shop: Shop, caplog: pytest.LogCaptureFixture, resource: dict[str, Any], paginator: dict[str, Any], loaded: int
 ) -> None:
     pagination = CursorPagination(default_limit=4) if paginator is CURSOR else OffsetPagination()

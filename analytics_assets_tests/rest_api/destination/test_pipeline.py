@@ -1,212 +1,287 @@
-"""Around a load: who waits for whom, what is said, what is left behind."""
+"""One table's pipeline: files in order, wider columns, tables without rows, and dlt kept apart from other pipelines."""
 
 from __future__ import annotations
 
 import logging
-import re
-import subprocess
-import sys
+import os
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import replace
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import duckdb
+import dlt
+import pyarrow as pa
 import pytest
-from filelock import FileLock
+from dlt.common.configuration.container import Container
+from dlt.common.pipeline import PipelineContext
 
-from analytics_assets.rest_api.config import Column
-from analytics_assets.rest_api.destination.error_translation import translate_error
-from analytics_assets.rest_api.destination.warehouse import Warehouse
-from analytics_assets.rest_api.errors import DataError, ResponseError, RestApiError, WarehouseError
-from analytics_assets.rest_api.load import prepare
-from analytics_assets_tests.fake_api import CursorPagination, Endpoint, faults, serve_endpoint
-from analytics_assets_tests.support.shop import Shop, load_in_parallel
+from analytics_assets.rest_api.arrow.column_types import ColumnType
+from analytics_assets.rest_api.destination.dlt_runtime import DLT_LOGGER
+from analytics_assets.rest_api.destination.pipeline import TablePipeline, table_pipeline
+from analytics_assets.rest_api.destination.plan import Mode, Plan
+from analytics_assets.rest_api.errors import DataError, ResponseError, WarehouseError
+from analytics_assets_tests.fake_api import faults, serve_endpoint
+from analytics_assets_tests.rest_api.destination.endpoints import ENDPOINT, ROWS
+from analytics_assets_tests.support.shop import Shop
 
-WALK = {"paginator": {"type": "cursor", "cursor_param": "cursor", "cursor_path": "next", "limit": 10}}
-ROWS = Endpoint("/rows", [{"id": n, "value": f"text {n}"} for n in range(25)], pagination=CursorPagination())
-OPEN = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('open', flush=True); sys.stdin.read()"
-
-
-class WhenSaid(logging.Handler):
-    """Does something once, when the log says something."""
-
-    def __init__(self, text: str, act: Callable[[], object] = lambda: None) -> None:
-        super().__init__()
-        self.text, self.act, self.said = text, act, 0
-
-    def emit(self, record: logging.LogRecord) -> None:
-        if self.text in record.getMessage():
-            self.said += 1
-            if self.said == 1:
-                self.act()
+BIGINT, DOUBLE, TEXT = ColumnType("bigint"), ColumnType("double"), ColumnType("text")
+HUGE = ColumnType("decimal")  # decimal(38, 0)
+LOG = logging.getLogger("analytics_assets")
+KEYED = Plan("rows", "merge", ("id",))
 
 
-@contextmanager
-def listening(handler: WhenSaid) -> Iterator[None]:
-    log = logging.getLogger("analytics_assets")
-    level = log.level
-    log.addHandler(handler)
-    log.setLevel(logging.INFO)
-    try:
-        yield
-    finally:
-        log.removeHandler(handler)
-        log.setLevel(level)
+@dataclass(frozen=True)
+class Loader:
+    """Loads Arrow tables into shop.rows."""
+
+    shop: Shop
+
+    def load(
+        self,
+        *batches: Mapping[str, list[Any]],
+        columns: Mapping[str, ColumnType],
+        plan: Plan = KEYED,
+        widen: Mapping[str, ColumnType] | None = None,
+    ) -> TablePipeline:
+        """Each batch is a table of columns by name."""
+        tables = [
+            pa.table({name: pa.array(values, type=_arrow(values, columns[name])) for name, values in batch.items()})
+            for batch in batches
+        ]
+        with table_pipeline(self.shop.warehouse, plan, dataset=self.shop.dataset, log=LOG) as pipeline:
+            pipeline.extract(
+                tables,
+                columns=lambda: {
+                    name: column.dlt_column(name, nullable=name not in plan.primary_key)
+                    for name, column in columns.items()
+                },
+                required=plan.primary_key,
+            )
+            pipeline.normalize()
+            pipeline.load(widen=widen)
+        return pipeline
+
+    def rows(self, names: str) -> list[tuple[Any, ...]]:
+        return self.shop.query(f"SELECT {names} FROM shop.rows ORDER BY id")
 
 
-@contextmanager
-def opened_elsewhere(file: Path) -> Iterator[Callable[[], None]]:
-    """Another process that has the file open, as a person's shell has; gives a way to end it."""
-    process = subprocess.Popen([sys.executable, "-c", OPEN, str(file)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    assert process.stdin is not None
-    assert process.stdout is not None
-
-    def close() -> None:
-        process.communicate()
-
-    assert process.stdout.readline() == b"open\n"
-    try:
-        yield close
-    finally:
-        if process.poll() is None:
-            close()
+def _arrow(values: list[Any], column: ColumnType) -> pa.DataType:
+    """The type of a batch: a batch of whole numbers was converted before its column became a double."""
+    return pa.int64() if column == DOUBLE and {int} == {*map(type, values)} else column.arrow
 
 
-def test_many_processes_load_into_one_file_at_once(shop: Shop) -> None:
-    with serve_endpoint(ROWS) as (_, url):
-        names = ("rows", "rows", "rows", "orders", "orders", "users")
-        requests = [shop.request(url, endpoint=WALK, name=name) for name in names]
-        assert load_in_parallel(requests) == [""] * 6
-    for table in ("rows", "orders", "users"):
-        assert shop.ids(table) == list(range(25))
-    assert shop.query("SELECT count(*) FROM shop._dlt_loads WHERE status = 0") == [(6,)]
-    assert shop.tables() == {"shop.rows", "shop.orders", "shop.users"}
+@pytest.fixture
+def loader(any_shop: Shop) -> Loader:
+    return Loader(any_shop)
 
 
-def test_a_file_that_a_person_has_open_is_waited_for(shop: Shop) -> None:
-    with serve_endpoint(ROWS) as (_, url), opened_elsewhere(shop.warehouse.duckdb_path) as close:
-        waiting = WhenSaid("warehouse.duckdb is open in another program, ", close)
-        with listening(waiting):
-            shop.load(url, endpoint=WALK)
-    assert waiting.said == 1
-    assert shop.ids() == list(range(25))
+@pytest.mark.parametrize("write_disposition", ["merge", "replace"])
+def test_last_row_of_a_key_wins_across_files(
+    loader: Loader, monkeypatch: pytest.MonkeyPatch, write_disposition: Mode
+) -> None:
+    monkeypatch.setattr("analytics_assets.rest_api.destination.parquet_files.ROWS_PER_FILE", 3)
+    batches = [{"id": [0, 1, number % 4 + 2], "v": [number] * 3} for number in range(40)]
+    plan = replace(KEYED, mode=write_disposition)
+    for _ in range(2):
+        pipeline = loader.load(*batches, columns={"id": BIGINT, "v": BIGINT}, plan=plan)
+        assert len(pipeline.files.paths) == 40
+        assert loader.rows("id, v") == [(0, 39), (1, 39), (2, 36), (3, 37), (4, 38), (5, 39)]
 
 
-def test_a_file_that_stays_open_is_an_error_and_nothing_is_lost(shop: Shop) -> None:
-    impatient = replace(shop, warehouse=replace(shop.warehouse, lock_seconds=0))
-    with serve_endpoint(ROWS) as (sandbox, url):
-        shop.load(url, endpoint=WALK)
-        sandbox.set_rows("shop", "/rows", [{"id": 0, "value": "new"}])
-        problem = r"stayed open in another program, .+ \(PID \d+\): close it there and run again"
-        with opened_elsewhere(shop.warehouse.duckdb_path), pytest.raises(WarehouseError, match=problem):
-            impatient.load(url, endpoint=WALK)
-        with (
-            pytest.raises(WarehouseError, match=problem),
-            prepare(impatient.request(url)) as load,
-            opened_elsewhere(shop.warehouse.duckdb_path),  # when it is clear already what is to be done
-        ):
-            load.run()
-    assert shop.query("SELECT id, value FROM shop.rows WHERE id = 0") == [(0, "text 0")]
-    assert shop.tables() == {"shop.rows"}
+def test_new_columns_are_null_in_earlier_rows(loader: Loader) -> None:
+    columns = {"id": BIGINT, "a": TEXT, "b": ColumnType("json"), "c": ColumnType("timestamp")}
+    batches: list[dict[str, list[Any]]] = [
+        {"id": [1], "a": ["x"]},
+        {"id": [2], "b": ['{"k":1}']},
+        {"id": [3], "a": [None]},
+    ]
+    for _ in range(2):
+        loader.load(*batches, columns=columns)
+        found = loader.rows("id, a, CAST(b AS VARCHAR), c")
+        assert found == [(1, "x", None, None), (2, None, '{"k":1}', None), (3, None, None, None)]
 
 
-def test_another_load_is_waited_for(shop: Shop) -> None:
-    impatient = replace(shop, warehouse=replace(shop.warehouse, lock_seconds=0))
-    with serve_endpoint(ROWS) as (sandbox, url):
-        shop.load(url, endpoint=WALK)
-        sandbox.requests.clear()
-        [lock] = (shop.warehouse.state_dir / "locks").glob("*.lock")
-        waiting, problem = (
-            WhenSaid("waiting for another load into"),
-            r"another load has locked .*warehouse\.duckdb for too long",
-        )
-        with listening(waiting), FileLock(lock), pytest.raises(WarehouseError, match=problem):
-            impatient.load(url, endpoint=WALK)
-        assert waiting.said == 1
-        assert sandbox.requests == []
+def test_type_is_widened_within_a_load(loader: Loader) -> None:
+    for _ in range(2):
+        loader.load({"id": [1, 2], "n": [7, None]}, {"id": [3], "n": [0.5]}, columns={"id": BIGINT, "n": DOUBLE})
+        assert loader.rows("id, n") == [(1, 7.0), (2, None), (3, 0.5)]
+    [[first]] = loader.shop.query("SELECT DISTINCT _dlt_load_id FROM shop.rows")  # unchanged rows are not rewritten
+    assert loader.shop.query("SELECT load_id FROM shop._dlt_loads ORDER BY inserted_at LIMIT 1") == [(first,)]
 
 
-def test_the_file_is_free_while_rows_are_fetched(shop: Shop) -> None:
-    seen: list[bytes] = []
-    look = "import duckdb, sys; print(duckdb.connect(sys.argv[1]).sql('FROM shop.rows').count('id').fetchall())"
-    command = [sys.executable, "-c", look, str(shop.warehouse.duckdb_path)]
-    with serve_endpoint(ROWS) as (sandbox, url):
-        shop.load(url, endpoint=WALK)
-        sandbox.faults.add(faults.then(lambda: seen.append(subprocess.check_output(command))), page=2)
-        shop.load(url, endpoint=WALK)
-    assert seen == [b"[(25,)]\n"]
+@pytest.mark.parametrize("mode", ["merge", "replace", "append"])
+@pytest.mark.parametrize(
+    ("stored", "wider", "value"), [(BIGINT, DOUBLE, 0.5), (BIGINT, HUGE, Decimal(2**70)), (HUGE, DOUBLE, 0.5)]
+)
+def test_stored_column_is_widened_and_keeps_its_values(
+    loader: Loader, mode: Mode, stored: ColumnType, wider: ColumnType, value: object
+) -> None:
+    plan = replace(KEYED, mode=mode)
+    old = [Decimal(n) for n in (2**53, -(2**53))] if stored == HUGE else [2**53, -(2**53)]
+    loader.load({"id": [1, 2], "n": old}, columns={"id": BIGINT, "n": stored})
+    pipeline = loader.load({"id": [3], "n": [value]}, columns={"id": BIGINT, "n": wider}, plan=plan, widen={"n": wider})
+    assert pipeline.report.columns["n"].can_store(wider)
+    kept = [] if mode == "replace" else [(1, 2**53), (2, -(2**53))]
+    assert loader.rows("id, n") == [*kept, (3, value)]
+    # The type is kept when the column is declared no more, and by a full refresh.
+    loader.load({"id": [3], "n": [value]}, columns={"id": BIGINT, "n": wider}, plan=plan)
+    assert loader.rows("id, n") == [*kept, *([(3, value)] * (2 if mode == "append" else 1))]
 
 
-def test_a_declared_scale_that_differs_from_the_stored_one_is_refused(any_shop: Shop) -> None:
-    narrow, wide = ({"price": Column(data_type="decimal", precision=10, scale=scale)} for scale in (2, 4))
-    with serve_endpoint(Endpoint("/rows", [{"id": 1, "price": "1.25"}])) as (sandbox, url):
-        any_shop.load(url, columns=narrow)
-        sandbox.set_rows("shop", "/rows", [{"id": 1, "price": "1.2345"}])
-        with pytest.raises(
-            WarehouseError, match=r"'price' of shop\.rows is decimal\(10, 2\) in the warehouse and decimal\(10, 4\)"
-        ):
-            any_shop.load(url, columns=wide)
-        any_shop.load(url)  # undeclared, the stored type counts
-        any_shop.load(url, columns=wide, load={"full_refresh": True})
-    assert any_shop.query("SELECT price FROM shop.rows") == [(Decimal("1.2345"),)]
-
-
-def test_integers_without_end_keep_their_digits(any_shop: Shop) -> None:
-    with serve_endpoint(Endpoint("/rows", [{"id": 1, "n": 2**70}])) as (sandbox, url):
-        any_shop.load(url)
-        sandbox.set_rows("shop", "/rows", [{"id": 1, "n": 2**70}, {"id": 2, "n": 1.75}])
-        any_shop.load(url)
-        assert any_shop.query("SELECT n, n__v_double FROM shop.rows ORDER BY id") == [(2**70, None), (None, 1.75)]
-        with pytest.raises(WarehouseError, match=r"decimal\(38, 0\) in the warehouse and decimal\(38, 9\)"):
-            any_shop.load(url, columns={"n": Column(data_type="decimal")})
-
-
-def test_a_declared_type_that_differs_from_the_stored_one_is_refused_before_anything_is_fetched(any_shop: Shop) -> None:
-    columns = {"value": Column(data_type="bigint")}
-    with serve_endpoint(ROWS) as (sandbox, url):
-        any_shop.load(url, endpoint=WALK)
-        sandbox.requests.clear()
-        with pytest.raises(
-            WarehouseError, match=r"'value' of shop\.rows is text in the warehouse and bigint in this load"
-        ):
-            any_shop.load(url, endpoint=WALK, columns=columns)
-        assert sandbox.requests == []
-        sandbox.set_rows("shop", "/rows", [{"id": n, "value": n} for n in range(3)])
-        any_shop.load(url, endpoint=WALK, columns=columns, load={"full_refresh": True})
-    assert any_shop.query("SELECT id, value FROM shop.rows ORDER BY id") == [(0, 0), (1, 1), (2, 2)]
-
-
-def test_a_table_that_changes_while_rows_are_fetched(any_shop: Shop) -> None:
-    with serve_endpoint(ROWS) as (_, url):
-        any_shop.load(url, endpoint=WALK)
-        with prepare(any_shop.request(url, endpoint=WALK)) as load:
-            any_shop.query("ALTER TABLE shop.rows DROP COLUMN value")
-            any_shop.query("ALTER TABLE shop.rows ADD COLUMN value BIGINT")
-            with pytest.raises(Exception, match="If another run has just changed the table, run again") as caught:
-                load.run()
-    assert isinstance(translate_error(caught.value, dataset="shop", table="rows"), WarehouseError)
-    assert any_shop.query("SELECT count(*), count(value) FROM shop.rows") == [(25, 0)]
+def test_widening_is_rolled_back_with_a_failed_load(loader: Loader) -> None:
+    loader.load({"id": [1], "n": [1], "value": ["a"]}, columns={"id": BIGINT, "n": BIGINT, "value": TEXT})
+    loader.shop.query("DROP TABLE shop.rows")
+    loader.shop.query(
+        "CREATE TABLE shop.rows (id BIGINT, n BIGINT, value VARCHAR CHECK (value <> 'b'), _dlt_load_id VARCHAR)"
+    )
+    loader.shop.query("INSERT INTO shop.rows VALUES (1, 1, 'a', 'first')")
+    columns = {"id": BIGINT, "n": DOUBLE, "value": TEXT}
+    with pytest.raises(Exception, match="value"):
+        loader.load({"id": [2], "n": [0.5], "value": ["b"]}, columns=columns, widen={"n": DOUBLE})
+    assert loader.rows("id, n, value") == [(1, 1, "a")]
+    with table_pipeline(loader.shop.warehouse, KEYED, dataset="shop", log=LOG) as pipeline:
+        assert pipeline.stored_columns()["n"] == BIGINT
 
 
 @pytest.mark.parametrize(
-    ("sql", "full_refresh"),
+    ("stored", "value", "is_exact"),
     [
-        ("DROP TABLE shop.rows", False),
-        ("DROP SCHEMA shop CASCADE", True),
-        ("ALTER TABLE shop.rows DROP COLUMN value", False),
+        (BIGINT, 0, True),
+        (BIGINT, 2**53, True),
+        (BIGINT, 2**53 + 1, False),
+        (BIGINT, -(2**53) - 1, False),
+        (BIGINT, 2**62, True),
+        (BIGINT, -(2**63), True),
+        (BIGINT, 2**63 - 1, False),
+        (HUGE, Decimal(2**90), True),
+        (HUGE, Decimal(2**90 + 1), False),
+        (BIGINT, None, True),
     ],
 )
-def test_what_somebody_dropped_is_made_again(any_shop: Shop, sql: str, full_refresh: bool) -> None:
-    with serve_endpoint(ROWS) as (_, url):
-        any_shop.load(url, endpoint=WALK)
-        any_shop.query(sql)
-        any_shop.load(url, endpoint=WALK, load={"full_refresh": full_refresh})
-    found = any_shop.query("SELECT id, value FROM shop.rows ORDER BY id")
-    assert found == [(n, f"text {n}") for n in range(25)]
+def test_column_becomes_double_only_if_no_digit_is_lost(
+    loader: Loader, stored: ColumnType, value: object, is_exact: bool
+) -> None:
+    loader.load({"id": [1], "n": [value]}, columns={"id": BIGINT, "n": stored})
+    with table_pipeline(loader.shop.warehouse, KEYED, dataset="shop", log=LOG) as pipeline:
+        assert pipeline.holds_exact_doubles("n") is is_exact
+    if not is_exact:  # another run changed the table after the load had decided to widen the column
+        with pytest.raises(WarehouseError, match=r"'n' of shop\.rows now holds whole numbers .* Run again"):
+            loader.load({"id": [2], "n": [0.5]}, columns={"id": BIGINT, "n": DOUBLE}, widen={"n": DOUBLE})
+        assert loader.rows("id, n") == [(1, value)]
+
+
+def test_only_whole_numbers_are_widened(loader: Loader) -> None:
+    loader.load({"id": [1], "n": ["1"]}, columns={"id": BIGINT, "n": TEXT})
+    with pytest.raises(WarehouseError, match=r"'n' of shop\.rows is text in the warehouse and double in this load"):
+        loader.load({"id": [2], "n": [0.5]}, columns={"id": BIGINT, "n": DOUBLE}, widen={"n": DOUBLE})
+
+
+@pytest.mark.parametrize("plan", [KEYED, replace(KEYED, mode="replace", recreate_table=True)])
+def test_declared_columns_exist_without_any_row(loader: Loader, plan: Plan) -> None:
+    columns = {"id": BIGINT, "at": ColumnType("timestamp"), "n": DOUBLE}
+    report = loader.load(columns=columns, plan=plan).report
+    assert list(report.columns) == ["id", "at", "n", "_dlt_load_id"]
+    assert (report.name, report.total_rows) == ("shop.rows", 0)
+    report = loader.load(columns={**columns, "more": TEXT}, plan=plan).report
+    assert report.columns["more"] == TEXT
+    assert report.total_rows == 0
+
+
+def test_empty_read_creates_no_table_without_its_key_columns(loader: Loader) -> None:
+    pipeline = loader.load(columns={"n": DOUBLE})
+    assert pipeline.report.columns == {}
+    assert loader.shop.tables() == set()
+
+
+def test_empty_read_empties_a_replaced_table(loader: Loader) -> None:
+    plan = replace(KEYED, mode="replace")
+    loader.load({"id": [1]}, columns={"id": BIGINT}, plan=plan)
+    assert loader.load(columns={"id": BIGINT}, plan=plan).report.total_rows == 0
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_environment_is_not_changed(loader: Loader, fails: bool) -> None:
+    before = dict(os.environ)
+    if fails:
+        loader.load({"id": [1], "n": ["1"]}, columns={"id": BIGINT, "n": TEXT})
+        with pytest.raises(WarehouseError):
+            loader.load({"id": [1], "n": [1]}, columns={"id": BIGINT, "n": BIGINT})
+    else:
+        loader.load({"id": [1]}, columns={"id": BIGINT})
+    assert dict(os.environ) == before
+
+
+def test_other_pipelines_of_the_process_keep_their_settings(shop: Shop, tmp_path: Path) -> None:
+    def create_plain() -> Any:
+        destination = dlt.destinations.duckdb(str(tmp_path / "plain.duckdb"))
+        return dlt.pipeline("plain", pipelines_dir=str(tmp_path), destination=destination, dataset_name="plain_data")
+
+    plain = create_plain()
+    before = dict(plain.config), dict(plain.run_context.runtime_config)
+    Loader(shop).load({"id": [1]}, columns={"id": BIGINT})
+    assert dlt.pipeline() is plain  # still the active one
+    assert logging.getLogger(DLT_LOGGER).filters == []
+    plain = create_plain()
+    assert (dict(plain.config), dict(plain.run_context.runtime_config)) == before
+    plain.run([{"id": 1}], table_name="things")
+    with plain.sql_client() as client:
+        assert len(client.execute_sql("SELECT _dlt_id, _dlt_load_id FROM things")) == 1
+        assert len(client.execute_sql("SELECT * FROM _dlt_pipeline_state")) == 1  # as dlt does by default
+    plain.deactivate()
+
+
+def test_no_pipeline_is_active_after_a_load(shop: Shop) -> None:
+    Container()[PipelineContext].deactivate()
+    Loader(shop).load({"id": [1]}, columns={"id": BIGINT})
+    assert not Container()[PipelineContext].is_active()
+
+
+def test_parallel_threads_load_into_one_dataset(any_shop: Shop) -> None:
+    tables, errors = [f"rows_{number}" for number in range(4)], []
+    start = threading.Barrier(len(tables))
+
+    def load(table: str) -> None:
+        start.wait()
+        try:
+            columns = {"id": BIGINT, "v": TEXT}
+            plan = replace(KEYED, table=table)
+            Loader(any_shop).load({"id": [*range(100)], "v": [table] * 100}, columns=columns, plan=plan)
+        except Exception as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=load, args=[table]) for table in tables]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    for table in tables:
+        assert any_shop.query(f"SELECT COUNT(*), MIN(v), MAX(v) FROM shop.{table}") == [(100, table, table)]
+    assert logging.getLogger(DLT_LOGGER).filters == []
+
+
+@pytest.mark.parametrize("level", [None, "WARNING"])
+def test_dlt_log_records_of_a_load_are_discarded_by_default(
+    any_shop: Shop, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, level: str | None
+) -> None:
+    """Its records quote SQL and the values of rows."""
+    if level:
+        monkeypatch.setenv("RUNTIME__LOG_LEVEL", level)
+    columns = {"id": BIGINT, "value": TEXT}
+    loader = Loader(any_shop)
+    loader.load({"id": [1], "value": ["a"]}, columns=columns)
+    any_shop.reject("secret@example.com")
+    logger = logging.getLogger(DLT_LOGGER)
+    logger.addHandler(caplog.handler)
+    try:
+        with pytest.raises(Exception, match="value"):
+            loader.load({"id": [2], "value": ["secret@example.com"]}, columns=columns)
+    finally:
+        logger.removeHandler(caplog.handler)
+    assert bool(caplog.records) is bool(level)
 
 
 @pytest.mark.parametrize(
@@ -218,7 +293,7 @@ def test_what_somebody_dropped_is_made_again(any_shop: Shop, sql: str, full_refr
         (None, "failed with ConstraintException", {}),
     ],
 )
-def test_the_working_folder_is_gone_afterwards(
+def test_temporary_folder_is_removed(
     shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: Any, problem: str, keys: dict[str, Any]
 ) -> None:
     temp = tmp_path / "temp"
@@ -227,142 +302,15 @@ def test_the_working_folder_is_gone_afterwards(
     before = Path.cwd(), {*Path.cwd().iterdir()}, {*Path.home().iterdir()}
     with serve_endpoint(ROWS) as (sandbox, url):
         if "Constraint" in problem:
-            shop.load(url, endpoint=WALK)
+            shop.load(url, endpoint=ENDPOINT)
             shop.reject("new")
             sandbox.set_rows("shop", "/rows", [{"id": 1, "value": "new"}])
         if fault:
             sandbox.faults.add(fault, page=2, times=None)
         if problem:
             with pytest.raises((DataError, ResponseError, WarehouseError), match=problem):
-                shop.load(url, endpoint={**WALK, "error_handler": {"backoff_factor": 0}}, **keys)
+                shop.load(url, endpoint={**ENDPOINT, "error_handler": {"backoff_factor": 0}}, **keys)
         else:
-            shop.load(url, endpoint=WALK)
+            shop.load(url, endpoint=ENDPOINT)
     assert list(temp.iterdir()) == []
     assert (Path.cwd(), {*Path.cwd().iterdir()}, {*Path.home().iterdir()}) == before
-
-
-FAILING = [  # SQL that fails in DuckDB, and the words of it that are repeated
-    ("SELECT CAST('secret' AS BIGINT)", None),
-    ("INSERT INTO t VALUES ('secret')", None),
-    ("INSERT INTO t VALUES (NULL)", None),
-    ("SELECT 9223372036854775807 + 'secret'.length()", None),
-    ("SELECT strptime('secret', '%Y')", None),
-    ("SELECT secret FROM t", None),
-    ("SELECT 'secret", None),
-    ("SELECT error('secret')", None),
-    ("SELECT CAST('{\"secret\"' AS JSON)", None),
-    ("FROM nowhere", "Catalog Error: Table with name nowhere does not exist!"),
-    ("FROM read_parquet('/nowhere/f.parquet')", "IO Error: No files found"),
-]
-
-
-@pytest.mark.parametrize(("sql", "words"), FAILING)
-def test_a_database_that_fails_is_not_quoted_where_it_may_quote_data(sql: str, words: str | None) -> None:
-    with duckdb.connect() as connection:
-        connection.execute("CREATE TABLE t (x VARCHAR NOT NULL CHECK (x <> 'secret'))")
-        with pytest.raises(duckdb.Error) as caught:
-            connection.execute(sql).fetchall()
-    told = str(translate_error(caught.value, dataset="shop", table="rows"))
-    assert told.startswith(f"loading shop.rows failed with {type(caught.value).__name__}")
-    assert told.endswith(". The table was not changed")
-    assert "secret" not in told
-    assert words is None or words in told
-
-
-@pytest.mark.parametrize("where", ["cause", "context"])
-def test_our_own_error_is_found_behind_those_of_dlt(where: str) -> None:
-    ours = DataError("what was wrong")
-    outer = RuntimeError("Pipeline execution failed")
-    setattr(outer, f"__{where}__", ours)
-    assert translate_error(outer, dataset="shop", table="rows") is ours
-
-
-@pytest.mark.parametrize("destination", ["filesystem", "dummy", "snowflake", "nonsense"])
-def test_an_unsupported_destination_is_refused_before_any_request(shop: Shop, destination: str) -> None:
-    unsupported = replace(shop, warehouse=replace(shop.warehouse, destination=destination))
-    with serve_endpoint(ROWS) as (sandbox, url):
-        with pytest.raises(
-            WarehouseError,
-            match=rf"'{destination}' is not supported: .* duckdb and postgres\. Set ANALYTICS_DESTINATION",
-        ):
-            unsupported.load(url, endpoint=WALK)
-        assert sandbox.requests == []
-
-
-def test_a_missing_driver_is_named_with_its_extra(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [name for name in sys.modules if re.search(r"impl\.postgres|\.postgres\.destination$", name)]:
-        monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setitem(sys.modules, "psycopg2", None)
-    without_driver = replace(shop, warehouse=replace(shop.warehouse, destination="postgres"))
-    with serve_endpoint(ROWS) as (sandbox, url):
-        with pytest.raises(WarehouseError, match=r"'psycopg2', .* pip install 'analytics_assets\[postgres\]'"):
-            without_driver.load(url, endpoint=WALK)
-        assert sandbox.requests == []
-
-
-def make_text(folder: Path) -> Warehouse:
-    (folder / "text.duckdb").write_text("no database, but a text of many characters" * 1000)
-    return Warehouse(duckdb_path=folder / "text.duckdb", state_dir=folder / "state")
-
-
-@pytest.mark.parametrize(
-    ("make", "problem"),
-    [
-        (make_text, r"cannot open the DuckDB file .*text\.duckdb: .*not a valid DuckDB"),
-        (
-            lambda folder: Warehouse(duckdb_path=folder / "no" / "w.duckdb", state_dir=folder),
-            "No such file or directory",
-        ),
-        (lambda folder: Warehouse(duckdb_path=folder, state_dir=folder), "cannot open the DuckDB file"),
-        (
-            lambda folder: Warehouse(duckdb_path=folder / "w.duckdb", state_dir=Path(__file__)),
-            r"cannot keep locks in .*/locks: Not a directory. Set ANALYTICS_STATE_DIR",
-        ),
-    ],
-)
-def test_a_warehouse_that_cannot_be_opened(
-    shop: Shop, tmp_path: Path, make: Callable[[Path], Warehouse], problem: str
-) -> None:
-    with serve_endpoint(ROWS) as (sandbox, url):
-        with pytest.raises(WarehouseError, match=problem):
-            replace(shop, warehouse=make(tmp_path)).load(url, endpoint=WALK)
-        assert sandbox.requests == []
-
-
-def test_a_file_that_this_process_has_open_otherwise(shop: Shop) -> None:
-    with serve_endpoint(ROWS) as (_, url):
-        shop.load(url, endpoint=WALK)
-        reader = duckdb.connect(str(shop.warehouse.duckdb_path), read_only=True)
-        with reader, pytest.raises(WarehouseError, match="cannot open the DuckDB file"):
-            shop.load(url, endpoint=WALK)
-
-
-@pytest.mark.parametrize(
-    ("file", "dataset"), [("shop.duckdb", "shop"), ("SHOP.db", "shop"), ("dev_shop.db", "dev_shop")]
-)
-def test_a_file_named_as_its_dataset_is_refused(file: str, dataset: str) -> None:
-    warehouse = Warehouse(duckdb_path=Path(file), dataset_prefix=dataset.removesuffix("shop"))
-    with pytest.raises(WarehouseError, match="share a name, which DuckDB finds ambiguous"):
-        warehouse.dataset("shop", sandbox=False)
-    assert warehouse.dataset("shop", sandbox=True) == f"{dataset}_sandbox"
-    assert replace(warehouse, destination="postgres").dataset("shop", sandbox=False) == dataset
-
-
-def test_the_prefix_of_a_dataset_is_kept_as_it_is(any_shop: Shop) -> None:
-    prefixed = replace(any_shop, dataset="Dev-1.x_shop")
-    with serve_endpoint(ROWS) as (_, url):
-        for full_refresh in (False, True, False):
-            report = prefixed.load(url, endpoint=WALK, load={"full_refresh": full_refresh}).table
-            assert (report.name, report.total_rows) == ("Dev-1.x_shop.rows", 25)
-    assert len(any_shop.tables()) == 1
-
-
-def test_errors_are_ours(any_shop: Shop) -> None:
-    """Whatever fails in a load, the one who asked for it gets one kind of error."""
-    with serve_endpoint(Endpoint("/rows", [{"id": n} for n in range(3)])) as (sandbox, url):
-        for kind in (faults.status(404), faults.close(), faults.html()):
-            sandbox.faults.add(kind, times=None)
-            with pytest.raises(RestApiError) as caught:
-                any_shop.load(url)
-            assert caught.value.__suppress_context__
-            sandbox.faults.clear()

@@ -1,4 +1,4 @@
-"""The same loads into a real PostgreSQL: every mode, every type, many processes and machines at once."""
+"""Loads into a real PostgreSQL: every mode, every type, parallel processes, several machines."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from analytics_assets_tests.fake_api import CursorPagination, Endpoint, TimeFilt
 from analytics_assets_tests.support.postgres import PASSWORD
 from analytics_assets_tests.support.shop import Shop, load_in_parallel
 
-WALK = {"paginator": {"type": "cursor", "cursor_param": "cursor", "cursor_path": "next", "limit": 10}}
-ALL_KINDS: dict[str, Column] = {
+ENDPOINT = {"paginator": {"type": "cursor", "cursor_param": "cursor", "cursor_path": "next", "limit": 10}}
+ALL_TYPES: dict[str, Column] = {
     "at": Column(data_type="timestamp", format="iso8601"),
     "day": Column(data_type="date"),
     "price": Column(data_type="decimal", precision=20, scale=4),
@@ -48,14 +48,14 @@ EXACT: list[tuple[Any, ...]] = [
 ]
 
 
-def test_row_groups_are_copied_one_by_one(tmp_path: Path) -> None:
-    """Joined to batches of many rows, those with long values would not fit into memory."""
+def test_batches_do_not_cross_row_groups(tmp_path: Path) -> None:
+    """Row groups are bounded in bytes: batches of several would not fit into memory if values are long."""
     table = pa.table({"id": range(30)})
     pq.write_table(table, tmp_path / "rows.parquet", row_group_size=10)
     assert [batch.num_rows for batch in read_batches(pq.ParquetFile(tmp_path / "rows.parquet"), 20)] == [10, 10, 10]
 
 
-def test_the_last_of_two_equal_rows_counts(postgres_shop: Shop) -> None:
+def test_last_of_equal_rows_wins(postgres_shop: Shop) -> None:
     rows = [{"id": n % 50, "v": n} for n in range(2_000)]
     with serve_endpoint(Endpoint("/rows", rows)) as (_, url):
         for _ in range(2):
@@ -65,11 +65,11 @@ def test_the_last_of_two_equal_rows_counts(postgres_shop: Shop) -> None:
             ]
 
 
-def test_every_value_arrives_as_it_is(postgres_shop: Shop) -> None:
+def test_every_value_is_loaded_exactly(postgres_shop: Shop) -> None:
     names = ", ".join(f'"{name}"' for name in NAMES)
     with serve_endpoint(Endpoint("/rows", ROWS)) as (_, url):
         for full_refresh in (False, False, True):
-            load = postgres_shop.load(url, columns=ALL_KINDS, load={"full_refresh": full_refresh})
+            load = postgres_shop.load(url, columns=ALL_TYPES, load={"full_refresh": full_refresh})
             assert postgres_shop.query(f"SELECT {names} FROM shop.rows ORDER BY id") == EXACT
     assert load.table.total_rows == 5
     assert {name: load.table.columns[name].data_type for name in NAMES} == {
@@ -88,7 +88,7 @@ def test_every_value_arrives_as_it_is(postgres_shop: Shop) -> None:
     assert postgres_shop.query("SELECT nested -> 'big' FROM shop.rows WHERE id = 2") == [(2**70,)]
 
 
-def test_what_postgres_cannot_hold_fails_and_changes_nothing(postgres_shop: Shop) -> None:
+def test_value_that_postgres_cannot_store_fails_the_load(postgres_shop: Shop) -> None:
     with serve_endpoint(Endpoint("/rows", [{"id": 1, "text": "a"}])) as (sandbox, url):
         postgres_shop.load(url)
         sandbox.set_rows("shop", "/rows", [{"id": 1, "text": "b"}, {"id": 2, "text": "nul \0 secret"}])
@@ -108,12 +108,12 @@ def day(number: int) -> Window:
 
 @pytest.mark.parametrize("disposition", ["merge", "append"])
 @pytest.mark.parametrize("offset", ["Z", ""])  # without: UTC too, whatever the server's time zone is
-def test_windows_in_any_order_and_again(postgres_shop: Shop, disposition: str, offset: str) -> None:
+def test_windows_can_be_replayed_in_any_order(postgres_shop: Shop, disposition: str, offset: str) -> None:
     rows = [{"id": n, "at": f"2026-10-0{n % 3 + 1}T{n % 24:02}:30:00{offset}", "value": "old"} for n in range(60)]
     updated = TimeFilter("at", {"since": "{start}", "until": "{end}"}, ignored=True)
     keys = {
         "write_disposition": disposition,
-        "endpoint": {**WALK, "incremental": {"cursor_path": "at", "start_param": "since", "end_param": "until"}},
+        "endpoint": {**ENDPOINT, "incremental": {"cursor_path": "at", "start_param": "since", "end_param": "until"}},
     }
     with serve_endpoint(Endpoint("/rows", rows, pagination=CursorPagination(), updated=updated)) as (sandbox, url):
         for number in (2, 1, 3, 2):
@@ -129,18 +129,18 @@ def test_windows_in_any_order_and_again(postgres_shop: Shop, disposition: str, o
     assert postgres_shop.query("SELECT id, value FROM shop.rows ORDER BY id") == [(n, "new") for n in range(60)]
 
 
-def test_a_snapshot_is_replaced(postgres_shop: Shop) -> None:
+def test_snapshot_is_replaced(postgres_shop: Shop) -> None:
     with serve_endpoint(Endpoint("/rows", [{"id": n} for n in range(25)], pagination=CursorPagination())) as (
         sandbox,
         url,
     ):
         for rows in (range(25), range(20, 30), range(0)):
             sandbox.set_rows("shop", "/rows", [{"id": n} for n in rows])
-            postgres_shop.load(url, endpoint=WALK, write_disposition="replace")
+            postgres_shop.load(url, endpoint=ENDPOINT, write_disposition="replace")
             assert postgres_shop.ids() == list(rows)
 
 
-def test_a_view_keeps_its_table_from_a_full_refresh(postgres_shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_full_refresh_of_a_table_with_a_view_fails(postgres_shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOAD__RAISE_ON_MAX_RETRIES", "1")
     with serve_endpoint(Endpoint("/rows", [{"id": 1}])) as (_, url):
         postgres_shop.load(url)
@@ -151,7 +151,7 @@ def test_a_view_keeps_its_table_from_a_full_refresh(postgres_shop: Shop, monkeyp
     assert postgres_shop.ids() == [1]
 
 
-def test_names_longer_than_postgres_takes(postgres_shop: Shop) -> None:
+def test_long_names_are_shortened_or_refused(postgres_shop: Shop) -> None:
     long = [f"{'x' * 80}{letter}" for letter in "abc"]
     rows: list[dict[str, Any]] = [{"id": n, **dict.fromkeys(long, n)} for n in range(3)]
     rows[2][long[0]] = "changes its type"
@@ -169,7 +169,7 @@ def test_names_longer_than_postgres_takes(postgres_shop: Shop) -> None:
     assert max(map(len, load.table.columns)) == 63
 
 
-def test_a_dataset_whose_name_is_too_long_is_refused(postgres_shop: Shop) -> None:
+def test_too_long_dataset_name_is_refused(postgres_shop: Shop) -> None:
     with (
         serve_endpoint(Endpoint("/rows", [{"id": 1}])) as (_, url),
         pytest.raises(WarehouseError, match="has more than the 63 characters that postgres takes"),
@@ -183,9 +183,9 @@ def test_many_processes_load_in_parallel(postgres_shop: Shop, tmp_path: Path) ->
     rows = [{"id": n, "nested": {"n": n}} for n in range(50)]
     with serve_endpoint(Endpoint("/rows", rows, pagination=CursorPagination())) as (_, url):
         requests = [
-            # Each on a machine of its own, as far as locks go.
+            # With a state folder each, they share no lock files: as on different machines.
             replace(
-                postgres_shop.request(url, endpoint=WALK, name=name),
+                postgres_shop.request(url, endpoint=ENDPOINT, name=name),
                 warehouse=replace(postgres_shop.warehouse, state_dir=tmp_path / f"machine {number}"),
             )
             for number, name in enumerate(("rows", "rows", "rows", "orders", "orders", "users"))
@@ -198,7 +198,7 @@ def test_many_processes_load_in_parallel(postgres_shop: Shop, tmp_path: Path) ->
     assert postgres_shop.postgres.schemas() == {"shop"}
 
 
-def test_another_machine_that_loads_is_waited_for(postgres_shop: Shop, caplog: pytest.LogCaptureFixture) -> None:
+def test_lock_is_shared_by_all_machines(postgres_shop: Shop, caplog: pytest.LogCaptureFixture) -> None:
     assert postgres_shop.postgres is not None
     impatient = replace(postgres_shop, warehouse=replace(postgres_shop.warehouse, lock_seconds=0))
     caplog.set_level(logging.INFO, "analytics_assets")
@@ -216,7 +216,9 @@ def test_another_machine_that_loads_is_waited_for(postgres_shop: Shop, caplog: p
     assert impatient.ids() == [1]
 
 
-def test_a_server_that_is_not_there(postgres_shop: Shop, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_unreachable_server_fails_before_any_request(
+    postgres_shop: Shop, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("DESTINATION__POSTGRES__CREDENTIALS", f"postgresql://me:{PASSWORD}@127.0.0.1:1/db")
     with serve_endpoint(Endpoint("/rows", [{"id": 1}])) as (sandbox, url):
         with pytest.raises(
@@ -233,7 +235,7 @@ def test_a_server_that_is_not_there(postgres_shop: Shop, monkeypatch: pytest.Mon
 @pytest.mark.parametrize(
     "password", [f"x@{PASSWORD}", f"x/{PASSWORD}", f"x#{PASSWORD}", f"{PASSWORD}%zz", f"x?{PASSWORD}"]
 )
-def test_a_password_that_is_not_encoded_is_not_shown(
+def test_password_that_is_not_encoded_is_not_shown(
     password: str, postgres_shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DESTINATION__POSTGRES__CREDENTIALS", f"postgresql://me:{password}@127.0.0.1:1/db")
@@ -242,7 +244,7 @@ def test_a_password_that_is_not_encoded_is_not_shown(
     assert PASSWORD not in str(caught.value)
 
 
-def test_invented_data_does_not_go_there(postgres_shop: Shop) -> None:
+def test_invented_data_is_not_loaded_into_postgres(postgres_shop: Shop) -> None:
     credentials = ApiCredentials(api="shop", variables=["SHOP_BASE_URL"], sandbox=True)
     client = Client.model_validate({"base_url": {"env": "SHOP_BASE_URL"}})
     with pytest.raises(CredentialsError, match="is loaded into DuckDB only, not into postgres"):

@@ -1,0 +1,118 @@
+"""Loads from an API into a table: each row and value arrives, whatever its name; a failed load changes nothing."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from analytics_assets.rest_api.errors import WarehouseError
+from analytics_assets.rest_api.load import prepare
+from analytics_assets_tests.fake_api import CursorPagination, Endpoint, serve_endpoint
+from analytics_assets_tests.rest_api.destination.endpoints import ENDPOINT
+from analytics_assets_tests.support.shop import Shop
+
+
+@pytest.fixture
+def small_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Write many files of few rows."""
+    monkeypatch.setattr("analytics_assets.rest_api.destination.parquet_files.ROWS_PER_FILE", 10)
+    monkeypatch.setattr("analytics_assets.rest_api.arrow.converter.BATCH_ROWS", 10)
+    monkeypatch.setattr("analytics_assets.rest_api.extract.reader.MIN_BATCH_ROWS", 10)
+
+
+def test_many_files_are_loaded_in_order(shop: Shop, small_files: None) -> None:
+    rows = [{"id": n % 150, "value": n, **{f"column_{c}": n * c for c in range(20)}} for n in range(300)]
+    with serve_endpoint(Endpoint("/rows", rows, pagination=CursorPagination())) as (_, url):
+        with prepare(shop.request(url, endpoint=ENDPOINT)) as load:
+            load.run()
+        assert len(load.pipeline.files.paths) == 30
+    expected = [(n, n + 150, (n + 150) * 19) for n in range(150)]
+    assert shop.query("SELECT id, value, column_19 FROM shop.rows ORDER BY id") == expected
+
+
+def test_fields_that_appear_or_vanish_during_a_load(any_shop: Shop, small_files: None) -> None:
+    rows: list[dict[str, Any]] = [
+        {"id": n, **({"early": n, "changes": n} if n < 25 else {"late": f"text {n}", "changes": f"text {n}"})}
+        for n in range(50)
+    ]
+    expected = [(n, *((n, n, None, None) if n < 25 else (None, None, f"text {n}", f"text {n}"))) for n in range(50)]
+    with serve_endpoint(Endpoint("/rows", rows, pagination=CursorPagination())) as (sandbox, url):
+        for full_refresh in (False, True, False):
+            load = any_shop.load(url, endpoint=ENDPOINT, load={"full_refresh": full_refresh})
+            found = any_shop.query("SELECT id, early, changes, late, changes__v_text FROM shop.rows ORDER BY id")
+            assert found == expected
+        assert load.statistics.changed_columns == {"changes": ["changes__v_text"]}
+        sandbox.set_rows("shop", "/rows", [{"id": 0}, {"id": 49, "late": ""}])
+        any_shop.load(url, endpoint=ENDPOINT)
+    [row] = any_shop.query("SELECT id, early, changes, late, changes__v_text FROM shop.rows WHERE id = 0")
+    assert row == (0, None, None, None, None)
+
+
+# SQL, names that the merge SQL and DuckDB use themselves, and characters beyond ASCII.
+FIELD_NAMES = [
+    *("select", "user", "Group", "a b", 'say "hi"', "; DROP TABLE x", "1st", "%s", "end'"),
+    *("rank_", "ordinal_", "hash_", "id_", "file_row_number", "filename", "rowid", "s", "d", "r", "c", "k", "l"),
+    *("ID2", "日本", "émile", "a" * 100, "__x", "_id"),
+]
+
+
+def test_any_field_name_is_loaded(any_shop: Shop) -> None:
+    rows = [{"id": n, **{name: f"{name} {n}" for name in FIELD_NAMES}} for n in range(3)]
+    with serve_endpoint(Endpoint("/rows", rows)) as (_, url):
+        for full_refresh in (False, True, False):
+            load = any_shop.load(url, primary_key=("id", "Group"), load={"full_refresh": full_refresh})
+    assert len(load.table.columns) == len(FIELD_NAMES) + 2
+    found = any_shop.query("SELECT * FROM shop.rows ORDER BY id")
+    assert [{*row[:-1]} for row in found] == [{n, *(f"{name} {n}" for name in FIELD_NAMES)} for n in range(3)]
+
+
+def test_unchanged_rows_keep_their_load_id(any_shop: Shop) -> None:
+    rows: list[dict[str, Any]] = [{"id": n, "nested": {"b": [n, None], "a": "ü"}, "n": None} for n in range(3)]
+    with serve_endpoint(Endpoint("/rows", rows)) as (sandbox, url):
+        any_shop.load(url)
+        [[first]] = any_shop.query("SELECT DISTINCT _dlt_load_id FROM shop.rows")
+        rows[1]["nested"]["b"] = [1, 0]
+        sandbox.set_rows("shop", "/rows", rows)
+        any_shop.load(url)
+    found = any_shop.query("SELECT id, _dlt_load_id FROM shop.rows ORDER BY id")
+    assert [(n, load_id == first) for n, load_id in found] == [(0, True), (1, False), (2, True)]
+    loads = any_shop.query("SELECT load_id FROM shop._dlt_loads ORDER BY inserted_at")
+    assert [first, found[1][1]] == [load_id for (load_id,) in loads]
+
+
+@pytest.mark.parametrize("folder", ["it's; a b", "DROP TABLE x;\nALTER SCHEMA; --", "[a] *?{b} $1 é\\"])
+def test_temporary_folder_may_have_any_name(
+    any_shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str
+) -> None:
+    temp = tmp_path / folder
+    temp.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temp))
+    rows = [{"id": n, "text": "; DROP TABLE shop.rows;\n'\"%s\\"} for n in range(3)]
+    with serve_endpoint(Endpoint("/rows", rows)) as (_, url):
+        for full_refresh in (False, True, False):
+            any_shop.load(url, load={"full_refresh": full_refresh})
+            assert any_shop.query("SELECT id, text FROM shop.rows ORDER BY id") == [
+                (n, rows[n]["text"]) for n in range(3)
+            ]
+    assert list(temp.iterdir()) == []
+
+
+def test_failed_load_does_not_change_the_table(any_shop: Shop, small_files: None) -> None:
+    rows = [{"id": n, "value": "old"} for n in range(20)]
+    with serve_endpoint(Endpoint("/rows", rows, pagination=CursorPagination())) as (sandbox, url):
+        any_shop.load(url, endpoint=ENDPOINT)
+        any_shop.reject("secret@example.com")
+        before = any_shop.query("SELECT id, value, _dlt_load_id FROM shop.rows ORDER BY id")
+        more = [{"id": n, "value": "new"} for n in range(35)]
+        sandbox.set_rows("shop", "/rows", [*more, {"id": 99, "value": "secret@example.com"}])
+        with pytest.raises(
+            WarehouseError, match=r"^loading shop\.rows failed with .*The table was not changed"
+        ) as caught:
+            any_shop.load(url, endpoint=ENDPOINT)
+    assert "secret" not in str(caught.value)
+    assert caught.value.__suppress_context__
+    assert any_shop.query("SELECT id, value, _dlt_load_id FROM shop.rows ORDER BY id") == before
+    assert any_shop.tables() == {"shop.rows"}

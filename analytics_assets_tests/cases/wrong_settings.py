@@ -335,7 +335,7 @@ NUMBERED = [
         api=numbers(),
         wrong=number(),
         right=number(start_from_page=1),
-        error=r"answered 400 \(page must be an integer of at least 1\).*paginator",
+        error=r"returned 400 \(page must be an integer of at least 1\).*paginator",
     ),
     WrongSetting(
         name="total_path of page_number that counts rows",
@@ -357,7 +357,7 @@ NUMBERED = [
         api=numbers(end_on_404=True),
         wrong=number(start_from_page=1),
         right=number(start_from_page=1, end_on_404=True),
-        error=r"answered 404.*`paginator.end_on_404: true`",
+        error=r"returned 404.*`paginator.end_on_404: true`",
     ),
 ]
 SELECTORS = [

@@ -23,7 +23,7 @@ LOADED = [table for table in COLUMNS if table != FAILED]
 REDIRECT = faults.status(302, headers={"Location": f"http://other.test/?api_key={CANARY_SECRET}"})
 PERMANENT = faults.status(500, headers={"Retry-After": "0"})
 MESSAGE = (
-    "recruiting/users: GET http://127.0.0.1:{port}/recruiting/v1/users, page 1: the API answered 500. "
+    "recruiting/users: GET http://127.0.0.1:{port}/recruiting/v1/users, page 1: the API returned 500. "
     "The API itself failed: run again later."
 )
 
@@ -111,10 +111,10 @@ def test_no_secret_in_any_output_or_file(done: Done) -> None:
 @pytest.mark.parametrize(
     ("fault", "message"),
     [
-        (PERMANENT, "the API answered 500"),
+        (PERMANENT, "the API returned 500"),
         (faults.status(401), "returned 401"),
-        (faults.status(403), "the API answered 403"),
-        (faults.status(404), "the API answered 404"),
+        (faults.status(403), "the API returned 403"),
+        (faults.status(404), "the API returned 404"),
         (REDIRECT, "redirects to another host"),
         (faults.html(), "HTML"),
         (faults.truncated(), "JSON"),

@@ -74,12 +74,12 @@ def signing(
 def die_at(line: int, environ: Mapping[str, str], folder: Path) -> None:
     """Asks for a token, and is killed at the n-th line that runs after the answer came, by whichever thread."""
     lines = itertools.count(1)
-    answered = threading.Event()
+    returned = threading.Event()
 
     def trace(frame: FrameType, event: str, _: Any) -> Any:
         if frame.f_code.co_filename not in KEEPING:
             return None
-        if event == "line" and answered.is_set() and next(lines) == line:
+        if event == "line" and returned.is_set() and next(lines) == line:
             os.kill(os.getpid(), signal.SIGKILL)
         return trace
 
@@ -88,7 +88,7 @@ def die_at(line: int, environ: Mapping[str, str], folder: Path) -> None:
             try:
                 return post_form(*request)
             finally:
-                answered.set()
+                returned.set()
 
         return post
 

@@ -27,7 +27,7 @@ from analytics_assets_tests.harness.token_refresh_processes import (
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(["analytics_assets_tests.harness.token_refresh_processes"])
 NEW_AUTHORIZATION = (
-    r"the token endpoint of shop \(127\.0\.0\.1\) answered 400 \(invalid_grant\): .* A new authorization is needed: "
+    r"the token endpoint of shop \(127\.0\.0\.1\) returned 400 \(invalid_grant\): .* A new authorization is needed: "
     r"authorize again at the API, and set SHOP_REFRESH_TOKEN to the new refresh token\."
 )
 

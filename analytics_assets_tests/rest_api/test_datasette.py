@@ -95,7 +95,7 @@ def test_refused_without_the_token(url: str, tmp_path: Path) -> None:
     assert urllib3.request("GET", f"{url}/library/books.json").status == 403
     environ = {"ARCHIVE_BASE_URL": url, "ARCHIVE_API_TOKEN": "another token"}
     loader = Loader("archive", environ, tmp_path)
-    with pytest.raises(ResponseError, match=r"/library/books\.json, page 1: the API answered 403") as refused:
+    with pytest.raises(ResponseError, match=r"/library/books\.json, page 1: the API returned 403") as refused:
         loader.load(load_config(DEFS / "archive" / "defs.yaml"), "books")
     assert "another token" not in str(refused.value)
     assert not loader.types("books")

@@ -105,7 +105,7 @@ def test_a_failed_walk_changes_nothing(changed: dict[str, Any], tmp_path: Path) 
     with orders(tmp_path) as api:
         api.load(before)
         api.sandbox.faults.add(faults.status(400), path="/orders", page=3, times=None)
-        with pytest.raises(ResponseError, match="the API answered 400"):
+        with pytest.raises(ResponseError, match="the API returned 400"):
             api.load([{"id": n, "v": 2, "new": "x"} for n in range(5)], **changed)
         assert api.rows() == before
 

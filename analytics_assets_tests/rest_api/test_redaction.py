@@ -34,11 +34,11 @@ def test_secret_is_masked_in_each_encoding(text: str) -> None:
 @pytest.mark.parametrize(
     ("secret", "text", "expected"),
     [
-        ("a", "the API answered 401 to key a", "the API answered 401 to key ***"),
+        ("a", "the API returned 401 to key a", "the API returned 401 to key ***"),
         ("a", "GET https://api.example.com/?key=a&page=2", "GET https://api.example.com/?key=***&page=2"),
         ("a", '{"key": "a", "name": "a_b"}', '{"key": "***", "name": "a_b"}'),
         ("é", "?key=%C3%A9&name=caf%C3%A9", "?key=***&name=caf%C3%A9"),
-        ("401", "the API answered 401 to key 401x", "the API answered *** to key 401x"),
+        ("401", "the API returned 401 to key 401x", "the API returned *** to key 401x"),
         ("abc", "xabc abc.", "xabc ***."),
         ("abcd", "xabcdx", "x***x"),
     ],

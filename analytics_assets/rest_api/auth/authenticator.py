@@ -39,7 +39,7 @@ class Authenticator(Protocol):
         """
 
     def rejection_hint(self, status: int) -> str:
-        """What to do if the API answers 401 or 403 to a signed request; names the variables to check."""
+        """What to do if the API returns 401 or 403 to a signed request; names the variables to check."""
 
     def secret_values(self) -> frozenset[str]:
         """All values to mask in messages. Grows with each new token: call it again for each message."""

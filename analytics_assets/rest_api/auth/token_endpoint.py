@@ -110,7 +110,7 @@ class TokenEndpoint:
         """The error for a response without a token, by status and error code: other texts may contain secrets."""
         code = error if isinstance(error, str) and error in ERROR_CODES else None
         host = urlsplit(self.credentials.token_url).hostname
-        problem = f"the token endpoint of {self.credentials.api} ({host}) answered {status}"
+        problem = f"the token endpoint of {self.credentials.api} ({host}) returned {status}"
         problem += f" ({code})" if code else ""
         if code == "invalid_grant" and refresh_token:
             return CredentialsError(
@@ -130,7 +130,7 @@ class TokenEndpoint:
             return "Try again later."
         return (
             "This may have used up the refresh token. Run again. "
-            f"If the endpoint then answers invalid_grant, {self.reauthorize_hint}"
+            f"If the endpoint then returns invalid_grant, {self.reauthorize_hint}"
         )
 
 

@@ -53,7 +53,7 @@ def _decode_slowly(body: bytes) -> Any:
     if not text.strip():
         raise ResponseError("the answer is empty where JSON was expected")
     if text.lstrip().startswith("<"):
-        raise ResponseError("the API answered HTML or XML, not JSON: check `base_url`, `path` and the credentials")
+        raise ResponseError("the API returned HTML or XML, not JSON: check `base_url`, `path` and the credentials")
     try:
         return json.loads(text, parse_float=number, parse_int=_integer, parse_constant=_no_number)
     except json.JSONDecodeError as error:

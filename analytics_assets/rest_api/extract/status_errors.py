@@ -28,13 +28,13 @@ def status_error(
     said = f" ({reason})" if reason else ""
     kind = UnavailableError if status in TRANSIENT_STATUSES or status >= 500 else ResponseError
     hint = status_hint(status, paginator=paginator, pages_read=pages_read, auth=client.auth)
-    return kind(f"{where}: the API answered {status}{said}. {hint}")
+    return kind(f"{where}: the API returned {status}{said}. {hint}")
 
 
 def status_hint(status: int, *, paginator: config.PaginatorConfig, pages_read: int, auth: Authenticator | None) -> str:
     """What to check for a status that remains after all retries."""
     if status == 404 and pages_read and isinstance(paginator, config.PageNumberConfig):
-        return "If the API answers 404 past its last page, set `paginator.end_on_404: true`."
+        return "If the API returns 404 past its last page, set `paginator.end_on_404: true`."
     if status == 404:
         return "Check `base_url` and `endpoint.path`."
     if status in (401, 403):

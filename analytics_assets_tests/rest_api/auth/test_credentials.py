@@ -117,6 +117,6 @@ def test_secret_header_is_masked_in_the_error_of_a_load(level: str, shop: Shop) 
     server.faults.add(quote_header)
     with serve(server) as url:
         request = replace(shop.request(f"{url}/shop/rows", **headers), environ={"KEY": "v4lue-of-the-header"})
-        with pytest.raises(ResponseError, match=r"answered 400 \(x{190} \*\*\*\)") as caught:
+        with pytest.raises(ResponseError, match=r"returned 400 \(x{190} \*\*\*\)") as caught:
             load_table(request)
     assert "v4l" not in str(caught.value)

@@ -288,7 +288,7 @@ def test_dlt_log_records_of_a_load_are_discarded_by_default(
     ("fault", "problem", "keys"),
     [
         (None, "", {}),
-        (faults.status(500), "answered 500", {}),
+        (faults.status(500), "returned 500", {}),
         (None, "is null or missing", {"primary_key": ("nothing",)}),
         (None, "failed with ConstraintException", {}),
     ],

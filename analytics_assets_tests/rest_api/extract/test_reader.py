@@ -263,7 +263,7 @@ def test_the_first_error_ends_the_read(tmp_path: Path, page: int) -> None:
     total = {"type": "offset", "limit": 10, "total_path": "total"}
     with serve_rows(tmp_path, OffsetPagination(total_path="total"), total, 8) as (server, load):
         server.faults.add(faults.status(403), path="/rows", page=page, times=None)
-        with pytest.raises(ResponseError, match="answered 403"):
+        with pytest.raises(ResponseError, match="returned 403"):
             load()
         assert not server.faults.unused()
 

@@ -329,17 +329,17 @@ def test_link_headers(value: str, target: str | None) -> None:
     [
         ({"data_selector": "rows"}, NUMBER, None, r"`data_selector: rows` leads to nothing in .*\{data: list\[10\]\}"),
         ({}, NUMBER, faults.error_object(), r"`data_selector: data` leads to nothing in .*\{error: \{code: int"),
-        ({}, NUMBER, faults.html(), "answered HTML or XML"),
+        ({}, NUMBER, faults.html(), "returned HTML or XML"),
         ({}, NUMBER, faults.truncated(), "is no valid JSON"),
         ({}, NUMBER, faults.body(b""), "is empty where JSON was expected"),
         (
             {},
             {**NUMBER, "end_on_404": True},
             faults.status(404),
-            r"answered 404 \(fault 404\). Check `base_url`",
+            r"returned 404 \(fault 404\). Check `base_url`",
         ),
-        ({}, NUMBER, faults.status(403), r"answered 403 \(fault 403\). The API needs credentials"),
-        ({}, NUMBER, faults.status(304), "answered 304"),
+        ({}, NUMBER, faults.status(403), r"returned 403 \(fault 403\). The API needs credentials"),
+        ({}, NUMBER, faults.status(304), "returned 304"),
     ],
 )
 def test_a_first_page_without_records_fails(
@@ -357,7 +357,7 @@ def test_a_404_ends_a_read_only_if_configured() -> None:
     endpoint = Endpoint("/rows", ROWS, pagination=PageNumberPagination(default_limit=10, end_on_404=True))
     with (
         serve_endpoint(endpoint) as (_, url),
-        pytest.raises(ResponseError, match=r"page 4: the API answered 404.*`paginator.end_on_404: true`"),
+        pytest.raises(ResponseError, match=r"page 4: the API returned 404.*`paginator.end_on_404: true`"),
     ):
         ids(url, NUMBER)
 

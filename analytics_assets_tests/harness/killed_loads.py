@@ -1,4 +1,4 @@
-"""Loads in processes of their own, killed in a chosen phase; and readers that look at a table all the while."""
+"""Loads in processes of their own that are killed in a chosen phase, and readers that query a table all the time."""
 
 from __future__ import annotations
 
@@ -20,31 +20,41 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import sqlalchemy.engine  # noqa: F401 - dlt imports it in the first load: here it is imported once for all processes
 
 from analytics_assets.rest_api.destination import pipeline
 from analytics_assets.rest_api.destination.dlt_client import TableLoadJob
 from analytics_assets.rest_api.destination.pipeline import TablePipeline
 from analytics_assets.rest_api.load import LoadRequest, prepare
 
-FORKED = multiprocessing.get_context("forkserver")
-FORKED.set_forkserver_preload(["analytics_assets_tests.harness.killed_loads"])
-BETWEEN = "between statements"
-PHASES = ("prepare", "fetch and convert", "normalize", "load", "merge", BETWEEN, "look")
-MARKS: tuple[tuple[Any, str, str], ...] = (
+FORK_SERVER = multiprocessing.get_context("forkserver")
+FORK_SERVER.set_forkserver_preload(["analytics_assets_tests.harness.killed_loads"])
+BETWEEN_STATEMENTS = "between statements"
+PHASES = ("prepare", "extract", "normalize", "load", "merge", BETWEEN_STATEMENTS, "report")
+# The function that begins each phase.
+PHASE_STARTS: tuple[tuple[Any, str, str], ...] = (
     (TablePipeline, "stored_columns", "prepare"),
-    (TablePipeline, "extract", "fetch and convert"),
+    (TablePipeline, "extract", "extract"),
     (TablePipeline, "normalize", "normalize"),
     (TablePipeline, "load", "load"),
     (TableLoadJob, "run", "merge"),
-    (pipeline, "describe_table", "look"),
+    (pipeline, "describe_table", "report"),
 )
-PAUSE = 0.05  # seconds that a load stands still between two statements, so that it can be killed there
+PAUSE_SECONDS = 0.05  # of a load between two statements, so that it can be killed there
+READ_INTERVAL_SECONDS = 0.02  # shorter ones keep the DuckDB file from the loads
 WRITES = ("DROP TABLE IF EXISTS", "CREATE TABLE", "DELETE", "INSERT", "MERGE")  # statements on the table itself
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a load in a process of its own came to: the phase that it was killed in, or its error, "" if none."""
+    """The end of a load in a process of its own.
+
+    Attributes:
+        killed_in: The phase in which it was killed; "" if it was not.
+        error: Its error; "" if it succeeded or was killed.
+        log: Its log.
+        seconds: The duration of each phase, if it was not killed.
+    """
 
     killed_in: str
     error: str
@@ -53,25 +63,36 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class KeyPath:
-    """Where loads run: their temporary folder, what they note, and variables of their own."""
+class LoadRunner:
+    """Runs loads in processes of their own.
+
+    Attributes:
+        folder: For their temporary files and their notes.
+        environ: Further environment variables.
+    """
 
     folder: Path
     environ: Mapping[str, str]
 
     @property
-    def temp(self) -> Path:
-        return self.folder / "temp"
+    def temporary_folder(self) -> Path:
+        return self.folder / "temporary"
 
-    def load(self, request: LoadRequest, *, kill: tuple[str, float] | None = None, largest_file: int = 0) -> Outcome:
-        """A load in a process of its own; with `kill`, SIGKILL reaches it so many seconds after a phase began."""
-        self.temp.mkdir(exist_ok=True)
+    def load(self, request: LoadRequest, *, kill: tuple[str, float] | None = None, max_file_size: int = 0) -> Outcome:
+        """Load in a new process.
+
+        Args:
+            request: The load.
+            kill: A phase, and the seconds after its start when the process is killed.
+            max_file_size: Bytes to which files of the process may grow.
+        """
+        self.temporary_folder.mkdir(exist_ok=True)
         notes = self.folder / "notes"
         for file in self.folder.glob("notes*"):
             file.unlink()
-        phase: Any = FORKED.Value(c_int, -1, lock=False)  # a process that is killed would keep the lock
-        environ = {**self.environ, "TMPDIR": str(self.temp)}
-        process = FORKED.Process(target=_load, args=(request, environ, notes, phase, largest_file))
+        phase: Any = FORK_SERVER.Value(c_int, -1, lock=False)  # a killed process would keep the lock
+        environ = {**self.environ, "TMPDIR": str(self.temporary_folder)}
+        process = FORK_SERVER.Process(target=_load, args=(request, environ, notes, phase, max_file_size))
         process.start()
         killed_in = ""
         if kill:
@@ -83,80 +104,90 @@ class KeyPath:
         process.join()
         if process.exitcode == -9:
             killed_in = PHASES[max(phase.value, 0)]
-        log, times = notes.with_suffix(".log"), notes.with_suffix(".json")
+        log, seconds_file = notes.with_suffix(".log"), notes.with_suffix(".json")
         return Outcome(
             killed_in,
             notes.with_suffix(".error").read_text() if not killed_in else "",
             log.read_text() if log.exists() else "",
-            json.loads(times.read_text()) if not killed_in else {},
+            json.loads(seconds_file.read_text()) if not killed_in else {},
         )
 
 
-def _load(request: LoadRequest, environ: Mapping[str, str], notes: Path, phase: c_int, largest_file: int) -> None:
-    if largest_file:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
+def _load(request: LoadRequest, environ: Mapping[str, str], notes: Path, phase: c_int, max_file_size: int) -> None:
+    if max_file_size:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (max_file_size, max_file_size))
     os.environ.update(environ)
     tempfile.tempdir = environ["TMPDIR"]
     logging.getLogger("analytics_assets").setLevel(logging.INFO)
     logging.getLogger("analytics_assets").addHandler(logging.FileHandler(notes.with_suffix(".log")))
-    began: dict[str, float] = {}
-    for owner, method, name in MARKS:
-        _mark(owner, method, name, phase, began)
+    starts: dict[str, float] = {}
+    for owner, function, name in PHASE_STARTS:
+        _record_phase(owner, function, name, phase, starts)
     error = ""
     try:
         with prepare(request) as load:
             load.run()
     except Exception as problem:
         error = f"{type(problem).__name__}: {problem}"
-    ends = [*list(began.values())[1:], time.monotonic()]
-    seconds = {name: end - start for (name, start), end in zip(began.items(), ends, strict=True)}
+    ends = [*list(starts.values())[1:], time.monotonic()]
+    seconds = {name: end - start for (name, start), end in zip(starts.items(), ends, strict=True)}
     notes.with_suffix(".json").write_text(json.dumps(seconds))
     notes.with_suffix(".error").write_text(error)
 
 
-def _mark(owner: Any, method: str, name: str, phase: c_int, began: dict[str, float]) -> None:
-    """From now on the method says that its phase began, if none of the later ones has."""
-    original = getattr(owner, method)
+def _record_phase(owner: Any, function: str, name: str, phase: c_int, starts: dict[str, float]) -> None:
+    """Replace a function by one that records the start of its phase, unless a later phase has started."""
+    original = getattr(owner, function)
 
-    def say(name: str) -> bool:
-        is_new = PHASES.index(name) > phase.value
-        if is_new:
+    def start(name: str) -> bool:
+        is_later = PHASES.index(name) > phase.value
+        if is_later:
             phase.value = PHASES.index(name)
-            began[name] = time.monotonic()
-        return is_new
+            starts[name] = time.monotonic()
+        return is_later
 
-    def marked(*args: Any, **kwargs: Any) -> Any:
-        say(name)
+    def recorded(*args: Any, **kwargs: Any) -> Any:
+        start(name)
         if name == "merge":
             statements = itertools.count()
             sql_client = args[0]._job_client.sql_client
             execute = sql_client.execute_sql
 
-            def execute_marked(*args: Any) -> Any:
-                if args[0].startswith(WRITES) and next(statements) == 1 and say(BETWEEN):
-                    time.sleep(PAUSE)
+            def execute_recorded(*args: Any) -> Any:
+                if args[0].startswith(WRITES) and next(statements) == 1 and start(BETWEEN_STATEMENTS):
+                    time.sleep(PAUSE_SECONDS)
                 return execute(*args)
 
-            sql_client.execute_sql = execute_marked
+            sql_client.execute_sql = execute_recorded
         return original(*args, **kwargs)
 
-    setattr(owner, method, marked)
+    setattr(owner, function, recorded)
 
 
 @dataclass
-class Reader:
-    """What another process saw of a table: how often it looked, and each time that it was not whole."""
+class TableReader:
+    """What another process has seen of a table.
 
-    looks: Synchronized[int]
-    broken: Synchronized[int]
+    Attributes:
+        reads: How often it read the table.
+        inconsistent_reads: How often the table was not as expected.
+    """
+
+    reads: Synchronized[int]
+    inconsistent_reads: Synchronized[int]
 
 
 @contextmanager
-def reading(look: Callable[[], tuple[Any, ...] | None], whole: tuple[Any, ...]) -> Iterator[Reader]:
-    """A process that looks again and again. `whole` is what it must see; None is no answer (another has the file)."""
-    reader = Reader(FORKED.Value("i", 0), FORKED.Value("i", 0))
-    stop = FORKED.Event()
-    process = FORKED.Process(target=_read, args=(look, whole, reader.looks, reader.broken, stop))
+def read_repeatedly(read: Callable[[], tuple[Any, ...] | None], expected: tuple[Any, ...]) -> Iterator[TableReader]:
+    """Run a process that reads a table again and again.
+
+    Args:
+        read: Returns what is expected of the table, or None while the table cannot be read.
+        expected: The value of each read.
+    """
+    reader = TableReader(FORK_SERVER.Value("i", 0), FORK_SERVER.Value("i", 0))
+    stop = FORK_SERVER.Event()
+    process = FORK_SERVER.Process(target=_read, args=(read, expected, reader, stop))
     process.start()
     try:
         yield reader
@@ -165,22 +196,24 @@ def reading(look: Callable[[], tuple[Any, ...] | None], whole: tuple[Any, ...]) 
         process.join()
 
 
-def _read(look: Callable[[], Any], whole: Any, looks: Synchronized[int], broken: Synchronized[int], stop: Any) -> None:
-    while not stop.wait(0.005):
-        seen = look()
-        if seen is not None:
-            looks.value += 1
-            broken.value += seen != whole
+def _read(read: Callable[[], Any], expected: Any, reader: TableReader, stop: Any) -> None:
+    while not stop.wait(READ_INTERVAL_SECONDS):
+        found = read()
+        if found is not None:
+            reader.reads.value += 1
+            reader.inconsistent_reads.value += found != expected
 
 
-def look_into_duckdb(file: Path, sql: str) -> tuple[Any, ...] | None:
+def read_duckdb(file: Path, sql: str) -> tuple[Any, ...] | None:
+    """One row of a query, or None while another process has the file."""
     with contextlib.suppress(duckdb.IOException), duckdb.connect(str(file), read_only=True) as connection:
         return connection.execute(sql).fetchone()
     return None
 
 
-def look_into_postgres(credentials: str, sql: str) -> tuple[Any, ...] | None:
-    import psycopg2
+def read_postgres(credentials: str, sql: str) -> tuple[Any, ...] | None:
+    """One row of a query."""
+    import psycopg2  # the extra `postgres` may not be installed
 
     with contextlib.closing(psycopg2.connect(credentials)) as connection, connection.cursor() as cursor:
         cursor.execute(sql)

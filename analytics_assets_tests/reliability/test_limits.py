@@ -1,4 +1,4 @@
-"""A disk that is full or read-only, files that may not grow, no memory to spare: a clear error, an unchanged table."""
+"""Full or read-only disks, limited file sizes, little memory: a clear error, and an unchanged table."""
 
 from __future__ import annotations
 
@@ -11,34 +11,22 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from random import Random
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
 from analytics_assets.rest_api.errors import WarehouseError
-from analytics_assets_tests.fake_api import CursorPagination, Endpoint, serve_endpoint
-from analytics_assets_tests.harness.killed_loads import KeyPath
+from analytics_assets_tests.fake_api import serve_endpoint
+from analytics_assets_tests.harness.killed_loads import LoadRunner
 from analytics_assets_tests.support.shop import Shop
-
-WALK = {"paginator": {"type": "cursor", "cursor_param": "cursor", "cursor_path": "next", "limit": 1000}}
-FEW = 100
-MANY = 10_000
-
-
-def rows(count: int, version: int) -> list[dict[str, Any]]:
-    """Rows that do not compress: 800 bytes each."""
-    chance = Random(version)
-    return [{"id": n, "version": version, "text": chance.randbytes(400).hex()} for n in range(count)]
-
-
-def endpoint() -> Endpoint:
-    return Endpoint("/rows", rows(FEW, 0), pagination=CursorPagination(max_limit=1000))
-
-
-def state(shop: Shop) -> tuple[Any, ...]:
-    [found] = shop.query("SELECT COUNT(*), MIN(version), MAX(version) FROM shop.rows")
-    return found
+from analytics_assets_tests.support.wide_rows import (
+    ENDPOINT,
+    FEW,
+    MANY,
+    count_and_versions,
+    wide_endpoint,
+    wide_rows,
+)
 
 
 @dataclass(frozen=True)
@@ -52,7 +40,7 @@ class Disk:
             while file.write(bytes(4096)):
                 pass
 
-    def make_room(self) -> None:
+    def free(self) -> None:
         (self.folder / "filler").unlink()
 
     def make_read_only(self) -> None:
@@ -73,90 +61,120 @@ def disk(tmp_path: Path) -> Iterator[Disk]:
     subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
-@pytest.mark.parametrize(
-    ("what", "problem", "said"),
-    [
-        (
-            "warehouse",
-            "full",
-            r"loading shop\.rows failed with \w+: No space left on device\. The table was not changed",
-        ),
-        ("temp", "full", r"No space left on device \(temporary files are in .*/disk; TMPDIR names another folder\)"),
-        ("warehouse", "read-only", r"cannot open the DuckDB file .*/disk/w\.duckdb: .*Read-only file system"),
-        ("temp", "read-only", r"cannot make a working folder .*: Read-only file system\. Set TMPDIR to a folder"),
-        ("state", "read-only", r"cannot keep locks in .*/disk/.*: Read-only file system\. Set ANALYTICS_STATE_DIR"),
-    ],
-)
-def test_a_disk_that_cannot_be_written_to(
-    shop: Shop, disk: Disk, monkeypatch: pytest.MonkeyPatch, what: str, problem: str, said: str
+@dataclass(frozen=True, kw_only=True)
+class DiskCase:
+    """What is on the disk, what is wrong with it, and the pattern of the error message."""
+
+    contents: Literal["warehouse", "temporary files", "state"]
+    problem: Literal["full", "read-only"]
+    error: str
+
+
+DISK_CASES = [
+    DiskCase(
+        contents="warehouse",
+        problem="full",
+        error=r"loading shop\.rows failed with \w+: No space left on device\. The table was not changed",
+    ),
+    DiskCase(
+        contents="temporary files",
+        problem="full",
+        error=r"No space left on device \(temporary files are in .*/disk; TMPDIR names another folder\)",
+    ),
+    DiskCase(
+        contents="warehouse",
+        problem="read-only",
+        error=r"cannot open the DuckDB file .*/disk/w\.duckdb: .*Read-only file system",
+    ),
+    DiskCase(
+        contents="temporary files",
+        problem="read-only",
+        error=r"cannot create a working folder for temporary files: Read-only file system\. Set TMPDIR",
+    ),
+    DiskCase(
+        contents="state",
+        problem="read-only",
+        error=r"cannot keep locks in .*/disk/.*: Read-only file system\. Set ANALYTICS_STATE_DIR",
+    ),
+]
+
+
+@pytest.mark.parametrize("case", DISK_CASES, ids=lambda case: f"{case.contents}, {case.problem}")
+def test_disk_without_space_or_write_access_fails_the_load(
+    shop: Shop, disk: Disk, monkeypatch: pytest.MonkeyPatch, case: DiskCase
 ) -> None:
-    break_it, mend_it = (disk.fill, disk.make_room) if problem == "full" else (disk.make_read_only, disk.make_writable)
-    places: dict[str, dict[str, Any]] = {
+    folders: dict[str, dict[str, Any]] = {
         "warehouse": {"duckdb_path": disk.folder / "w.duckdb"},
         "state": {"state_dir": disk.folder / "state"},
     }
-    shop = replace(shop, warehouse=replace(shop.warehouse, **places.get(what, {})))
-    if what == "temp":
+    shop = replace(shop, warehouse=replace(shop.warehouse, **folders.get(case.contents, {})))
+    if case.contents == "temporary files":
         monkeypatch.setattr(tempfile, "tempdir", str(disk.folder))
-    with serve_endpoint(endpoint()) as (sandbox, url):
-        shop.load(url, endpoint=WALK)
-        sandbox.set_rows("shop", "/rows", rows(FEW, 1))
-        break_it()
-        with pytest.raises(WarehouseError, match=said) as caught:
-            shop.load(url, endpoint=WALK)
-        assert type(caught.value) is WarehouseError  # not one that is worth a retry
-        mend_it()
-        assert state(shop) == (FEW, 0, 0)
-        if what == "temp":
+    with serve_endpoint(wide_endpoint()) as (server, url):
+        shop.load(url, endpoint=ENDPOINT)
+        server.set_rows("shop", "/rows", wide_rows(FEW, 1))
+        if case.problem == "full":
+            disk.fill()
+        else:
+            disk.make_read_only()
+        with pytest.raises(WarehouseError, match=case.error) as caught:
+            shop.load(url, endpoint=ENDPOINT)
+        assert type(caught.value) is WarehouseError  # not a subclass that leads to a retry
+        if case.problem == "full":
+            disk.free()
+        else:
+            disk.make_writable()
+        assert count_and_versions(shop) == (FEW, 0, 0)
+        if case.contents == "temporary files":
             assert list(disk.folder.iterdir()) == []
-        shop.load(url, endpoint=WALK)
-    assert state(shop) == (FEW, 1, 1)
+        shop.load(url, endpoint=ENDPOINT)
+    assert count_and_versions(shop) == (FEW, 1, 1)
 
 
-def test_a_disk_that_fills_up_while_rows_come(shop: Shop, disk: Disk) -> None:
+def test_disk_that_fills_up_during_a_load_fails_the_load(shop: Shop, disk: Disk) -> None:
     small = replace(shop, warehouse=replace(shop.warehouse, duckdb_path=disk.folder / "w.duckdb"))
-    with serve_endpoint(endpoint()) as (sandbox, url):
-        small.load(url, endpoint=WALK)
-        sandbox.set_rows("shop", "/rows", rows(2 * MANY, 1))
+    with serve_endpoint(wide_endpoint()) as (server, url):
+        small.load(url, endpoint=ENDPOINT)
+        server.set_rows("shop", "/rows", wide_rows(MANY, 1))
         with pytest.raises(WarehouseError, match="No space left on device"):
-            small.load(url, endpoint=WALK)
-        assert state(small) == (FEW, 0, 0)
+            small.load(url, endpoint=ENDPOINT)
+        assert count_and_versions(small) == (FEW, 0, 0)
 
 
-def test_files_that_may_not_grow(shop: Shop, tmp_path: Path) -> None:
-    """Needs no rights: the process's own bound on the size of a file (RLIMIT_FSIZE) stands for a full disk."""
-    place = KeyPath(tmp_path, {})
-    with serve_endpoint(endpoint()) as (sandbox, url):
-        request = shop.request(url, endpoint=WALK)
-        assert place.load(request).error == ""
-        sandbox.set_rows("shop", "/rows", rows(MANY, 1))
-        error = place.load(request, largest_file=1_000_000).error
+def test_file_size_limit_fails_the_load(shop: Shop, tmp_path: Path) -> None:
+    """The process's own limit (RLIMIT_FSIZE) acts like a full disk and needs no privileges."""
+    runner = LoadRunner(tmp_path, {})
+    with serve_endpoint(wide_endpoint()) as (server, url):
+        request = shop.request(url, endpoint=ENDPOINT)
+        assert runner.load(request).error == ""
+        server.set_rows("shop", "/rows", wide_rows(MANY, 1))
+        error = runner.load(request, max_file_size=1_000_000).error
         assert re.match(r"WarehouseError: loading shop\.rows failed with \w+: File too large", error)
-        assert state(shop) == (FEW, 0, 0)
-        assert place.load(request).error == ""
-    assert state(shop) == (MANY, 1, 1)
-    assert list(place.temp.iterdir()) == []
+        assert count_and_versions(shop) == (FEW, 0, 0)
+        assert runner.load(request).error == ""
+    assert count_and_versions(shop) == (MANY, 1, 1)
+    assert list(runner.temporary_folder.iterdir()) == []
 
 
-@pytest.mark.parametrize("bound", ["memory_limit", "max_memory"])
-def test_no_memory_to_spare(shop: Shop, bound: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    with serve_endpoint(endpoint()) as (sandbox, url):
-        shop.load(url, endpoint=WALK)
-        sandbox.set_rows("shop", "/rows", rows(MANY, 1))
-        settings = {bound: "20MB", "max_temp_directory_size": "0KB", "threads": 1}
-        with monkeypatch.context() as little:
-            little.setenv("DESTINATION__DUCKDB__CREDENTIALS__GLOBAL_CONFIG", json.dumps(settings))
+@pytest.mark.parametrize("setting", ["memory_limit", "max_memory"])
+def test_too_little_memory_fails_the_load(shop: Shop, setting: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with serve_endpoint(wide_endpoint()) as (server, url):
+        shop.load(url, endpoint=ENDPOINT)
+        server.set_rows("shop", "/rows", wide_rows(MANY, 1))
+        settings = {setting: "20MB", "max_temp_directory_size": "0KB", "threads": 1}
+        with monkeypatch.context() as limited:
+            limited.setenv("DESTINATION__DUCKDB__CREDENTIALS__GLOBAL_CONFIG", json.dumps(settings))
             with pytest.raises(WarehouseError, match=r"failed with OutOfMemoryException: .+ The table was not changed"):
-                shop.load(url, endpoint=WALK)
-        assert state(shop) == (FEW, 0, 0)
-        shop.load(url, endpoint=WALK)
-    assert state(shop) == (MANY, 1, 1)
+                shop.load(url, endpoint=ENDPOINT)
+        assert count_and_versions(shop) == (FEW, 0, 0)
+        shop.load(url, endpoint=ENDPOINT)
+    assert count_and_versions(shop) == (MANY, 1, 1)
 
 
-def test_what_a_killed_process_spilled_is_removed(shop: Shop) -> None:
+def test_spill_files_of_killed_processes_are_deleted(shop: Shop) -> None:
     spilled = shop.warehouse.duckdb_path.with_name("warehouse.duckdb.tmp")
     spilled.mkdir()
     (spilled / "duckdb_temp_1_0_storage_DEFAULT-0.tmp").write_bytes(bytes(4096))
-    with serve_endpoint(endpoint()) as (_, url):
-        shop.load(url, endpoint=WALK)
+    with serve_endpoint(wide_endpoint()) as (_, url):
+        shop.load(url, endpoint=ENDPOINT)
     assert not spilled.exists()

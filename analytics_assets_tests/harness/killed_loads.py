@@ -6,7 +6,6 @@ import contextlib
 import itertools
 import json
 import logging
-import multiprocessing
 import os
 import resource
 import tempfile
@@ -20,15 +19,13 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import sqlalchemy.engine  # noqa: F401 - dlt imports it in the first load: here it is imported once for all processes
 
 from analytics_assets.rest_api.destination import pipeline
 from analytics_assets.rest_api.destination.dlt_client import TableLoadJob
 from analytics_assets.rest_api.destination.pipeline import TablePipeline
 from analytics_assets.rest_api.load import LoadRequest, prepare
+from analytics_assets_tests.support.processes import FORK_SERVER
 
-FORK_SERVER = multiprocessing.get_context("forkserver")
-FORK_SERVER.set_forkserver_preload(["analytics_assets_tests.harness.killed_loads"])
 BETWEEN_STATEMENTS = "between statements"
 PHASES = ("prepare", "extract", "normalize", "load", "merge", BETWEEN_STATEMENTS, "report")
 # The function that begins each phase.

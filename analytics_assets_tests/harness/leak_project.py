@@ -27,7 +27,7 @@ from analytics_assets_tests.fake_api import FakeServer, serve
 from analytics_assets_tests.harness.secret_scanner import GraphQLReader, SecretScan
 from analytics_assets_tests.support.project import Project
 from analytics_assets_tests.support.requirements import free_port
-from analytics_assets_tests.support.ui import query_graphql, serve_ui
+from analytics_assets_tests.support.ui import launch_run, query_graphql, serve_ui
 
 LOCATION = "analytics_assets.definitions"
 PROXY_PASSWORD, POSTGRES_PASSWORD = "pr0xy-passw0rd-of-us", "p0stgres/passw0rd+of=us"
@@ -36,13 +36,6 @@ SECRET_TEXT = re.compile(r"s3cret/[\w-]+\+of=us&%Zq9")
 DAGSTER_YAML = """
 telemetry: {enabled: false}
 python_logs: {python_log_level: DEBUG, managed_python_loggers: [root]}
-"""
-LAUNCH = """
-mutation($job: String!) {
-  launchRun(executionParams: {runConfigData: {}, selector: {
-    repositoryName: "__repository__", repositoryLocationName: "analytics_assets.definitions", jobName: $job}}
-  ) { __typename ... on LaunchRunSuccess { run { runId } } }
-}
 """
 
 
@@ -91,7 +84,7 @@ class LeakScan:
             query_graphql(ui, "{version}")
             graphql = GraphQLReader(ui)
             for job in launch:
-                launch_job(graphql, job)
+                wait_for_run(graphql, launch_run(ui, LOCATION, job))
             self.ui_texts.extend(graphql.read_all(LOCATION))
             arguments = self.new_scan()
             arguments.scan_processes()
@@ -170,10 +163,8 @@ def leak_project(folder: Path, cases: Mapping[str, LeakCase], variables: Mapping
     return project
 
 
-def launch_job(graphql: GraphQLReader, job: str) -> None:
-    """Launch a job as the UI's button does, and wait until it ends."""
-    launched = graphql.query(LAUNCH, job=job)["launchRun"]
-    query = f'{{ runOrError(runId: "{launched["run"]["runId"]}") {{ ... on Run {{ status }} }} }}'
+def wait_for_run(graphql: GraphQLReader, run_id: str) -> None:
+    query = f'{{ runOrError(runId: "{run_id}") {{ ... on Run {{ status }} }} }}'
     while graphql.query(query)["runOrError"]["status"] not in ("SUCCESS", "FAILURE", "CANCELED"):
         time.sleep(0.2)
 

@@ -1,4 +1,4 @@
-"""Processes that renew tokens and are killed, and what the token endpoint saw of it."""
+"""Processes that refresh tokens and are killed, and the requests that the token endpoint received."""
 
 from __future__ import annotations
 
@@ -42,23 +42,23 @@ AUTH = {
     "token_url": {"env": "SHOP_TOKEN_URL"},
 }
 TOKEN_PATH = "/shop/oauth/token"
-NOT_WORKED_ON = 599
-NEEDS_AUTHORIZATION = 3  # an exit code
-KEEPING = {module.__file__ for module in (oauth2, token_endpoint, tokens, file_token_store, postgres_token_store)}
-SECONDS_TO_LATE_KILLS = (0.0, 0.0005, 0.001, 0.002, 0.003, 0.005, 0.01, 0.02)
+UNPROCESSED = 599  # status of a token request that the server dropped without refreshing
+NEEDS_AUTHORIZATION = 3  # exit code of a process
+TRACED_FILES = {module.__file__ for module in (oauth2, token_endpoint, tokens, file_token_store, postgres_token_store)}
+SECONDS_TO_KILL = (0.0, 0.0005, 0.001, 0.002, 0.003, 0.005, 0.01, 0.02)
 
 
-def shop() -> FakeServer:
-    """An API whose refresh tokens work once; one that comes again revokes all that came of its authorization."""
+def rotating_server() -> FakeServer:
+    """An API whose refresh tokens work once. The reuse of one revokes all tokens of its authorization."""
     auth = OAuth2("client", "s3cret", refresh_token="first", rotate=True)
     return FakeServer([Api("shop", [Endpoint("/rows", [{"id": 1}])], auth=auth)])
 
 
 @contextmanager
-def signing(
+def authenticated_client(
     environ: Mapping[str, str], folder: Path, wrap: Callable[[PostForm], PostForm] = lambda post_form: post_form
 ) -> Iterator[tuple[HttpClient, Authenticator]]:
-    """A client as a load has it; its requests to the token endpoint pass through `wrap`."""
+    """A client like that of a load. `wrap` changes how it sends token requests."""
     client = HttpClient(environ["SHOP_BASE_URL"], error_handler=ErrorHandler(max_retries=0))
     client.auth = build_authenticator(
         resolve_credentials(AUTH, environ),
@@ -71,13 +71,13 @@ def signing(
         client.close()
 
 
-def die_at(line: int, environ: Mapping[str, str], folder: Path) -> None:
-    """Asks for a token, and is killed at the n-th line that runs after the answer came, by whichever thread."""
+def die_at_line(line: int, environ: Mapping[str, str], folder: Path) -> None:
+    """Request a token, and be killed at the n-th line that any thread executes after the response."""
     lines = itertools.count(1)
     returned = threading.Event()
 
     def trace(frame: FrameType, event: str, _: Any) -> Any:
-        if frame.f_code.co_filename not in KEEPING:
+        if frame.f_code.co_filename not in TRACED_FILES:
             return None
         if event == "line" and returned.is_set() and next(lines) == line:
             os.kill(os.getpid(), signal.SIGKILL)
@@ -92,31 +92,34 @@ def die_at(line: int, environ: Mapping[str, str], folder: Path) -> None:
 
         return post
 
-    with signing(environ, folder, wrap) as (_, auth):
+    with authenticated_client(environ, folder, wrap) as (_, auth):
         threading.settrace(trace)
         sys.settrace(trace)
         auth.sign({}, {})
         sys.settrace(None)
 
 
-def renew_again_and_again(environ: Mapping[str, str], folder: Path, journal: Path, stop: Path) -> None:
-    """Has each token refused at once, until it is told to stop; a token renewed is noted as kept after that only."""
-    spent: list[str] = []
+def refresh_repeatedly(environ: Mapping[str, str], folder: Path, journal: Path, stop: Path) -> None:
+    """Refresh each token at once, until the file `stop` exists.
+
+    The journal gets a line for each stored token, after it was stored, and for an error.
+    """
+    used: list[str] = []
 
     def wrap(post_form: PostForm) -> PostForm:
         def post(url: str, fields: dict[str, str], headers: dict[str, str]) -> Any:
-            spent.append(fields["refresh_token"])
+            used.append(fields["refresh_token"])
             return post_form(url, fields, {**headers, "X-Process": str(os.getpid())})
 
         return post
 
-    with signing(environ, folder, wrap) as (client, auth), journal.open("ab", buffering=0) as notes:
+    with authenticated_client(environ, folder, wrap) as (client, auth), journal.open("ab", buffering=0) as notes:
         try:
             while not stop.exists():
                 auth.refresh(auth.sign({}, {}))
-                for token in spent:
-                    notes.write(f"kept {token}\n".encode())
-                spent.clear()
+                for token in used:
+                    notes.write(f"stored {token}\n".encode())
+                used.clear()
                 assert client.get(client.url("rows"), {}).status == 200
         except CredentialsError as error:
             notes.write(f"error {error}\n".encode())
@@ -125,68 +128,87 @@ def renew_again_and_again(environ: Mapping[str, str], folder: Path, journal: Pat
 
 @dataclass
 class Killer:
-    """Kills processes that ask for a token: before the server works, before it answers, or soon after it did."""
+    """Kills processes that request a token: before the server refreshes, before it responds, or soon after.
 
-    every: int  # how many renewals there are to a kill
+    Attributes:
+        every: The number of refreshes per kill.
+        killed: The killed processes.
+        refreshes: The number of refreshes so far.
+    """
+
+    every: int
     killed: set[int] = field(default_factory=set)
-    renewals: int = 0
+    refreshes: int = 0
 
     @property
-    def kind(self) -> Fault:
-        ways = itertools.cycle([self._before, self._instead, *map(self._after, SECONDS_TO_LATE_KILLS)])
+    def fault(self) -> Fault:
+        """The fault of the token endpoint."""
+        kills = itertools.cycle([self._before_refresh, self._before_response, *map(self._after, SECONDS_TO_KILL)])
 
-        def strike(exchange: Exchange) -> Response:
-            if (self.renewals + 1) % self.every:
-                answer = exchange.response()
-                self.renewals += answer.status == 200
-                return answer
-            self.renewals += 1
-            return next(ways)(exchange)
+        def respond(exchange: Exchange) -> Response:
+            if (self.refreshes + 1) % self.every:
+                response = exchange.response()
+                self.refreshes += response.status == 200
+                return response
+            self.refreshes += 1
+            return next(kills)(exchange)
 
-        return strike
+        return respond
 
     def kill(self, process: int) -> None:
         self.killed.add(process)
         with suppress(ProcessLookupError):
             os.kill(process, signal.SIGKILL)
 
-    def _before(self, exchange: Exchange) -> Response:
-        self.kill(asker(exchange.request.headers))
-        return FaultyResponse(status=NOT_WORKED_ON, drop=True)
+    def _before_refresh(self, exchange: Exchange) -> Response:
+        self.kill(sender(exchange.request.headers))
+        return FaultyResponse(status=UNPROCESSED, drop=True)
 
-    def _instead(self, exchange: Exchange) -> Response:
-        answer = exchange.response()
-        self.kill(asker(exchange.request.headers))
-        return answer
+    def _before_response(self, exchange: Exchange) -> Response:
+        response = exchange.response()
+        self.kill(sender(exchange.request.headers))
+        return response
 
     def _after(self, seconds: float) -> Fault:
-        def strike(exchange: Exchange) -> Response:
-            threading.Timer(seconds, self.kill, [asker(exchange.request.headers)]).start()
+        def respond(exchange: Exchange) -> Response:
+            threading.Timer(seconds, self.kill, [sender(exchange.request.headers)]).start()
             return exchange.response()
 
-        return strike
+        return respond
 
 
-def asker(headers: Mapping[str, str]) -> int:
+def sender(headers: Mapping[str, str]) -> int:
+    """The process that sent a request."""
     return int(headers["x-process"])
 
 
-@dataclass
-class Family:
-    """The refresh tokens of one authorization, as they came to the endpoint: token, status and process each."""
+@dataclass(frozen=True)
+class TokenRequest:
+    """A refresh token that the endpoint received."""
 
-    shown: list[tuple[str, int, int]] = field(default_factory=list)
+    token: str
+    status: int
+    process: int
+
+
+@dataclass
+class TokenFamily:
+    """The refresh tokens of one authorization, in the order of their requests."""
+
+    requests: list[TokenRequest] = field(default_factory=list)
 
     @property
-    def renewed(self) -> int:
-        return sum(status == 200 for _, status, _ in self.shown)
+    def refreshes(self) -> int:
+        return sum(request.status == 200 for request in self.requests)
 
 
-def families(records: list[Record]) -> dict[str, Family]:
-    found: dict[str, Family] = {}
+def token_families(records: list[Record]) -> dict[str, TokenFamily]:
+    """The token requests that the server processed, by authorization."""
+    families: dict[str, TokenFamily] = {}
     for record in records:
-        if record.request.path == TOKEN_PATH and record.status != NOT_WORKED_ON:
+        if record.request.path == TOKEN_PATH and record.status != UNPROCESSED:
             token = record.request.form()["refresh_token"]
-            family = found.setdefault(token.split(".")[1], Family())
-            family.shown.append((token, record.status, int(record.request.headers.get("x-process", 0))))
-    return found
+            process = int(record.request.headers.get("x-process", 0))
+            family = families.setdefault(token.split(".")[1], TokenFamily())
+            family.requests.append(TokenRequest(token, record.status, process))
+    return families

@@ -1,4 +1,4 @@
-"""Faults at the first, a middle and the last page: the load has exactly the right rows, or fails and changes nothing."""
+"""Faults at the first, a middle and the last page: the load has the right rows, or fails and changes nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs whose process is killed: run again by a person, or started again by the daemon."""
+"""Runs whose process is killed: the next run repairs the tables, and the daemon starts a run again."""
 
 from __future__ import annotations
 
@@ -6,26 +6,29 @@ import os
 import random
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import pytest
-import urllib3
 
 from analytics_assets_tests.components.conftest import write_defs
 from analytics_assets_tests.support.expected_rows import COLUMNS, expected_rows, stored_rows
 from analytics_assets_tests.support.project import ROOT, Project
-from analytics_assets_tests.support.ui import query_graphql, serve_ui
+from analytics_assets_tests.support.ui import launch_run, query_graphql, serve_ui
 
+pytestmark = pytest.mark.e2e
+
+LOCATION = "analytics_assets.definitions"
+BUILT_IN = ROOT / "analytics_assets" / "defs" / "recruiting" / "defs.yaml"
 USERS = dg.AssetKey(["recruiting", "users"])
 LOADED = "recruiting/users: 240 rows (all history) into recruiting_sandbox.users"
 
 
-def marked(instance: dg.DagsterInstance, run: dg.DagsterRun) -> set[tuple[str, str]]:
-    """The partitions that a run marked, by asset."""
+def materialized(instance: dg.DagsterInstance, run: dg.DagsterRun) -> set[tuple[str, str]]:
+    """The assets and partitions that a run materialized."""
     entries = instance.all_logs(run.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION)
     events = [entry.get_dagster_event() for entry in entries]
     return {(event.asset_key.path[-1], event.partition or "") for event in events if event.asset_key}
@@ -36,17 +39,25 @@ def ended_windows() -> int:
 
 
 def kill_and_run_again(project: Project, seconds: float) -> tuple[bool, int]:
-    """Whether the run was killed in time, and how many windows it had marked by then."""
-    temp = project.folder / "temp"
-    temp.mkdir(exist_ok=True)
-    environ = {"TMPDIR": str(temp)}
+    """Kill a full refresh after it has loaded a table, run it again, and compare all tables.
+
+    Args:
+        project: The project.
+        seconds: Between the load of the table and the kill.
+
+    Returns:
+        Whether the run was killed in time, and the number of windows that it had materialized.
+    """
+    temporary = project.folder / "temporary"
+    temporary.mkdir(exist_ok=True)
+    environ = {"TMPDIR": str(temporary)}
     killed = project.execute_and_kill("full_refresh", after=LOADED, seconds=seconds, env=environ)
     with dg.DagsterInstance.from_config(str(project.folder / ".dagster")) as instance:
         [last] = instance.get_runs(limit=1)
-        windows = sum(asset == USERS.path[-1] for asset, _ in marked(instance, last))
+        windows = sum(asset == USERS.path[-1] for asset, _ in materialized(instance, last))
     console = project.execute("full_refresh", env=environ)
     assert "waiting" not in console
-    assert list(temp.iterdir()) == []
+    assert list(temporary.iterdir()) == []
     for table in COLUMNS:
         assert stored_rows(project.warehouse, table.replace(".", "_sandbox.")) == expected_rows(table)
     with dg.DagsterInstance.from_config(str(project.folder / ".dagster")) as instance:
@@ -54,39 +65,19 @@ def kill_and_run_again(project: Project, seconds: float) -> tuple[bool, int]:
     return killed, windows
 
 
-def test_a_run_that_is_killed_while_it_marks_windows(project: Project) -> None:
+def test_run_killed_while_it_records_partitions_can_be_run_again(project: Project) -> None:
     killed, windows = kill_and_run_again(project, 0.05)
     assert killed
     assert windows < ended_windows()
 
 
 @pytest.mark.soak
-def test_many_killed_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_many_killed_runs_can_be_run_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     chance, project = random.Random(4), Project(tmp_path / "project")
     kills = [kill_and_run_again(project, chance.uniform(0, 1.0)) for _ in range(10)]
     with capsys.disabled():
         windows = ", ".join(str(windows) for _, windows in kills)
-        print(f"\ndagster job execute: {sum(killed for killed, _ in kills)} kills survived; windows marked: {windows}")
-
-
-LAUNCH = """
-mutation ($run: ExecutionParams!) { launchRun(executionParams: $run) { __typename } }
-"""
-BUILT_IN = ROOT / "analytics_assets" / "defs" / "recruiting" / "defs.yaml"
-
-
-def launch(url: str, job: str, tags: Mapping[str, str]) -> None:
-    """Starts a run as the UI does: in a process of its own, under the daemon's eyes."""
-    selector = {
-        "repositoryLocationName": "analytics_assets.definitions",
-        "repositoryName": "__repository__",
-        "jobName": job,
-    }
-    metadata = {"tags": [{"key": key, "value": value} for key, value in tags.items()]}
-    run = {"selector": selector, "mode": "default", "runConfigData": {}, "executionMetadata": metadata}
-    query = {"query": LAUNCH, "variables": {"run": run}}
-    answer = urllib3.request("POST", f"{url}/graphql", json=query, timeout=60).json()
-    assert answer["data"]["launchRun"]["__typename"] == "LaunchRunSuccess", answer
+        print(f"\ndagster job execute: {sum(killed for killed, _ in kills)} kills; windows materialized: {windows}")
 
 
 def eventually(read: Callable[[], Any], *, seconds: float = 300) -> Any:
@@ -99,7 +90,7 @@ def eventually(read: Callable[[], Any], *, seconds: float = 300) -> Any:
 
 
 @pytest.mark.soak
-def test_a_run_whose_process_died_is_started_again_and_goes_on(project: Project) -> None:
+def test_daemon_restarts_a_run_whose_process_was_killed(project: Project) -> None:
     text = BUILT_IN.read_text()
     assert "timezone: UTC}" in text
     project.env["ANALYTICS_DEFS_DIR"] = str(
@@ -107,19 +98,19 @@ def test_a_run_whose_process_died_is_started_again_and_goes_on(project: Project)
     )
     tags = {"dagster/asset_partition_range_start": "2026-10-01", "dagster/asset_partition_range_end": "2026-11-15"}
     with (
-        serve_ui(project, "dagster", "dev", "-m", "analytics_assets.definitions") as url,
+        serve_ui(project, "dagster", "dev", "-m", LOCATION) as url,
         dg.DagsterInstance.from_config(str(project.folder / ".dagster")) as instance,
     ):
         query_graphql(url, "{version}")
-        launch(url, "recruiting_incremental", tags)
+        launch_run(url, LOCATION, "recruiting_incremental", tags)
         [first] = eventually(instance.get_runs)
-        eventually(lambda: len(marked(instance, first)) > 10)
+        eventually(lambda: len(materialized(instance, first)) > 10)
         starts = instance.all_logs(first.run_id, of_type=dg.DagsterEventType.STEP_START)
         os.kill(starts[0].get_dagster_event().pid or 0, signal.SIGKILL)
         finished = dg.RunsFilter(statuses=[dg.DagsterRunStatus.SUCCESS])
         [second] = eventually(lambda: instance.get_runs(finished))
         assert second.parent_run_id == first.run_id
-        before, after = marked(instance, first), marked(instance, second)
+        before, after = materialized(instance, first), materialized(instance, second)
     assert not before & after
     assert len(before | after) == 2 * 46
     for table in ("opportunities", "users"):

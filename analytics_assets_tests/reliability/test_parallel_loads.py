@@ -19,8 +19,8 @@ from analytics_assets.components.settings import Settings
 from analytics_assets.rest_api.errors import BusyError
 from analytics_assets.rest_api.load import LoadRequest, prepare
 from analytics_assets_tests.fake_api import CursorPagination, Endpoint, TimeFilter, serve_endpoint
-from analytics_assets_tests.harness.killed_loads import FORK_SERVER
 from analytics_assets_tests.support.loaders import day
+from analytics_assets_tests.support.processes import FORK_SERVER
 from analytics_assets_tests.support.shop import Shop, load_in_parallel
 
 PAGINATOR = {"type": "cursor", "cursor_param": "cursor", "cursor_path": "next", "limit": 100}

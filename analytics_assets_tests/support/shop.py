@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -16,6 +15,7 @@ from analytics_assets.rest_api.config import Client, ResolvedResource
 from analytics_assets.rest_api.destination.warehouse import Warehouse
 from analytics_assets.rest_api.load import LoadRequest, LoadResult, load_table
 from analytics_assets_tests.support.postgres import Postgres
+from analytics_assets_tests.support.processes import FORK_SERVER
 
 
 @dataclass
@@ -116,10 +116,8 @@ def load_in_parallel(requests: Sequence[LoadRequest], environ: Mapping[str, str]
     Returns:
         The error of each load, "" if it succeeded.
     """
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["analytics_assets.rest_api.load"])
     load = partial(_load, environ=dict(environ or {}))
-    with ProcessPoolExecutor(len(requests), mp_context=context) as processes:
+    with ProcessPoolExecutor(len(requests), mp_context=FORK_SERVER) as processes:
         return list(processes.map(load, requests))
 
 

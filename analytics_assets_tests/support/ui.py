@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -14,6 +14,12 @@ import urllib3
 
 from analytics_assets_tests.support.project import Project
 from analytics_assets_tests.support.requirements import free_port
+
+LAUNCH = """
+mutation ($run: ExecutionParams!) {
+  launchRun(executionParams: $run) { __typename ... on LaunchRunSuccess { run { runId } } }
+}
+"""
 
 
 @contextmanager
@@ -47,3 +53,15 @@ def query_graphql(url: str, query: str) -> Any:
     """The data of a GraphQL query. The query is repeated until the server is up."""
     until_up = urllib3.Retry(total=200, backoff_factor=0.1, backoff_max=0.5)
     return urllib3.request("GET", f"{url}/graphql", fields={"query": query}, retries=until_up).json()["data"]
+
+
+def launch_run(url: str, location: str, job: str, tags: Mapping[str, str] | None = None) -> str:
+    """Launch a job as the UI's button does; returns the run's id."""
+    selector = {"repositoryLocationName": location, "repositoryName": "__repository__", "jobName": job}
+    metadata = {"tags": [{"key": key, "value": value} for key, value in (tags or {}).items()]}
+    run = {"selector": selector, "mode": "default", "runConfigData": {}, "executionMetadata": metadata}
+    query = {"query": LAUNCH, "variables": {"run": run}}
+    response = urllib3.request("POST", f"{url}/graphql", json=query, timeout=60).json()
+    assert response["data"]["launchRun"]["__typename"] == "LaunchRunSuccess", response
+    run_id: str = response["data"]["launchRun"]["run"]["runId"]
+    return run_id

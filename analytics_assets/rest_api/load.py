@@ -8,28 +8,32 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import pyarrow as pa
 from dlt.common.exceptions import DltException
 
-from analytics_assets.rest_api.arrow.column_names import column_name
+from analytics_assets.rest_api.arrow.column_names import RESERVED, column_name
 from analytics_assets.rest_api.arrow.column_types import ColumnType
-from analytics_assets.rest_api.arrow.converter import ArrowConverter, Statistics
+from analytics_assets.rest_api.arrow.converter import ArrowConverter
+from analytics_assets.rest_api.arrow.cursor import Cursor
+from analytics_assets.rest_api.arrow.progress import Progress, Statistics
 from analytics_assets.rest_api.arrow.table_schema import TableSchema
+from analytics_assets.rest_api.arrow.window_filter import WindowCheck
 from analytics_assets.rest_api.auth.authenticator import build_authenticator
 from analytics_assets.rest_api.auth.credentials import ResolvedClient, resolve_secrets
 from analytics_assets.rest_api.auth.token_store import build_token_store
-from analytics_assets.rest_api.config import Client, Column, OffsetConfig, PageNumberConfig, ResolvedResource
+from analytics_assets.rest_api.config import Client, OffsetConfig, PageNumberConfig, ResolvedResource
 from analytics_assets.rest_api.destination.duplicate_keys import DuplicateKeyCheck
 from analytics_assets.rest_api.destination.error_translation import translate_error
 from analytics_assets.rest_api.destination.pipeline import TablePipeline, table_pipeline
 from analytics_assets.rest_api.destination.plan import Mode, Plan
 from analytics_assets.rest_api.destination.table_report import PREVIEW_ROWS, TableReport
 from analytics_assets.rest_api.destination.warehouse import Warehouse
-from analytics_assets.rest_api.errors import DriftError, RestApiError, SliceError, TotalMismatchError
+from analytics_assets.rest_api.errors import DriftError, RestApiError, SliceError, TotalMismatchError, WarehouseError
 from analytics_assets.rest_api.extract.reader import EndpointReader
 from analytics_assets.rest_api.http.client import HttpClient
 from analytics_assets.rest_api.http.metrics import RequestMetrics
 from analytics_assets.rest_api.redaction import redactor
-from analytics_assets.rest_api.windows import FORMAT_UNITS, Window
+from analytics_assets.rest_api.windows import Window
 
 MAX_READ_ATTEMPTS = 3
 
@@ -118,6 +122,7 @@ class PreparedLoad:
 
     request: LoadRequest
     pipeline: TablePipeline
+    reader: EndpointReader
     converter: ArrowConverter
     duplicate_keys: DuplicateKeyCheck | None
     statistics: Statistics
@@ -130,24 +135,40 @@ class PreparedLoad:
         Raises:
             dlt.common.exceptions.DltException: The load failed; `prepare` translates it.
         """
-        pipeline, plan = self.pipeline, self.pipeline.plan
+        pipeline, plan, statistics = self.pipeline, self.pipeline.plan, self.statistics
         pipeline.extract(
-            self.converter.tables(),
+            self.read_tables(),
             columns=lambda: self.converter.schema.dlt_columns(),  # another schema if there are no rows
             required=(*plan.primary_key, *([plan.cursor] if plan.cursor else ())),
         )
+        schema = self.converter.schema
+        for path in pipeline.files.paths:
+            schema.align_file(path)
         if self.duplicate_keys:
             self.duplicate_keys.check(pipeline.count_keys())
         pipeline.normalize()
-        load_id = pipeline.load()
+        load_id = pipeline.load(widen=schema.widened_columns)
+        new_columns = pipeline.report.columns.keys() - self.stored_columns.keys() - RESERVED
+        statistics.changed_columns = schema.changed_columns(new_columns)
         return LoadResult(
             request=self.request,
-            table=self.pipeline.report,
-            statistics=self.statistics,
+            table=pipeline.report,
+            statistics=statistics,
             metrics=self.metrics,
-            new_columns=tuple(name for name in self.statistics.new_columns if name not in self.stored_columns),
+            new_columns=tuple(sorted(new_columns)),
             load_id=load_id,
         )
+
+    def read_tables(self) -> Iterator[pa.Table]:
+        """The rows of the read as Arrow tables. Logs progress, and a warning if the API seems to ignore the filter."""
+        log, name, statistics = self.request.log, self.request.resource.name, self.statistics
+        yield from self.converter.tables(self.reader.read_pages(), Progress(log, name, self.reader).log_if_due)
+        statistics.pages = self.reader.pages
+        if statistics.filter_seems_ignored:
+            log.warning(
+                f"{name}: {statistics.rows_outside_window} of {statistics.fetched} rows are outside the window and "
+                "were discarded: does the API ignore the parameters of `incremental`?"
+            )
 
 
 def load_table(request: LoadRequest) -> LoadResult:
@@ -195,7 +216,7 @@ def prepare(request: LoadRequest, duplicate_keys: DuplicateKeyCheck | None = Non
     Raises:
         RestApiError: The load cannot be prepared, or failed inside the context.
     """
-    resource = request.resource
+    resource, window, cursor = request.resource, request.read_window, Cursor.of(request.resource)
     resolved = resolve_secrets(request.client, resource.endpoint.headers, api=request.api, environ=request.environ)
     client = build_client(request, resolved)
     statistics = Statistics()
@@ -207,33 +228,37 @@ def prepare(request: LoadRequest, duplicate_keys: DuplicateKeyCheck | None = Non
             stored = pipeline.stored_columns()
             schema = table_schema(request, {} if pipeline.plan.recreate_table else stored, pipeline.max_name_length)
             if not pipeline.plan.recreate_table:
+                check_cursor_type(request, schema, stored)
                 pipeline.check_types(schema.dlt_columns(), stored)
             reader = EndpointReader(
                 resource.endpoint,
                 client,
                 resolved.endpoint_headers,
-                window=request.read_window,
+                window=window,
                 threads=request.client.max_concurrency,
                 has_primary_key=bool(pipeline.plan.primary_key),
+                window_is_honoured=WindowCheck(schema, cursor, window)
+                if cursor and window and request.use_slices
+                else None,
                 read=schema.read,
                 name=resource.name,
                 log=request.log,
             )
+            converter = ArrowConverter(
+                schema,
+                schema_if_empty=table_schema(request, stored, pipeline.max_name_length),
+                cursor=cursor,
+                window=window,
+                needs_cursor=resource.write_disposition == "append",
+                statistics=statistics,
+            )
             # Other paginators keep their place in the data: rows do not move between their pages.
             numbered = isinstance(resource.endpoint.paginator, (OffsetConfig, PageNumberConfig))
             check = duplicate_keys or DuplicateKeyCheck(resource.name, request.log)
-            converter = ArrowConverter(
-                reader,
-                resource,
-                schema=schema,
-                schema_if_empty=table_schema(request, stored, pipeline.max_name_length),
-                sliced=request.use_slices,
-                statistics=statistics,
-                log=request.log,
-            )
             yield PreparedLoad(
                 request,
                 pipeline,
+                reader,
                 converter,
                 check if numbered and pipeline.plan.primary_key else None,
                 statistics,
@@ -249,15 +274,15 @@ def prepare(request: LoadRequest, duplicate_keys: DuplicateKeyCheck | None = Non
 
 
 def plan(request: LoadRequest) -> Plan:
-    resource, incremental = request.resource, request.resource.endpoint.incremental
-    path = incremental.cursor_path if incremental else None
-    # What is appended may hold a key twice, in a full refresh too.
+    """What the request does to its table."""
+    resource, incremental, cursor = request.resource, request.resource.endpoint.incremental, Cursor.of(request.resource)
+    # Appended rows may have the same key, in a full refresh too.
     key = () if resource.write_disposition == "append" else resource.primary_key
     return Plan(
         table=resource.name,
         mode=request.mode,
         primary_key=tuple(column_name(field) for field in key),
-        cursor=column_name(path.replace(".", "__")) if path else None,
+        cursor=column_name(cursor.field) if cursor else None,
         cursor_format=incremental.format if incremental else "iso8601",
         window=request.read_window,
         recreate_table=request.full_refresh,
@@ -265,29 +290,35 @@ def plan(request: LoadRequest) -> Plan:
 
 
 def table_schema(request: LoadRequest, stored: Mapping[str, ColumnType], max_name_length: int) -> TableSchema:
+    """The schema of the request's table as far as it is declared or stored."""
     resource = request.resource
     return TableSchema(
-        columns=declared_columns(resource),
+        columns=resource.columns,
         primary_key=resource.primary_key,
         null_key=resource.null_key,
+        cursor=Cursor.of(resource),
         on_type_change=resource.schema_contract.data_type,
         stored=stored,
         max_name_length=max_name_length,
     )
 
 
-def declared_columns(resource: ResolvedResource) -> Mapping[str, Column]:
-    """The columns that the YAML declares, and a cursor written by a pattern as the time that it means.
+def check_cursor_type(request: LoadRequest, schema: TableSchema, stored: Mapping[str, ColumnType]) -> None:
+    """Reject a stored cursor column of another type, such as text, which does not sort by time.
 
-    As text such as `01.10.2026` it would not order as time does, and SQL could not tell the newer of two rows.
+    Raises:
+        WarehouseError: The types differ; only a full refresh can change the stored one.
     """
-    incremental = resource.endpoint.incremental
-    if incremental is None or incremental.cursor_path is None or incremental.format in FORMAT_UNITS:
-        return resource.columns
-    cursor = incremental.cursor_path.replace(".", "__")
-    if column_name(cursor) in map(column_name, resource.columns):
-        return resource.columns
-    return {**resource.columns, cursor: Column(data_type="timestamp", format=incremental.format)}
+    cursor = Cursor.of(request.resource)
+    if cursor is None:
+        return
+    name = schema.column_for(cursor.field)
+    wanted, found = schema.column_type(name), stored.get(name)
+    if found and not found.can_store(wanted):
+        raise WarehouseError(
+            f"the cursor column {name!r} of {request.dataset}.{request.resource.name} is {found} in the warehouse, but "
+            f"`incremental.format` and `columns` make it {wanted}. Run the full refresh: it creates the table anew"
+        )
 
 
 def build_client(request: LoadRequest, resolved: ResolvedClient) -> HttpClient:

@@ -169,15 +169,16 @@ KEYS: list[FaultCase] = [
 TYPES: list[FaultCase] = [
     becomes("much", {"amount": None, "amount__v_text": "much"}),
     becomes(True, {"amount": None, "amount__v_bool": True}),
-    becomes(1.5, {"amount": None, "amount__v_double": 1.5}),
+    becomes(1.5, {"amount": 1.5}),
     becomes({"eur": 1}, {"amount": None, "amount__v_json": '{"eur":1}'}),
     becomes([], {"amount": None, "amount__v_json": "[]"}),
-    becomes(2**64, {"amount": None, "amount__v_decimal": Decimal(2**64)}),
+    becomes(2**64, {"amount": Decimal(2**64)}),
     becomes(10**60, {"amount": None, "amount__v_text": str(10**60)}),
     becomes(None, {"amount": None}),
-    *(becomes(value, {}, "freeze", "'amount' changed its type: .* bigint, but 1 records hold .* is freeze")
+    *(becomes(value, {}, "freeze", "'amount' changed its type: .* bigint, but .* in 1 of .* is freeze")
       for value in ("much", True, 1.5, {"eur": 1}, 2**64)),
-    *(becomes(value, {"amount": None}, "discard_value") for value in ("much", True, 1.5, {"eur": 1}, 2**64)),
+    *(becomes(value, {"amount": None}, "discard_value") for value in ("much", True, {"eur": 1})),
+    *(becomes(value, {"amount": value}, "discard_value") for value in (1.5, 2**64)),
     becomes(None, {"amount": None}, "freeze"),
     FaultCase(
         name="a field vanishes", fault=first(lambda row: row.pop("amount")), times=ALWAYS, row={"amount": None}
@@ -220,27 +221,27 @@ NAMES: list[FaultCase] = [
     named(LONG_NAME, LONG_NAME.rstrip("_") + "x"),
     keyed("a field named _dlt_load_id", lambda row: row.update(_dlt_load_id="1"), "which dlt writes itself"),
     keyed("a field named _dlt_id", lambda row: row.update(_dlt_id="1"), "which dlt writes itself"),
-    keyed("a field named ID", lambda row: row.update(ID=1), "would both be column 'id'"),
-    keyed("a field named 'amount '", lambda row: row.update({"amount ": 1}), "would both be column 'amount'"),
+    keyed("a field named ID", lambda row: row.update(ID=1), "would both become the column 'id'"),
+    keyed("a field named 'amount '", lambda row: row.update({"amount ": 1}), "would both become the column 'amount'"),
 ]
 VALUES: list[FaultCase] = [
-    adds("NaN", '"x":NaN', {}, "NaN, which is no JSON number"),
-    adds("Infinity", '"x":-Infinity', {}, "-Infinity, which is no JSON number"),
+    adds("NaN", '"x":NaN', {}, "NaN, which is not a JSON number"),
+    adds("Infinity", '"x":-Infinity', {}, "-Infinity, which is not a JSON number"),
     adds("beyond a double", '"x":1e400', {}, "beyond the range of a double"),
     adds("the greatest double", '"x":1.7976931348623157e308', {"x": 1.7976931348623157e308}),
     adds("more digits than a double has", '"x":0.12345678901234567890123', {"x": 0.12345678901234568}),
     adds("an integer of 5,000 digits", f'"x":{"9" * 5000}', {}, "more than 4300 digits"),
-    adds("an integer of 4,000 digits", f'"x":{"9" * 4000}', {"x": "9" * 4000}),
+    adds("an integer of 4,000 digits", f'"x":{"9" * 4000}', {"x": None, "x__v_text": "9" * 4000}),
     adds("a member twice", '"x":1,"x":2', {"x": 2}),  # as in JavaScript, Python and PostgreSQL: the last one counts
     adds("half a surrogate pair", r'"x":"\ud800"', {"x": None, "x__v_text": r'"\ud800"'}),
     adds("a surrogate pair", r'"x":"\ud83d\ude42"', {"x": "🙂"}),
     adds("a zero byte in text", r'"x":"a\u0000b"', {"x": "a\x00b"}),
-    adds("a control character", '"x":"a\nb"', {}, "no valid JSON"),
+    adds("a control character", '"x":"a\nb"', {}, "not valid JSON"),
     adds("a megabyte of text", f'"x":"{"é" * 500_000}"', {"x": "é" * 500_000}),
     adds("SQL in text", "\"x\":\"'); DROP TABLE shop.orders; --\"", {"x": "'); DROP TABLE shop.orders; --"}),
     adds("900 levels", f'"x":{nested(900)}', {"x": nested(900)}),
     adds("1,000 levels", f'"x":{nested(1000)}', {}, "nested deeper than can be"),
     adds("100,000 levels", f'"x":{nested(100_000)}', {}, "nested deeper than can be"),
-    adds("100,000 lists", f'"x":{"[" * 100_000}', {}, "nested deeper than can be|no valid JSON"),
+    adds("100,000 lists", f'"x":{"[" * 100_000}', {}, "nested deeper than can be|not valid JSON"),
 ]  # fmt: skip
 CASES: list[FaultCase] = [*PAGINATION, *KEYS, *TYPES, *NAMES, *VALUES]

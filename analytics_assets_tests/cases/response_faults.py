@@ -184,11 +184,11 @@ PERMANENT: list[FaultCase] = [
         error="another host",
         paginations=("link",),
     ),
-    always("Content-Length too short", wrong_length(-10), "no valid JSON|not valid JSON"),
+    always("Content-Length too short", wrong_length(-10), "not valid JSON|not valid JSON"),
     always(
         "truncated gzip",
         encoded(lambda content: gzip.compress(content)[:-20]),
-        "no valid JSON|not valid JSON|corrupt|UTF-8",
+        "not valid JSON|not valid JSON|corrupt|UTF-8",
     ),
     always(
         "brotli, which was not requested",

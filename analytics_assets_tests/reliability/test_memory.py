@@ -101,6 +101,6 @@ def test_size_of_batches_is_limited(shop: Shop) -> None:
     with serve_endpoint(Endpoint("/rows", long, pagination=CursorPagination(max_limit=10))) as (_, url):
         endpoint = {"paginator": {**ENDPOINT["paginator"], "limit": 10}}
         with prepare(shop.request(url, endpoint=endpoint)) as load:
-            tables = list(load.converter.tables())
+            tables = list(load.read_tables())
     assert sum(table.num_rows for table in tables) == len(long)
     assert max(table.nbytes for table in tables) < BATCH_BYTES + 2_000_000

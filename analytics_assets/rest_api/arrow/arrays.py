@@ -1,4 +1,4 @@
-"""Values of records as Arrow arrays, for fields whose data type is known."""
+"""Arrays of struct values: the fast way to Arrow, for fields whose data type is known."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from analytics_assets.rest_api.config import DataType
 from analytics_assets.rest_api.extract.json_decoding import EXACT_DIGITS, number
 from analytics_assets.rest_api.extract.records import STRICT
 
-SPACED = (b'": ', b", ", b"\n")
+WHITESPACE = (b'": ', b", ", b"\n")  # between the parts of JSON that is not compact
 
 
-def to_array(values: Sequence[Any], data_type: DataType | None, arrow: pa.DataType) -> pa.Array | None:
-    """The values of a field whose kind is known; None if some are not of the kind after all."""
+def struct_array(values: Sequence[Any], data_type: DataType | None, arrow: pa.DataType) -> pa.Array | None:
+    """The values of a field as an array of its column's type; None if a value is of another type after all."""
     try:
         if data_type == "double":
             return doubles(values)
@@ -32,7 +32,7 @@ def to_array(values: Sequence[Any], data_type: DataType | None, arrow: pa.DataTy
 
 
 def doubles(values: Sequence[Raw]) -> pa.Array | None:
-    """JSON numbers as doubles; None if not all are numbers that a double holds with all their digits."""
+    """JSON numbers as doubles; None if one is not a number, or has more digits than a double holds."""
     texts = _texts(values)
     parsed = texts.cast(pa.float64())
     lengths = pc.binary_length(texts)
@@ -40,30 +40,30 @@ def doubles(values: Sequence[Raw]) -> pa.Array | None:
         return None
     if (pc.max(lengths).as_py() or 0) <= EXACT_DIGITS:
         return parsed
-    odd = pc.and_(pc.greater(lengths, EXACT_DIGITS), pc.not_equal(parsed.cast(pa.string()), texts))
-    exact = all(type(number(text)) is float for text in texts.filter(odd).to_pylist())
+    long = pc.and_(pc.greater(lengths, EXACT_DIGITS), pc.not_equal(parsed.cast(pa.string()), texts))
+    exact = all(type(number(text)) is float for text in texts.filter(long).to_pylist())
     return parsed if exact else None
 
 
 def json_texts(values: Sequence[Raw]) -> pa.Array | None:
-    """Objects and lists as their JSON, without the spaces between its parts; None if other values are among them."""
+    """Objects and lists as compact JSON text; None if there are other values."""
     texts = _texts(values)
     nested = pc.or_(pc.starts_with(texts, "{"), pc.starts_with(texts, "["))
     return texts if pc.all(nested).as_py() is not False else None
 
 
 def _texts(values: Sequence[Raw]) -> pa.Array:
-    """The JSON of the values, null for null.
+    """The values as compact JSON text, null for null.
 
     Raises:
-        pa.ArrowInvalid: it is no UTF-8.
-        OverflowError: it is more than an array takes.
+        pa.ArrowInvalid: The JSON is not UTF-8.
+        OverflowError: It is longer than an array can be.
     """
     data = b"".join(values)
-    if any(space in data for space in SPACED):
+    if any(space in data for space in WHITESPACE):
         values = [Raw(msgspec.json.format(value, indent=-1)) for value in values]
         data = b"".join(values)
     ends = array("i", accumulate(map(len, values), initial=0))
-    written = pa.Array.from_buffers(pa.binary(), len(values), [None, pa.py_buffer(ends), pa.py_buffer(data)])
-    texts = written.cast(pa.string())  # checks that it is UTF-8
+    binary = pa.Array.from_buffers(pa.binary(), len(values), [None, pa.py_buffer(ends), pa.py_buffer(data)])
+    texts = binary.cast(pa.string())  # checks that it is UTF-8
     return pc.if_else(pc.equal(texts, "null"), None, texts) if b"null" in data else texts

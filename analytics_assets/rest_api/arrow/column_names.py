@@ -1,15 +1,71 @@
-"""Names: what a field of the API is called in the table."""
+"""Column names: which column of the table each field of the API's records is."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from itertools import chain
+from typing import Any
+
 from dlt.common.normalizers.naming.snake_case import NamingConvention
+
+from analytics_assets.rest_api.config import DataType
+from analytics_assets.rest_api.errors import DataError
+
+RESERVED = frozenset({"_dlt_load_id", "_dlt_id"})
 
 
 def naming(max_length: int = 0) -> NamingConvention:
-    """dlt's snake_case; longer names than the destination takes are shortened, 0 is no bound."""
+    """dlt's snake_case; names longer than the destination's limit are shortened, 0 is no limit."""
     return NamingConvention(max_length)
 
 
 def column_name(field: str, convention: NamingConvention | None = None) -> str:
-    """A field's name as dlt writes it in SQL; one of blanks only is `x`, as one of signs only is."""
+    """The name of a field's column; a field of blanks only is `x`, as dlt names a field of signs only."""
     return str((convention or naming()).normalize_identifier(field if field.strip() else "_"))
+
+
+class FieldMapping:
+    """The fields of a resource's records by the names of their columns.
+
+    Attributes:
+        fields: The field of each column seen so far.
+    """
+
+    def __init__(self, max_name_length: int = 0) -> None:
+        self.fields: dict[str, str] = {}
+        self._naming = naming(max_name_length)
+
+    def column_for(self, field: str) -> str:
+        """The column of a field.
+
+        Raises:
+            DataError: dlt writes that column itself.
+        """
+        name = column_name(field, self._naming)
+        if name in RESERVED:
+            raise DataError(
+                f"the field {field!r} would become the column {name!r}, which dlt writes itself: it cannot be loaded"
+            )
+        return name
+
+    def variant_name(self, column: str, data_type: DataType) -> str:
+        """The column for values of a type that `column` cannot store, such as `amount__v_text`."""
+        return str(self._naming.shorten_fragments(column, f"v_{data_type}"))
+
+    def map_fields(self, records: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+        """The fields of these records by column.
+
+        Raises:
+            DataError: Two fields would become one column, or dlt writes a column itself.
+        """
+        columns: dict[str, str] = {}
+        for field in dict.fromkeys(chain.from_iterable(records)):
+            name = self.column_for(field)
+            other = self.fields.setdefault(name, field)
+            if other != field:
+                raise DataError(
+                    f"the fields {other!r} and {field!r} would both become the column {name!r}, and one value would be "
+                    "lost. Let the API send only one of them (many APIs have a parameter that selects fields)"
+                )
+            columns[name] = field
+        return columns

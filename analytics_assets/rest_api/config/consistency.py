@@ -8,7 +8,8 @@ from analytics_assets.rest_api.config.endpoints import has_placeholder
 from analytics_assets.rest_api.config.paginators import PAGINATORS
 from analytics_assets.rest_api.config.resources import Resource
 from analytics_assets.rest_api.config.validation import Problem
-from analytics_assets.rest_api.config.values import is_pattern
+
+TIMES, NUMBERS, EPOCHS = ("timestamp", "date"), ("bigint", "double", "decimal"), ("epoch_s", "epoch_ms")
 
 
 def consistency_problems(resource: Resource, *, partitioned: bool) -> Iterator[Problem]:
@@ -56,11 +57,10 @@ def _window_problems(resource: Resource) -> Iterator[Problem]:
             yield ("endpoint", "params", name), "contains {start} or {end}, which need `endpoint.incremental`"
         return
     cursor = (resource.columns or resource.schema_ or {}).get(incremental.cursor_path or "")
-    if cursor and cursor.data_type == "text" and is_pattern(incremental.format):
+    if cursor and cursor.data_type not in (*TIMES, *(NUMBERS if incremental.format in EPOCHS else ())):
         yield (
             ("endpoint", "incremental", "cursor_path"),
-            f"is declared as text, which does not sort by time if written as {incremental.format!r}: declare its "
-            "`format` too",
+            f"is declared as {cursor.data_type}, which does not sort by time: declare its `format` too",
         )
     window_params = [name for name in (incremental.start_param, incremental.end_param) if name]
     if not window_params and not templates:

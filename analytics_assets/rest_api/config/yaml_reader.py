@@ -112,12 +112,13 @@ class YamlReader(yaml.SafeLoader):
         return values
 
 
-def parse_yaml(text: str, path: Path) -> YamlReader:
-    """Parse the text of a file.
+def read_yaml(path: Path) -> YamlReader:
+    """Read a file.
 
     Raises:
-        ConfigError: It is not valid YAML. The message names file and line.
+        ConfigError: The file cannot be read, or is not valid YAML. The message names file and line.
     """
+    text = _read_text(path)
     try:
         return YamlReader(text)
     except yaml.MarkedYAMLError as error:
@@ -133,12 +134,7 @@ def parse_yaml(text: str, path: Path) -> YamlReader:
     raise ConfigError(f"{path}:{line + 1}: {problem}")
 
 
-def read_text(path: Path) -> str:
-    """Read a file.
-
-    Raises:
-        ConfigError: The file cannot be read, is too large, or is not UTF-8.
-    """
+def _read_text(path: Path) -> str:
     try:
         content = path.read_bytes()
     except OSError as error:

@@ -50,14 +50,12 @@ class MergeSql:
         self._has_unique_key = bool(plan.primary_key) and plan.mode != "append"
 
     def prepare_table(self) -> Iterator[str]:
-        """Widen columns, and remove the rows that the load replaces."""
+        """Remove the rows that the load replaces."""
         plan, target = self._plan, self._target
         if plan.mode == "replace" and plan.recreate_table:
             yield f"DROP TABLE IF EXISTS {target}"
             yield f"CREATE TABLE {target} ({', '.join(map(self._definition, self._table.columns))})"
             return
-        for column in plan.widen:
-            yield f"ALTER TABLE {target} ALTER COLUMN {self._quote(column)} TYPE {self._table.types[column]}"
         if plan.mode == "replace":
             yield f"DELETE FROM {target}"
         elif plan.mode == "append" and plan.window and plan.cursor:

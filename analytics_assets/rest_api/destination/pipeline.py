@@ -18,6 +18,7 @@ from dlt.extract import DltSource
 from dlt.pipeline.pipeline import Pipeline
 
 from analytics_assets.rest_api.arrow.column_types import ColumnType
+from analytics_assets.rest_api.arrow.numbers import Widening
 from analytics_assets.rest_api.destination.destinations import build_destination
 from analytics_assets.rest_api.destination.dlt_client import MANIFEST_FORMAT, TableClient, write_manifest
 from analytics_assets.rest_api.destination.dlt_runtime import isolated_dlt
@@ -31,7 +32,6 @@ from analytics_assets.rest_api.destination.table_report import (
     PREVIEW_ROWS,
     TableReport,
     describe_table,
-    holds_exact_doubles,
     stored_columns,
 )
 from analytics_assets.rest_api.destination.warehouse import Warehouse
@@ -39,7 +39,6 @@ from analytics_assets.rest_api.errors import WarehouseError
 from analytics_assets.rest_api.extract.concurrency import prefetch
 from analytics_assets.rest_api.workdir import temporary_workdir
 
-WHOLE_NUMBERS = frozenset({"bigint", "decimal"})
 LOAD_ID_COLUMN: TColumnSchema = {"name": LOAD_ID, "data_type": "text", "nullable": False}
 
 
@@ -97,14 +96,6 @@ class TablePipeline:
         with self._locked_client() as client:
             return stored_columns(client, self.plan.table)
 
-    def holds_exact_doubles(self, column: str) -> bool:
-        """Whether doubles can hold the stored whole numbers of a column (BIGINT or DECIMAL) without loss.
-
-        Opens the destination: to be asked when a column is about to be widened, not for each load.
-        """
-        with self._locked_client() as client:
-            return holds_exact_doubles(client, self.plan.table, column)
-
     def check_types(self, columns: Mapping[str, TColumnSchema], stored: Mapping[str, ColumnType]) -> None:
         """Refuse columns that the stored ones cannot hold: a double in a BIGINT column would lose its fraction.
 
@@ -112,13 +103,10 @@ class TablePipeline:
             WarehouseError: A column has another type, and the plan does not widen it.
         """
         for name, column in columns.items():
-            old = stored.get(name)
-            if old is None or "data_type" not in column:
+            old, widening = stored.get(name), self.plan.widen.get(name)
+            if old is None or "data_type" not in column or (widening and widening.old == old):
                 continue
-            new = ColumnType.of(column)
-            wider = self.plan.widen.get(name)
-            is_widened = wider is not None and wider.can_store(new) and old.data_type in WHOLE_NUMBERS
-            if not old.can_store(new) and not is_widened:
+            if not old.can_store(new := ColumnType.from_dlt(column)):
                 raise WarehouseError(
                     f"column {name!r} of {self.report.name} is {old} in the warehouse and {new} in this load. If "
                     "another run has just changed the table, run again. If the YAML declares another type than "
@@ -170,12 +158,12 @@ class TablePipeline:
         """Run dlt's normalize step: it settles the table's schema."""
         self._pipeline.normalize()
 
-    def load(self, *, widen: Mapping[str, ColumnType] | None = None) -> str | None:
+    def load(self, *, widen: Mapping[str, Widening] | None = None) -> str | None:
         """Run dlt's load step: write the rows to the table in one transaction, and describe the table.
 
         Args:
             widen: Stored columns of whole numbers that get a wider type in the same transaction. Their names and
-                types are also in the columns that were extracted.
+                wider types are also in the columns that were extracted.
 
         Returns:
             The load's id; None if nothing was extracted.
@@ -185,31 +173,24 @@ class TablePipeline:
             BusyError: Another process has locked the destination for too long.
         """
         pa.default_memory_pool().release_unused()  # the database needs it now
-        self.plan = self._destination.plan = replace(self.plan, widen=widen or {})
         table = self.plan.table
         with self._locked_client() as client:
             if not self.plan.recreate_table:
-                self._check_table(client)
+                self._check_table(stored_columns(client, table), widen or {})
             info = self._pipeline.load()
             self.report = describe_table(client, dataset=self._dataset, table=table, preview_rows=self._preview_rows)
         return next(iter(info.loads_ids), None)
 
-    def _check_table(self, client: TableClient) -> None:
+    def _check_table(self, stored: Mapping[str, ColumnType], widen: Mapping[str, Widening]) -> None:
         """Check that the table, which may have changed since it was read, still fits the extracted columns.
 
         Raises:
             WarehouseError: It does not.
         """
-        table = self.plan.table
-        stored = stored_columns(client, table)
-        if extracted := self._pipeline.default_schema.tables.get(table):
+        still_needed = {name: widening for name, widening in widen.items() if stored.get(name) == widening.old}
+        self.plan = self._destination.plan = replace(self.plan, widen=still_needed)
+        if extracted := self._pipeline.default_schema.tables.get(self.plan.table):
             self.check_types(extracted["columns"], stored)
-        for name, column in self.plan.widen.items():
-            if column.data_type == "double" and name in stored and not holds_exact_doubles(client, table, name):
-                raise WarehouseError(
-                    f"column {name!r} of {self.report.name} now holds whole numbers that would lose digits as "
-                    "doubles: another run has just changed the table. Run again"
-                )
 
     @contextmanager
     def _locked_client(self) -> Iterator[TableClient]:

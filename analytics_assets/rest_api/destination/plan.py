@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from analytics_assets.rest_api.arrow.column_types import ColumnType
+from analytics_assets.rest_api.arrow.numbers import Widening
 from analytics_assets.rest_api.windows import Window
 
 Mode = Literal["merge", "append", "replace"]
@@ -26,7 +26,7 @@ class Plan:
         cursor_format: How the API writes the cursor: `incremental.format`.
         window: The time range that the load covers; None for all history.
         recreate_table: With `replace`: drop the table and create it anew, with the columns of this load only.
-        widen: Stored columns that get a wider type in the load's transaction, before rows are written.
+        widen: Stored columns of numbers that get a wider type in the load's transaction, before rows are written.
     """
 
     table: str
@@ -36,4 +36,4 @@ class Plan:
     cursor_format: str = "iso8601"
     window: Window | None = None
     recreate_table: bool = False
-    widen: Mapping[str, ColumnType] = field(default_factory=dict)
+    widen: Mapping[str, Widening] = field(default_factory=dict)

@@ -11,8 +11,6 @@ from dlt.destinations.job_client_impl import SqlJobClientBase
 from analytics_assets.rest_api.arrow.column_types import ColumnType
 
 PREVIEW_ROWS = 10
-EXACT_INTEGERS = 2**53  # doubles hold all whole numbers up to this one
-MAX_LARGE_INTEGERS = 10_000  # compared one by one, in memory
 
 
 @dataclass
@@ -37,18 +35,7 @@ def stored_columns(client: SqlJobClientBase, table: str) -> dict[str, ColumnType
     if not client.is_storage_initialized():
         return {}
     columns = dict(client.get_storage_tables([table])).get(table, {})
-    return {name: ColumnType.of(column) for name, column in columns.items()}
-
-
-def holds_exact_doubles(client: SqlJobClientBase, table: str, column: str) -> bool:
-    """Whether each whole number of a column equals a double. With MAX_LARGE_INTEGERS beyond 2**53, the answer is no."""
-    name, sql = client.sql_client.escape_column_name(column), client.sql_client
-    rows = sql.execute_sql(
-        f"SELECT {name} FROM {sql.make_qualified_table_name(table)} "
-        f"WHERE {name} > {EXACT_INTEGERS} OR {name} < -{EXACT_INTEGERS} LIMIT {MAX_LARGE_INTEGERS}"
-    )
-    large = [int(value) for [value] in rows or []]
-    return len(large) < MAX_LARGE_INTEGERS and all(int(float(value)) == value for value in large)
+    return {name: ColumnType.from_dlt(column) for name, column in columns.items()}
 
 
 def describe_table(client: SqlJobClientBase, *, dataset: str, table: str, preview_rows: int) -> TableReport:

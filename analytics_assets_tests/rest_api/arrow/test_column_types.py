@@ -24,6 +24,11 @@ DECLARED: list[tuple[Column, Any, Any]] = [
     (Column(data_type="bigint"), 5, 5),
     (Column(data_type="double"), 5, 5.0),
     (Column(data_type="text"), "5", "5"),
+    (Column(data_type="text"), 5, "5"),
+    (Column(data_type="text"), 2**70, str(2**70)),
+    (Column(data_type="text"), True, "true"),
+    (Column(data_type="text"), 1.5, "1.5"),
+    (Column(data_type="text"), Decimal("0.12345678901234567890"), "0.12345678901234567890"),
     (Column(data_type="json"), "any", '"any"'),
     (Column(data_type="json"), 1.5, "1.5"),
     (Column(data_type="json"), 2**70, str(2**70)),
@@ -65,13 +70,14 @@ DECLARED: list[tuple[Column, Any, Any]] = [
     (Column(data_type="timestamp", format="%d/%m/%Y %H:%M"), "31/01/2026 05:06", utc(2026, 1, 31, 5, 6)),
     (Column(data_type="timestamp", format="%Y-%m-%d %H:%M:%S%z"), "2026-01-31 05:06:00+0500", utc(2026, 1, 31, 0, 6)),
 ]
-MISFITS: list[tuple[Column, Any, str, Any]] = [
+MISMATCHES: list[tuple[Column, Any, str, Any]] = [
     (Column(data_type="bool"), "true", "v_text", "true"),
     (Column(data_type="bigint"), "5", "v_text", "5"),
     (Column(data_type="bigint"), 5.0, "v_double", 5.0),
     (Column(data_type="double"), "5", "v_text", "5"),
     (Column(data_type="double"), True, "v_bool", True),
-    (Column(data_type="text"), 5, "v_bigint", 5),
+    (Column(data_type="text"), {"a": 1}, "v_json", '{"a":1}'),
+    (Column(data_type="text"), [5], "v_json", "[5]"),
     (MONEY, 12.345, "v_double", 12.345),
     (MONEY, "12.345", "v_text", "12.345"),
     (MONEY, 10**17, "v_bigint", 10**17),
@@ -109,11 +115,11 @@ def test_declared(column: Column, value: Any, expected: Any) -> None:
     assert beside.column("f").to_pylist() == [expected, None]
 
 
-@pytest.mark.parametrize(("column", "value", "variant", "kept"), MISFITS)
+@pytest.mark.parametrize(("column", "value", "variant", "kept"), MISMATCHES)
 def test_value_of_another_kind(column: Column, value: Any, variant: str, kept: Any) -> None:
     schema = TableSchema(columns={"f": column})
     assert schema.convert([{"f": value}]).to_pydict() == {"f": [None], f"f__{variant}": [kept]}
-    assert schema.variant_columns == {"f": {f"f__{variant}"}}
+    assert schema.changed_columns() == {"f": [f"f__{variant}"]}
     assert schema.convert([{}]).to_pydict() == {"f": [None], f"f__{variant}": [None]}
 
 

@@ -19,6 +19,7 @@ from dlt.common.configuration.container import Container
 from dlt.common.pipeline import PipelineContext
 
 from analytics_assets.rest_api.arrow.column_types import ColumnType
+from analytics_assets.rest_api.arrow.numbers import Widening
 from analytics_assets.rest_api.destination.dlt_runtime import DLT_LOGGER
 from analytics_assets.rest_api.destination.pipeline import TablePipeline, table_pipeline
 from analytics_assets.rest_api.destination.plan import Mode, Plan
@@ -29,6 +30,7 @@ from analytics_assets_tests.support.shop import Shop
 
 BIGINT, DOUBLE, TEXT = ColumnType("bigint"), ColumnType("double"), ColumnType("text")
 HUGE = ColumnType("decimal")  # decimal(38, 0)
+TO_DOUBLE = Widening(BIGINT, DOUBLE, {"bigint": "n__v_bigint", "decimal": "n__v_decimal"})
 LOG = logging.getLogger("analytics_assets")
 KEYED = Plan("rows", "merge", ("id",))
 
@@ -44,7 +46,7 @@ class Loader:
         *batches: Mapping[str, list[Any]],
         columns: Mapping[str, ColumnType],
         plan: Plan = KEYED,
-        widen: Mapping[str, ColumnType] | None = None,
+        widen: Mapping[str, Widening] | None = None,
     ) -> TablePipeline:
         """Each batch is a table of columns by name."""
         tables = [
@@ -122,7 +124,10 @@ def test_stored_column_is_widened_and_keeps_its_values(
     plan = replace(KEYED, mode=mode)
     old = [Decimal(n) for n in (2**53, -(2**53))] if stored == HUGE else [2**53, -(2**53)]
     loader.load({"id": [1, 2], "n": old}, columns={"id": BIGINT, "n": stored})
-    pipeline = loader.load({"id": [3], "n": [value]}, columns={"id": BIGINT, "n": wider}, plan=plan, widen={"n": wider})
+    widening = Widening(stored, wider, TO_DOUBLE.variants if wider == DOUBLE else {})
+    columns = {"id": BIGINT, "n": wider}
+    pipeline = loader.load({"id": [3], "n": [value]}, columns=columns, plan=plan, widen={"n": widening})
+    assert list(pipeline.report.columns) == ["id", "n", "_dlt_load_id"]
     assert pipeline.report.columns["n"].can_store(wider)
     kept = [] if mode == "replace" else [(1, 2**53), (2, -(2**53))]
     assert loader.rows("id, n") == [*kept, (3, value)]
@@ -140,43 +145,64 @@ def test_widening_is_rolled_back_with_a_failed_load(loader: Loader) -> None:
     loader.shop.query("INSERT INTO shop.rows VALUES (1, 1, 'a', 'first')")
     columns = {"id": BIGINT, "n": DOUBLE, "value": TEXT}
     with pytest.raises(Exception, match="value"):
-        loader.load({"id": [2], "n": [0.5], "value": ["b"]}, columns=columns, widen={"n": DOUBLE})
+        loader.load({"id": [2], "n": [0.5], "value": ["b"]}, columns=columns, widen={"n": TO_DOUBLE})
     assert loader.rows("id, n, value") == [(1, 1, "a")]
     with table_pipeline(loader.shop.warehouse, KEYED, dataset="shop", log=LOG) as pipeline:
         assert pipeline.stored_columns()["n"] == BIGINT
 
 
 @pytest.mark.parametrize(
-    ("stored", "value", "is_exact"),
+    ("stored", "value", "variant"),
     [
-        (BIGINT, 0, True),
-        (BIGINT, 2**53, True),
-        (BIGINT, 2**53 + 1, False),
-        (BIGINT, -(2**53) - 1, False),
-        (BIGINT, 2**62, True),
-        (BIGINT, -(2**63), True),
-        (BIGINT, 2**63 - 1, False),
-        (HUGE, Decimal(2**90), True),
-        (HUGE, Decimal(2**90 + 1), False),
-        (BIGINT, None, True),
+        (BIGINT, 0, None),
+        (BIGINT, 2**53, None),
+        (BIGINT, 2**53 + 1, "n__v_bigint"),
+        (BIGINT, -(2**53) - 1, "n__v_bigint"),
+        (BIGINT, 2**53 + 2, None),
+        (BIGINT, 2**54 + 2, "n__v_bigint"),
+        (BIGINT, 2**54 + 4, None),
+        (BIGINT, 2**62, None),
+        (BIGINT, -(2**63), None),
+        (BIGINT, 2**63 - 1, "n__v_bigint"),
+        (HUGE, Decimal(2**53 + 1), "n__v_bigint"),
+        (HUGE, Decimal(2**90), None),
+        (HUGE, Decimal(2**90 + 1), "n__v_decimal"),
+        (HUGE, Decimal(2**126 + 2**74), None),
+        (HUGE, Decimal(10**38 - 1), "n__v_decimal"),
+        (HUGE, Decimal(1 - 10**38), "n__v_decimal"),
+        (BIGINT, None, None),
     ],
 )
-def test_column_becomes_double_only_if_no_digit_is_lost(
-    loader: Loader, stored: ColumnType, value: object, is_exact: bool
+def test_numbers_that_a_double_does_not_hold_move_to_a_variant_column(
+    loader: Loader, stored: ColumnType, value: int | Decimal | None, variant: str | None
 ) -> None:
-    loader.load({"id": [1], "n": [value]}, columns={"id": BIGINT, "n": stored})
-    with table_pipeline(loader.shop.warehouse, KEYED, dataset="shop", log=LOG) as pipeline:
-        assert pipeline.holds_exact_doubles("n") is is_exact
-    if not is_exact:  # another run changed the table after the load had decided to widen the column
-        with pytest.raises(WarehouseError, match=r"'n' of shop\.rows now holds whole numbers .* Run again"):
-            loader.load({"id": [2], "n": [0.5]}, columns={"id": BIGINT, "n": DOUBLE}, widen={"n": DOUBLE})
-        assert loader.rows("id, n") == [(1, value)]
+    loader.load({"id": [1, 2], "n": [value, Decimal(1) if stored == HUGE else 1]}, columns={"id": BIGINT, "n": stored})
+    widening = replace(TO_DOUBLE, old=stored)
+    report = loader.load({"id": [3], "n": [0.5]}, columns={"id": BIGINT, "n": DOUBLE}, widen={"n": widening}).report
+    assert list(report.columns) == ["id", "n", "_dlt_load_id", *([variant] if variant else [])]
+    assert report.columns["n"] == DOUBLE
+    assert loader.rows("id, n") == [(1, None if variant else value), (2, 1.0), (3, 0.5)]
+    if variant:
+        assert loader.rows(f"id, {variant}") == [(1, value), (2, None), (3, None)]
+
+
+def test_a_variant_column_keeps_its_values_when_stored_numbers_move_to_it(loader: Loader) -> None:
+    columns = {"id": BIGINT, "n": BIGINT, "n__v_bigint": BIGINT}
+    loader.load({"id": [1, 2], "n": [None, 2**53 + 1], "n__v_bigint": [7, None]}, columns=columns)
+    loader.load({"id": [3], "n": [0.5]}, columns={**columns, "n": DOUBLE}, widen={"n": TO_DOUBLE})
+    assert loader.rows("n, n__v_bigint") == [(None, 7), (None, 2**53 + 1), (0.5, None)]
+
+
+def test_a_column_that_another_run_has_just_widened_is_not_widened_again(loader: Loader) -> None:
+    loader.load({"id": [1], "n": [1.5]}, columns={"id": BIGINT, "n": DOUBLE})
+    loader.load({"id": [2], "n": [0.5]}, columns={"id": BIGINT, "n": DOUBLE}, widen={"n": TO_DOUBLE})
+    assert loader.rows("id, n") == [(1, 1.5), (2, 0.5)]
 
 
 def test_only_whole_numbers_are_widened(loader: Loader) -> None:
     loader.load({"id": [1], "n": ["1"]}, columns={"id": BIGINT, "n": TEXT})
     with pytest.raises(WarehouseError, match=r"'n' of shop\.rows is text in the warehouse and double in this load"):
-        loader.load({"id": [2], "n": [0.5]}, columns={"id": BIGINT, "n": DOUBLE}, widen={"n": DOUBLE})
+        loader.load({"id": [2], "n": [0.5]}, columns={"id": BIGINT, "n": DOUBLE}, widen={"n": TO_DOUBLE})
 
 
 @pytest.mark.parametrize("plan", [KEYED, replace(KEYED, mode="replace", recreate_table=True)])

@@ -189,10 +189,10 @@ REFUSED: list[tuple[bytes, str]] = [
     (b" \n", "empty"),
     (b"<!DOCTYPE html><html>secret-name</html>", "HTML"),
     (b"\xef\xbb\xbf  <html>secret-name", "HTML"),
-    (b'{"data": [{"name": "secret-name"', "no valid JSON"),
-    (b'{"data": "secret-name', "no valid JSON"),
+    (b'{"data": [{"name": "secret-name"', "not valid JSON"),
+    (b'{"data": "secret-name', "not valid JSON"),
     (b'{"data": []} secret-name', "Extra data at character 13"),
-    (b'{"data": [1,]}', "no valid JSON"),
+    (b'{"data": [1,]}', "not valid JSON"),
     (b"NaN", "NaN"),
     (b'{"a": [Infinity]}', "Infinity"),
     (b'{"a": -Infinity}', "-Infinity"),
@@ -204,10 +204,10 @@ REFUSED: list[tuple[bytes, str]] = [
     ('{"a": 1}'.encode("utf-16"), "not valid UTF-8"),
     (b"[" * 100_000 + b"]" * 100_000, "nested deeper"),
     (b'{"a":' * 100_000 + b"1" + b"}" * 100_000, "nested deeper"),
-    (b"01", "no valid JSON"),
-    (b'"\x01"', "no valid JSON"),
-    (b"\x00", "no valid JSON"),
-    (b"null null", "no valid JSON"),
+    (b"01", "not valid JSON"),
+    (b'"\x01"', "not valid JSON"),
+    (b"\x00", "not valid JSON"),
+    (b"null null", "not valid JSON"),
 ]
 
 

@@ -12,6 +12,7 @@ from analytics_assets.rest_api.destination.dlt_client import TableClient, TableD
 from analytics_assets.rest_api.destination.duckdb.memory import run_in_limited_memory
 from analytics_assets.rest_api.destination.duckdb.merge_sql import DuckDbMergeSql
 from analytics_assets.rest_api.destination.merge_sql import TargetTable
+from analytics_assets.rest_api.destination.widening import widen_columns
 
 
 class DuckDbTableClient(TableClient, DuckDbClient):
@@ -28,7 +29,7 @@ class DuckDbTableClient(TableClient, DuckDbClient):
     def _load_files(self, table: TargetTable, files: Sequence[Path], load_id: str) -> None:
         sql, merge = self.sql_client, DuckDbMergeSql(self.plan, table)
         with sql.begin_transaction():
-            for statement in merge.prepare_table():
+            for statement in (*widen_columns(self.plan, table, sql.execute_sql), *merge.prepare_table()):
                 sql.execute_sql(statement)
             empty = not sql.execute_sql(f"SELECT 1 FROM {table.name} LIMIT 1")
             sources = [merge.source(file, load_id) for file in files]

@@ -28,7 +28,7 @@ class DuckDbMergeSql(MergeSql):
                 value = f"'{load_id}'"
             elif stored is None:
                 value = f"CAST(NULL AS {self._table.types[name]})"
-            elif stored != ColumnType.of(column).arrow:
+            elif stored != ColumnType.from_dlt(column).arrow:
                 value = f"CAST({value} AS {self._table.types[name]})"
             selected.append(f"{value} AS {self._quote(name)}")
         path = str(file).replace("'", "''")

@@ -21,6 +21,7 @@ from analytics_assets.rest_api.destination.locks import holder_description
 from analytics_assets.rest_api.destination.merge_sql import TargetTable
 from analytics_assets.rest_api.destination.parquet_files import read_batches
 from analytics_assets.rest_api.destination.postgres.merge_sql import PostgresMergeSql
+from analytics_assets.rest_api.destination.widening import widen_columns
 from analytics_assets.rest_api.errors import BusyError
 
 COPY_BATCH_ROWS = 20_000  # rows that are text in memory at the same time
@@ -42,7 +43,8 @@ class PostgresTableClient(TableClient, PostgresClient):
             sql.execute_sql(merge.create_loaded_rows())
             for file in files:
                 self._copy(file, merge)
-            for statement in (*merge.prepare_table(), *merge.write_rows(load_id)):
+            widening = widen_columns(self.plan, table, sql.execute_sql)
+            for statement in (*widening, *merge.prepare_table(), *merge.write_rows(load_id)):
                 sql.execute_sql(statement)
 
     def _copy(self, path: Path, merge: PostgresMergeSql) -> None:

@@ -51,7 +51,7 @@ def ids(url: str, paginator: Mapping[str, Any], *, threads: int = 1, **endpoint:
 def scripted(
     responses: Responses, paginator: Mapping[str, Any], **endpoint: Any
 ) -> tuple[list[Any], list[dict[str, str]]]:
-    """Read an API that returns these responses in order; return the ids and the query parameters of each request."""
+    """The ids of a read of an API that sends these responses in turn, and the parameters of its requests."""
     with serve_endpoint(Endpoint("/rows", []), strict=False) as (server, url):
         for response in responses:
             body, headers = response if isinstance(response, tuple) else (response, {})
@@ -192,11 +192,7 @@ SCRIPTED: list[tuple[Responses, dict[str, Any], str]] = [
     ([page(A, n=2), page(B, n=2)], {**OFFSET, "offset": 1, "total_path": "n"}, "ab"),  # the first row has offset 1
     ([page(B, n=2), page(n=2)], {**OFFSET, "offset": 1, "total_path": "n"}, "b"),  # or 0
     ([page(A, B, n=3, next=1), page(C, n=3, next=2)], {**CURSOR, "total_rows_path": "n"}, "abc"),
-    (
-        [page(A, n=1, next=1)],
-        {**CURSOR, "total_rows_path": "n"},
-        "a",
-    ),  # complete: `next` is not followed
+    ([page(A, n=1, next=1)], {**CURSOR, "total_rows_path": "n"}, "a"),  # complete by its total: `next` does not count
     ([page(A, more=True), page(more=True), page(B, more=False)], {**NUMBER, "has_more_path": "more"}, "ab"),
     ([page(A, n=2), page(B, n=3), page(C, n=3)], {**NUMBER, "total_path": "n"}, "abc"),
 ]
@@ -334,7 +330,7 @@ def test_link_headers(value: str, target: str | None) -> None:
         ({"data_selector": "rows"}, NUMBER, None, r"`data_selector: rows` leads to nothing in .*\{data: list\[10\]\}"),
         ({}, NUMBER, faults.error_object(), r"`data_selector: data` leads to nothing in .*\{error: \{code: int"),
         ({}, NUMBER, faults.html(), "returned HTML or XML"),
-        ({}, NUMBER, faults.truncated(), "is no valid JSON"),
+        ({}, NUMBER, faults.truncated(), "is not valid JSON"),
         ({}, NUMBER, faults.body(b""), "is empty where JSON was expected"),
         (
             {},

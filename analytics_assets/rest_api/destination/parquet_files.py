@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 
 # A column beside the rows' own. No column of a table has such a name: dlt's names do not end with an underscore.
 ORDINAL = "ordinal_"
-# Files are merged one by one. The memory of a merge grows with the rows of its file: about 20 MB for this many.
+# Files are merged one by one: the memory of a merge grows with the rows of its file, not with those of the load.
 ROWS_PER_FILE = 200_000
 
 

@@ -18,6 +18,7 @@ import psycopg2
 import pytest
 from dlt.common.configuration.container import Container
 from dlt.common.configuration.specs import RuntimeConfiguration
+from dlt.common.configuration.utils import get_resolved_traces
 from dlt.common.destination import Destination
 from dlt.common.destination.client import JobClientBase, RunnableLoadJob
 from dlt.common.normalizers.naming.snake_case import NamingConvention
@@ -272,6 +273,15 @@ def test_the_active_pipeline_is_the_threads_own(probe: Probe) -> None:
     assert seen == [False]
 
 
+def test_resolved_settings_are_recorded_until_they_are_cleared(probe: Probe) -> None:
+    """The record keeps clients alive, through the frames of errors."""
+    probe.load()
+    record = get_resolved_traces()
+    assert record.all_traces
+    record.clear()
+    assert not get_resolved_traces().all_traces
+
+
 def test_telemetry_that_was_started_without_tracker_stays_so(monkeypatch: pytest.MonkeyPatch) -> None:
     started: list[Any] = []
     monkeypatch.setattr(telemetry, "_TELEMETRY_STARTED", False)
@@ -290,6 +300,7 @@ def test_telemetry_that_was_started_without_tracker_stays_so(monkeypatch: pytest
         (JobClientBase, "prepare_load_table", ["table_name"]),
         (SqlJobClientBase, "get_storage_tables", ["table_names"]),
         (Destination, "client", ["schema", "initial_config"]),
+        (Destination, "capabilities", ["config", "naming"]),
         (Destination, "configuration", ["initial_config", "accept_partial"]),
         (Destination, "_raw_capabilities", []),
     ],

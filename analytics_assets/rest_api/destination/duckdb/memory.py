@@ -9,8 +9,8 @@ from typing import Any
 from dlt.destinations.exceptions import DatabaseException
 
 THREADS = min(2, os.cpu_count() or 1)
-# Measured: the least limit under which files of 200,000 rows are merged, with two threads, for 2 to 400 columns of
-# short values. It grows with the columns times the threads.
+# Measured with two threads, files of 200,000 rows, 2 to 400 columns and texts of 20 characters: a merge needs 20 MB
+# plus 2.5 MB for each column.
 MEGABYTES, MEGABYTES_PER_COLUMN = 128, 3
 # A commit that runs out of memory is reported as a TransactionException.
 OUT_OF_MEMORY = frozenset({"OutOfMemoryException", "TransactionException"})

@@ -12,7 +12,7 @@ import dagster as dg
 
 from analytics_assets.components.assets import WAREHOUSE
 from analytics_assets.components.defs_folder import load_defs_folder
-from analytics_assets.components.jobs import build_global_full_refresh_jobs
+from analytics_assets.components.jobs import FULL_REFRESH, build_full_refresh_job
 from analytics_assets.components.resources import WarehouseResource
 from analytics_assets.components.settings import Settings
 from analytics_assets.rest_api.errors import ConfigError
@@ -27,11 +27,12 @@ def build_definitions(environ: Mapping[str, str]) -> dg.Definitions:
         ConfigError: A variable or a `defs.yaml` is invalid.
     """
     settings = Settings.from_environ(environ)
-    apis = load_defs_folder(settings.defs_dir)
+    definitions, apis = load_defs_folder(settings.defs_dir)
+    plans = [plan for api in apis for plan in api.plans]
     return dg.Definitions.merge(
-        apis,
+        definitions,
         dg.Definitions(
-            jobs=build_global_full_refresh_jobs(apis),
+            jobs=[build_full_refresh_job(FULL_REFRESH, plans, scope="all APIs")] if plans else [],
             resources={WAREHOUSE: WarehouseResource.from_settings(settings)},
             executor=EXECUTORS[settings.executor],
         ),

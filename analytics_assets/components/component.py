@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from functools import cached_property
 
 import dagster as dg
+from dagster._core.definitions.partitions.partitioned_schedule import UnresolvedPartitionedAssetScheduleDefinition
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 from pydantic import BaseModel
 
 from analytics_assets.components.assets import AssetPlan, build_asset, build_endpoint_spec, credentials_key
@@ -22,8 +26,22 @@ from analytics_assets.rest_api.config import Attributes, RestApiConfig, Schedule
 class RestApi(dg.Component):
     """A REST API described in YAML. Each of its resources is an asset: dlt loads an endpoint into a table."""
 
-    def __init__(self, config: RestApiConfig) -> None:
+    def __init__(self, api: str, config: RestApiConfig) -> None:
+        self.api = api
         self.config = config
+
+    @cached_property
+    def plans(self) -> list[AssetPlan]:
+        """The plan of each resource. Only resources that the API can filter by time are partitioned."""
+        partitions = self.config.partitions
+        partitions_def = build_partitions_def(partitions) if partitions else None
+        chunk_size = partitions.chunk_size if partitions else 1
+        return [
+            AssetPlan(self.api, self.config.client, resource, partitions_def, chunk_size)
+            if resource.endpoint.incremental
+            else AssetPlan(self.api, self.config.client, resource)
+            for resource in self.config.resolved_resources()
+        ]
 
     @classmethod
     def get_model_cls(cls) -> type[BaseModel]:
@@ -33,50 +51,43 @@ class RestApi(dg.Component):
     def load(cls, attributes: BaseModel | None, context: dg.ComponentLoadContext) -> RestApi:
         """Read the `defs.yaml` itself, since errors name its lines; without a file, validate `attributes`.
 
+        The API has the name of its folder.
+
         Raises:
             ConfigError: The configuration is invalid.
         """
         file = context.path / "defs.yaml"
         if file.is_file():
-            return cls(load_config(file))
-        return cls(parse_config(attributes.root if isinstance(attributes, Attributes) else {}))
+            return cls(context.path.name, load_config(file))
+        return cls(context.path.name, parse_config(attributes.root if isinstance(attributes, Attributes) else {}))
 
-    def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
-        """The definitions of the API. The API has the name of its folder."""
-        return build_api_definitions(context.path.name, self.config, Settings.from_environ(os.environ))
+    def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:  # noqa: ARG002
+        """The assets, jobs, schedules and credentials of the API."""
+        return build_api_definitions(self.api, self.config, self.plans, Settings.from_environ(os.environ))
 
 
-def build_api_definitions(api: str, config: RestApiConfig, settings: Settings) -> dg.Definitions:
-    """The assets, jobs, schedules and credentials of one API."""
-    plans = build_plans(api, config)
-    incremental = [build_asset(plan, settings) for plan in plans if plan.partitions_def]
-    snapshot = [build_asset(plan, settings) for plan in plans if not plan.partitions_def]
+def build_api_definitions(
+    api: str, config: RestApiConfig, plans: Sequence[AssetPlan], settings: Settings
+) -> dg.Definitions:
+    incremental = [plan for plan in plans if plan.partitions_def]
+    snapshot = [plan for plan in plans if not plan.partitions_def]
     schedule = config.schedule or Schedule()
-    jobs, schedules = [], []
+    jobs: list[UnresolvedAssetJobDefinition | dg.JobDefinition] = []
+    schedules: list[dg.ScheduleDefinition | UnresolvedPartitionedAssetScheduleDefinition] = []
     if incremental and config.partitions:
-        jobs.append(build_incremental_job(api, incremental))
-        schedules += [build_incremental_schedule(jobs[-1], partitions=config.partitions, schedule=schedule)]
+        job = build_incremental_job(api, incremental)
+        jobs.append(job)
+        schedules.append(build_incremental_schedule(job, partitions=config.partitions, schedule=schedule))
     if snapshot:
-        jobs.append(build_snapshot_job(api, snapshot))
+        job = build_snapshot_job(api, snapshot)
+        jobs.append(job)
         timezone = config.partitions.timezone if config.partitions else "UTC"
-        schedules.append(build_snapshot_schedule(jobs[-1], timezone=timezone, schedule=schedule))
-    jobs.append(build_full_refresh_job(f"{api}_full_refresh", [*incremental, *snapshot], scope=f"the {api} API"))
+        schedules.append(build_snapshot_schedule(job, timezone=timezone, schedule=schedule))
+    jobs.append(build_full_refresh_job(f"{api}_full_refresh", plans, scope=f"the {api} API"))
     credentials = ApiCredentials(api=api, variables=list(variables(config)), sandbox=config.sandbox)
     return dg.Definitions(
-        assets=[*map(build_endpoint_spec, plans), *incremental, *snapshot],
+        assets=[*map(build_endpoint_spec, plans), *(build_asset(plan, settings) for plan in plans)],
         jobs=jobs,
         schedules=schedules,
         resources={credentials_key(api): credentials},
     )
-
-
-def build_plans(api: str, config: RestApiConfig) -> list[AssetPlan]:
-    """The plan of each resource. Only resources that the API can filter by time are partitioned."""
-    partitions_def = build_partitions_def(config.partitions) if config.partitions else None
-    chunk_size = config.partitions.chunk_size if config.partitions else 1
-    return [
-        AssetPlan(api, config.client, resource, partitions_def, chunk_size)
-        if resource.endpoint.incremental
-        else AssetPlan(api, config.client, resource)
-        for resource in config.resolved_resources()
-    ]

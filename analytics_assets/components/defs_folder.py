@@ -11,13 +11,17 @@ from types import ModuleType
 import dagster as dg
 from dagster.components.core.component_tree import ComponentTree
 
+from analytics_assets.components.component import RestApi
 from analytics_assets.rest_api.config import COMPONENT, load_config
 
 TYPE_OF_COMPONENT = re.compile(r"^type:[ \t]*['\"]?([\w.]+)\.(\w+)['\"]?[ \t]*$", re.ASCII | re.MULTILINE)
 
 
-def load_defs_folder(folder: Path) -> dg.Definitions:
+def load_defs_folder(folder: Path) -> tuple[dg.Definitions, list[RestApi]]:
     """Load the components of a folder, wherever it is.
+
+    Returns:
+        The definitions of all components, and the components that are REST APIs.
 
     Raises:
         ConfigError: A `defs.yaml` is invalid. The message names file, line and key.
@@ -34,7 +38,7 @@ def load_defs_folder(folder: Path) -> dg.Definitions:
         warnings.simplefilter("ignore", category=dg.BetaWarning)  # about the link from an asset to its YAML file
         # With a path: without one, Dagster also writes the JSON schemas of all components, a third of a second a run.
         definitions = tree.build_defs(tree.defs_module_path)
-    return dg.Definitions.merge(definitions, dg.Definitions(component_tree=tree))
+    return dg.Definitions.merge(definitions, dg.Definitions(component_tree=tree)), tree.get_all_components(RestApi)
 
 
 def is_other_component(file: Path) -> bool:

@@ -11,10 +11,10 @@ from typing import Any
 
 import dagster as dg
 
-from analytics_assets.components.assets import AssetPlan
+from analytics_assets.components.assets import WAREHOUSE, AssetPlan
 from analytics_assets.components.checks import check_results, type_change_results
 from analytics_assets.components.failures import step_failure
-from analytics_assets.components.jobs import is_full_refresh
+from analytics_assets.components.jobs import FULL_REFRESH, MODE_TAG
 from analytics_assets.components.metadata import load_metadata, summary
 from analytics_assets.components.partitions import (
     Chunk,
@@ -29,8 +29,8 @@ from analytics_assets.rest_api.load import LoadRequest, LoadResult, load_table
 
 
 def run_asset(
-    context: dg.AssetExecutionContext, plan: AssetPlan, *, credentials: ApiCredentials, warehouse: WarehouseResource
-) -> Iterator[Any]:
+    context: dg.OpExecutionContext, plan: AssetPlan
+) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
     """Load the asset's table, a range of partitions chunk by chunk, and report materializations and checks.
 
     Raises:
@@ -40,7 +40,7 @@ def run_asset(
     now = datetime.now(timezone.utc)  # the one clock of the run: it decides which windows are over
     results: list[LoadResult] = []
     try:
-        request, sandbox = build_request(context, plan, credentials, warehouse)
+        request, sandbox = build_request(context, plan)
         for chunk in chunks_to_load(context, plan, now=now):
             started = time.monotonic()
             result = load_table(replace(request, window=chunk.window))
@@ -62,11 +62,11 @@ def run_asset(
     yield from check_results(plan.check_specs, results)
 
 
-def build_request(
-    context: dg.AssetExecutionContext, plan: AssetPlan, credentials: ApiCredentials, warehouse: WarehouseResource
-) -> tuple[LoadRequest, bool]:
+def build_request(context: dg.OpExecutionContext, plan: AssetPlan) -> tuple[LoadRequest, bool]:
     """The load of this run without its window, and whether the sandbox serves it."""
-    target = warehouse.warehouse()
+    credentials: ApiCredentials = getattr(context.resources, plan.credentials_key)
+    resource: WarehouseResource = getattr(context.resources, WAREHOUSE)
+    target = resource.warehouse()
     environment = credentials.environment(plan.client, run_tags=context.run.tags, warehouse=target)
     request = LoadRequest(
         api=plan.api,
@@ -82,7 +82,7 @@ def build_request(
     return request, environment.sandbox
 
 
-def chunks_to_load(context: dg.AssetExecutionContext, plan: AssetPlan, *, now: datetime) -> list[Chunk]:
+def chunks_to_load(context: dg.OpExecutionContext, plan: AssetPlan, *, now: datetime) -> list[Chunk]:
     """The chunks of the run's partitions; one chunk without a window if the whole resource is loaded."""
     if is_full_refresh(context):
         return [Chunk(plan.partitions_def.get_partition_keys(current_time=now) if plan.partitions_def else ())]
@@ -90,7 +90,7 @@ def chunks_to_load(context: dg.AssetExecutionContext, plan: AssetPlan, *, now: d
         refuse_unused_partition(context)
         return [Chunk()]
     requested = requested_partitions(context, plan.partitions_def, now=now)
-    chunks = remaining_chunks(context, plan.partitions_def, requested, size=plan.chunk_size)
+    chunks = remaining_chunks(context, plan.key, plan.partitions_def, requested, size=plan.chunk_size)
     remaining = sum(len(chunk.partitions) for chunk in chunks)
     if remaining < len(requested):
         context.log.info(
@@ -101,7 +101,7 @@ def chunks_to_load(context: dg.AssetExecutionContext, plan: AssetPlan, *, now: d
 
 
 def mark_partitions(
-    context: dg.AssetExecutionContext, key: dg.AssetKey, chunk: Chunk, *, metadata: Mapping[str, Any]
+    context: dg.OpExecutionContext, key: dg.AssetKey, chunk: Chunk, *, metadata: Mapping[str, Any]
 ) -> None:
     """Mark the partitions of a chunk as materialized now, and not at the end of the step.
 
@@ -113,3 +113,7 @@ def mark_partitions(
         context.log_event(dg.AssetMaterialization(key, partition=partition, metadata=of_partition))
     last = chunk.partitions[-1] if chunk.partitions else None
     context.log_event(dg.AssetMaterialization(key, partition=last, metadata=metadata))
+
+
+def is_full_refresh(context: dg.OpExecutionContext) -> bool:
+    return context.run.tags.get(MODE_TAG) == FULL_REFRESH

@@ -25,7 +25,7 @@ MAX_DELAY_SECONDS = 3_600  # one hour
 
 
 def step_failure(
-    context: dg.AssetExecutionContext, asset: str, error: RestApiError, settings: Settings
+    context: dg.OpExecutionContext, asset: str, error: RestApiError, settings: Settings
 ) -> dg.Failure | dg.RetryRequested:
     """The exception to raise for an error: a retry if it may help and is left, else a failure.
 

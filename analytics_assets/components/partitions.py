@@ -108,7 +108,7 @@ class Chunk:
     window: Window | None = None
 
 
-def refuse_unused_partition(context: dg.AssetExecutionContext) -> None:
+def refuse_unused_partition(context: dg.OpExecutionContext) -> None:
     """Fail a run that names a partition although none of its assets has partitions.
 
     Raises:
@@ -123,7 +123,7 @@ def refuse_unused_partition(context: dg.AssetExecutionContext) -> None:
 
 
 def requested_partitions(
-    context: dg.AssetExecutionContext, partitions_def: WindowPartitionsDefinition, *, now: datetime
+    context: dg.OpExecutionContext, partitions_def: WindowPartitionsDefinition, *, now: datetime
 ) -> Sequence[str]:
     """The partitions that the run names.
 
@@ -149,14 +149,15 @@ def requested_partitions(
 
 
 def remaining_chunks(
-    context: dg.AssetExecutionContext,
+    context: dg.OpExecutionContext,
+    asset_key: dg.AssetKey,
     partitions_def: WindowPartitionsDefinition,
     partitions: Sequence[str],
     *,
     size: int,
 ) -> list[Chunk]:
     """Partitions in chunks of up to `size`, without those that an earlier attempt at this run has loaded."""
-    loaded = loaded_partitions(context)
+    loaded = loaded_partitions(context, asset_key)
     if loaded.issuperset(partitions):  # the earlier attempt was complete: this one loads everything again
         loaded = set()
     chunks = []
@@ -168,8 +169,8 @@ def remaining_chunks(
     return chunks
 
 
-def loaded_partitions(context: dg.AssetExecutionContext) -> set[str]:
-    """The asset's partitions that this run, or a failed run that it continues, has marked as materialized.
+def loaded_partitions(context: dg.OpExecutionContext, asset_key: dg.AssetKey) -> set[str]:
+    """The partitions of an asset that this run, or a failed run that it continues, has marked as materialized.
 
     Other runs do not count: a person who requests a range again wants it loaded again.
     """
@@ -178,10 +179,10 @@ def loaded_partitions(context: dg.AssetExecutionContext) -> set[str]:
         for run in attempts(context)
         for entry in context.instance.all_logs(run.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION)
     )
-    return {event.partition for event in events if event and event.asset_key == context.asset_key and event.partition}
+    return {event.partition for event in events if event and event.asset_key == asset_key and event.partition}
 
 
-def attempts(context: dg.AssetExecutionContext) -> Iterator[dg.DagsterRun]:
+def attempts(context: dg.OpExecutionContext) -> Iterator[dg.DagsterRun]:
     """The run, and the failed runs that it continues: re-executed "from failure", or retried by the daemon."""
     run: dg.DagsterRun | None = context.run
     while run:

@@ -41,7 +41,7 @@ class ApiCredentials(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     api: str
     variables: list[str] = Field(description="Environment variables (or dlt.secrets paths) that the API's YAML names.")
-    sandbox: bool = Field(default=False, description="Whether the embedded API serves while no variable is set.")
+    sandbox: bool = Field(default=False, description="Whether the sandbox API serves while no variable is set.")
 
     def environment(self, client: Client, *, run_tags: Mapping[str, str], warehouse: Warehouse) -> ApiEnvironment:
         """The process environment, or that of the sandbox if no variable is set and the sandbox may serve.
@@ -77,7 +77,7 @@ class WarehouseResource(DagsterDltResource):
     of REST APIs use `warehouse()`.
     """
 
-    destination: str = Field(description="Name of a dlt destination that can merge rows: ANALYTICS_DESTINATION.")
+    destination: str = Field(description="The warehouse, duckdb or postgres: ANALYTICS_DESTINATION.")
     duckdb_path: str = Field(description="The DuckDB file: ANALYTICS_DUCKDB_PATH.")
     dataset_prefix: str = Field(description="Put before the name of each dataset: ANALYTICS_DATASET_PREFIX.")
     lock_seconds: int = Field(description="How long a load waits for other loads: ANALYTICS_LOCK_SECONDS.")

@@ -24,7 +24,7 @@ class Settings:
     Attributes:
         defs_dir: Folder of the `<api>/defs.yaml` files.
         executor: How Dagster runs the steps of a job: one of EXECUTORS.
-        destination: Name of a dlt destination that can merge rows.
+        destination: The warehouse: `duckdb` or `postgres`.
         duckdb_path: The DuckDB file, for the destination `duckdb`.
         dataset_prefix: Put before the name of each dataset.
         lock_seconds: How long a load waits for other loads into the same file or dataset.

@@ -22,8 +22,8 @@ PREFIX = "analytics_assets_"
 def temporary_workdir() -> Iterator[Path]:
     """A private temporary folder, removed at the end. Folders that killed processes left behind are removed first.
 
-    A lock is held on a file beside the folder. The kernel releases it if the process dies, which tells a folder that
-    is in use from one that was left behind.
+    A lock is held on a file beside the folder. The kernel releases it if the process dies, so a folder without a
+    locked file is a leftover.
 
     Raises:
         WarehouseError: The folder cannot be created.

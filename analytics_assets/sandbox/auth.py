@@ -34,7 +34,7 @@ class Auth(ABC):
 
     @abstractmethod
     def build_checker(self, clock: Clock) -> CredentialChecker:
-        """The checker of these credentials on a server with this clock."""
+        """Build the object that checks requests against these credentials; `clock` decides when tokens expire."""
 
 
 @dataclass(frozen=True)

@@ -92,7 +92,7 @@ def parse_timestamp(value: Any, format: str) -> int:
         return int(str(value)) * 1_000
     match = ISO8601.fullmatch(value)
     if match is None:
-        raise ValueError(format)
+        raise ValueError(f"not an ISO 8601 timestamp: {format!r}")
     seconds, fraction, zone = match.groups()
     timestamp = datetime.fromisoformat(seconds + zone.replace("Z", "+00:00"))
     return (timestamp - EPOCH) // MICROSECOND + int((fraction or "0").ljust(6, "0"))

@@ -13,8 +13,14 @@ import pytest
 from dagster._utils.schedules import schedule_execution_time_iterator
 
 from analytics_assets.definitions import build_definitions
-from analytics_assets_tests.components.conftest import JobHarness, materializations, write_defs
-from analytics_assets_tests.fake_api import Api, Bearer, Endpoint, FakeServer, OffsetPagination, TimeFilter
+from analytics_assets_tests.components.conftest import (
+    JobHarness,
+    failure_message,
+    last_metadata,
+    materializations,
+    write_defs,
+)
+from analytics_assets_tests.fake_api import Api, Bearer, Endpoint, FakeServer, OffsetPagination, TimeFilter, faults
 
 API = """\
 type: analytics_assets.components.RestApi
@@ -69,21 +75,68 @@ def ticks(of: dg.Definitions, schedule: str, since: datetime, until: datetime) -
     return list(takewhile(lambda tick: tick.timestamp() < until.timestamp(), times))
 
 
-def test_different_partitions_have_no_job_over_all_apis(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
-    found = definitions(folder, shop=defs_yaml("shop", DAILY), store=defs_yaml("store", HOURLY))
-    assert [record.message for record in caplog.records] == [
-        "There is no job full_refresh over all APIs, since their partitions differ. Run <api>_full_refresh of each API"
+def two_grids(build_harness: Callable[..., JobHarness]) -> JobHarness:
+    """Two APIs whose partitions differ: Dagster has no asset job over both."""
+    rows = [{"id": day, "updated_at": f"2026-10-{day + 1:02}T00:00:00Z"} for day in range(31)]
+    updated = TimeFilter("updated_at", {"since": "{start}", "until": "{end}"})
+    pagination = OffsetPagination(max_limit=100)
+    endpoints = [
+        Endpoint("/v1/orders", rows, pagination=pagination, updated=updated),
+        Endpoint("/v1/customers", rows[:5], pagination=pagination),
     ]
-    assert job_names(found) == {
-        f"{api}_{job}" for api in ("shop", "store") for job in ("incremental", "snapshot", "full_refresh")
+    server = FakeServer([Api(name, endpoints, auth=Bearer("token")) for name in ("shop", "store")])
+    weekly = defs_yaml("store", "cadence: weekly, start: 2026-10-04")
+    return build_harness(server, {"shop": defs_yaml("shop", DAILY), "store": weekly})
+
+
+def test_full_refresh_covers_apis_with_different_partitions(build_harness: Callable[..., JobHarness]) -> None:
+    harness = two_grids(build_harness)
+    harness.run("shop_incremental", partition="2026-10-05")
+    harness.server.set_rows("shop", "/v1/orders", [{"id": 99, "updated_at": "2026-10-07T00:00:00Z"}])
+    result = harness.run("full_refresh")
+    assert {table: len(harness.rows(f"{table}")) for table in ("shop.orders", "store.orders", "store.customers")} == {
+        "shop.orders": 1,
+        "store.orders": 31,
+        "store.customers": 5,
     }
+    assert all(not {"since", "until"} & query.keys() for query in harness.queries("/v1/orders"))
+    assert {"2026-10-01", "2026-10-31"} <= materializations(result, "shop/orders").keys()
+    assert {"2026-10-04", "2026-10-11"} <= materializations(result, "store/orders").keys()
+    assert materializations(result, "store/customers").keys() == {None}
+    assert last_metadata(result, "store/orders")["mode"] == "replace"
+    steps = {event.step_key for event in result.all_events if event.is_step_success}
+    assert steps == {f"{api}__{resource}" for api in ("shop", "store") for resource in ("orders", "customers")}
+    checks = {
+        (record.dagster_event.asset_check_evaluation_data.asset_key.to_user_string(), evaluation.check_name)
+        for record in harness.instance.all_logs(result.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
+        if record.dagster_event and (evaluation := record.dagster_event.asset_check_evaluation_data)
+    }
+    assert ("shop/orders", "columns_keep_their_types") in checks
+    assert ("store/orders", "api_honours_the_window") in checks
+
+
+def test_full_refresh_over_different_partitions_loads_the_others_if_one_fails(
+    build_harness: Callable[..., JobHarness],
+) -> None:
+    harness = two_grids(build_harness)
+    harness.server.faults.add(faults.status(403), path="/shop/v1/orders", times=None)
+    result = harness.run("full_refresh", ok=False)
+    assert failure_message(result, "shop__orders").startswith("shop/orders: GET ")
+    assert len(harness.rows("store.orders")) == 31
+    assert materializations(result, "shop/orders") == {}
+
+
+def test_each_full_refresh_job_carries_the_mode(folder: Path) -> None:
+    found = definitions(folder, shop=defs_yaml("shop", DAILY), store=defs_yaml("store", HOURLY))
+    jobs = {name: found.resolve_job_def(name) for name in job_names(found) if name.endswith("full_refresh")}
+    assert jobs.keys() == {"full_refresh", "shop_full_refresh", "store_full_refresh"}
+    assert all(job.tags["analytics/mode"] == "full_refresh" for job in jobs.values())
 
 
 @pytest.mark.parametrize("other", [DAILY, f"{DAILY}, timezone: UTC"])
-def test_equal_partitions_have_a_job_over_all_apis(folder: Path, other: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_full_refresh_over_equal_partitions_is_an_asset_job(folder: Path, other: str) -> None:
     found = definitions(folder, shop=defs_yaml("shop", DAILY), store=defs_yaml("store", other))
-    assert "full_refresh" in job_names(found)
-    assert caplog.records == []
+    assert len(list(found.resolve_job_def("full_refresh").asset_layer.selected_asset_keys)) == 4
 
 
 def test_hourly_schedule_requests_every_hour(folder: Path) -> None:

@@ -7,7 +7,16 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from analytics_assets.rest_api.config import RestApiConfig, api, client, columns, endpoints, paginators, resources
+from analytics_assets.rest_api.config import (
+    RestApiConfig,
+    api,
+    client,
+    columns,
+    endpoints,
+    error_handler,
+    paginators,
+    resources,
+)
 from analytics_assets_tests.docs.markdown import with_generated
 from analytics_assets_tests.support.project import ROOT
 
@@ -30,7 +39,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "paginator header_cursor": paginators.HeaderCursorConfig,
     "paginator single_page": paginators.SinglePageConfig,
     "incremental": endpoints.Incremental,
-    "error_handler": endpoints.ErrorHandler,
+    "error_handler": error_handler.ErrorHandler,
     "column": columns.ColumnConfig,
     "schema": columns.JsonSchema,
     "schema property": columns.JsonSchemaProperty,

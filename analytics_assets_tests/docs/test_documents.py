@@ -163,13 +163,13 @@ def in_order(parts: list[str], text: str) -> bool:
 
 @cache
 def code_texts() -> list[str]:
-    """Return all texts of the package; `…` stands for a value in them, too."""
-    return [
-        text
-        for file in [*PACKAGE.rglob("*.py")]
-        for node in ast.walk(ast.parse(file.read_text()))
-        if (text := text_of(node))
-    ]
+    """Return all texts of the package but its docstrings; `…` stands for a value in them, too."""
+    texts = []
+    for file in PACKAGE.rglob("*.py"):
+        nodes = list(ast.walk(ast.parse(file.read_text())))
+        docstrings = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
+        texts += [text for node in nodes if id(node) not in docstrings and (text := text_of(node))]
+    return texts
 
 
 def text_of(node: ast.AST) -> str:

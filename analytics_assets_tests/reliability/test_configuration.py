@@ -1,4 +1,4 @@
-"""Whatever YAML: a definition, or an error with file, line and key. No stack trace, no hang, and no code is run."""
+"""Any defs.yaml gives definitions, or an error with file, line and key: no stack trace, no hang, no code executed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from analytics_assets.rest_api.config import COMPONENT
 from analytics_assets.rest_api.errors import ConfigError
 from analytics_assets_tests.strategies.yaml_documents import (
     CANARY,
-    PLANTED,
+    PLANTED_SECRET,
     SYNTAX,
     TAGS,
     TEMPLATES,
@@ -34,119 +34,122 @@ from analytics_assets_tests.strategies.yaml_documents import (
 from analytics_assets_tests.support.config_samples import EVERY_KEY
 
 HANG_SECONDS = 60
-EXECUTES = {"os.system", "os.exec", "os.posix_spawn", "os.spawn", "subprocess.Popen", "os.fork", "pty.spawn"}
-REACHES_OUT = {"socket.connect", "socket.getaddrinfo", "os.remove", "os.rename", "os.putenv", "shutil.rmtree"}
-watched: list[str] | None = None  # what happened meanwhile that a definition must not do
+EXECUTE_EVENTS = {"os.system", "os.exec", "os.posix_spawn", "os.spawn", "subprocess.Popen", "os.fork", "pty.spawn"}
+SIDE_EFFECT_EVENTS = {"socket.connect", "socket.getaddrinfo", "os.remove", "os.rename", "os.putenv", "shutil.rmtree"}
+violations: list[str] | None = None  # what a definition must not do, while it is being observed
 
 
-def watch(event: str, arguments: tuple[Any, ...]) -> None:
-    if watched is None:
+def audit(event: str, arguments: tuple[Any, ...]) -> None:
+    if violations is None:
         return
-    if event in EXECUTES or event in REACHES_OUT:
-        watched.append(event)
+    if event in EXECUTE_EVENTS or event in SIDE_EFFECT_EVENTS:
+        violations.append(event)
     elif event == "open" and isinstance(arguments[2], int) and arguments[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
-        watched.append(f"open {arguments[0]} to write")
+        violations.append(f"open {arguments[0]} to write")
 
 
-sys.addaudithook(watch)
+sys.addaudithook(audit)
 
 
 @contextmanager
-def watching() -> Iterator[None]:
-    """Ends what hangs, and sees what runs, writes or connects."""
-    global watched
+def no_side_effects() -> Iterator[None]:
+    """Fail if the block hangs, starts a process, writes or connects."""
+    global violations
 
     def hang(number: int, frame: FrameType | None) -> None:
-        raise TimeoutError(f"no answer within {HANG_SECONDS} s")
+        raise TimeoutError(f"not finished within {HANG_SECONDS} s")
 
     before = signal.signal(signal.SIGALRM, hang)
     signal.setitimer(signal.ITIMER_REAL, HANG_SECONDS)
-    watched = []
+    violations = []
     try:
         yield
-        assert watched == []
+        assert violations == []
     finally:
-        watched = None
+        violations = None
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
 
 
-def definitions(file: Path, content: bytes) -> dg.Definitions | None:
-    """What Dagster makes of a file with this content; None after an error that is as an error should be."""
+def build_or_check_error(file: Path, content: bytes) -> dg.Definitions | None:
+    """The definitions of a file with this content, or None after an error message in the right form."""
     file.write_bytes(content)
     try:
-        with watching():
+        with no_side_effects():
             built = build_definitions({"ANALYTICS_DEFS_DIR": str(file.parents[1])})
             dg.Definitions.validate_loadable(built)
             return built
     except ConfigError as error:
-        said = str(error)
-    for line in said.split("\n"):
-        told = re.fullmatch(rf"{re.escape(str(file))}:(\d+):? \S.*", line)
-        assert told, line
-        assert 1 <= int(told[1]) <= len(re.findall(rb"\r\n?|\n|\xc2\x85|\xe2\x80[\xa8\xa9]", content)) + 1
+        message = str(error)
+    for line in message.split("\n"):
+        found = re.fullmatch(rf"{re.escape(str(file))}:(\d+):? \S.*", line)
+        assert found, line
+        assert 1 <= int(found[1]) <= len(re.findall(rb"\r\n?|\n|\xc2\x85|\xe2\x80[\xa8\xa9]", content)) + 1
         assert line.isprintable()
         assert len(line) < 1000
-    assert PLANTED not in said
+    assert PLANTED_SECRET not in message
     return None
 
 
-def many(examples: int, check: Callable[[bytes], None], strategy: st.SearchStrategy[Any]) -> None:
-    """Runs the check over so many examples, always the same ones."""
+def check_examples(strategy: st.SearchStrategy[Any], count: int, check: Callable[[bytes], None]) -> None:
+    """Call the check with a number of examples, which are always the same."""
     settings(
-        max_examples=examples, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck)
+        max_examples=count, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck)
     )(given(strategy)(check))()
 
 
 @pytest.fixture
 def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The defs.yaml of an API `fuzzed`, in a working directory where no code may have been at work."""
+    """The defs.yaml of an API `fuzzed`, in a working directory where no code may write."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "defs" / "fuzzed").mkdir(parents=True)
     yield tmp_path / "defs" / "fuzzed" / "defs.yaml"
     assert not (tmp_path / CANARY).exists()
 
 
-STRATEGIES = {"anything": contents(), "nearly valid": changed_documents(gently=True).map(lambda d: dump(d).encode())}
+STRATEGIES = {
+    "arbitrary": contents(),
+    "almost valid": changed_documents(same_types=True).map(lambda d: dump(d).encode()),
+}
 
 
 @pytest.mark.parametrize(
-    ("strategy", "examples", "least_taken"),
+    ("strategy", "examples", "min_valid"),
     [
-        ("anything", 300, 1),
-        ("nearly valid", 150, 30),
-        pytest.param("anything", 6_000, 100, marks=pytest.mark.soak),
-        pytest.param("nearly valid", 3_000, 1_000, marks=pytest.mark.soak),
+        ("arbitrary", 300, 1),
+        ("almost valid", 150, 30),
+        pytest.param("arbitrary", 6_000, 100, marks=pytest.mark.soak),
+        pytest.param("almost valid", 3_000, 1_000, marks=pytest.mark.soak),
     ],
 )
-def test_whatever_yaml_becomes_definitions_or_an_error_with_its_place(
-    strategy: str, examples: int, least_taken: int, file: Path, capsys: pytest.CaptureFixture[str]
+def test_any_file_gives_definitions_or_an_error_with_its_line(
+    strategy: str, examples: int, min_valid: int, file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     seen: Counter[str] = Counter()
 
     def check(content: bytes) -> None:
-        seen["taken" if definitions(file, content) else "refused"] += 1
+        seen["valid" if build_or_check_error(file, content) else "invalid"] += 1
 
-    many(examples, check, STRATEGIES[strategy])
-    assert seen["taken"] >= least_taken
-    assert seen["refused"] >= examples / 10
+    check_examples(STRATEGIES[strategy], examples, check)
+    assert seen["valid"] >= min_valid
+    assert seen["invalid"] >= examples / 10
     if examples >= 1_000:
         with capsys.disabled():
-            print(f"\nconfigurations, {strategy}: {dict(seen)}; none hung, ran code or left a stack trace")
+            print(f"\nconfigurations, {strategy}: {dict(seen)}; none hung, executed code or gave a stack trace")
 
 
 @pytest.mark.parametrize("place", ["client_id: me", "description: Rows.", "{name: a, data_type: text}", "  sandbox:"])
-def test_each_piece_of_syntax_in_place_of_a_value_and_of_a_key(place: str, file: Path) -> None:
+def test_yaml_syntax_as_value_or_key_gives_definitions_or_an_error(place: str, file: Path) -> None:
     text = EVERY_KEY.read_text()
     assert text.count(place) == 1
     key, colon, _ = place.partition(": ")
     for piece in TAGS + SYNTAX + TEMPLATES:
         for changed in (key + colon + piece, piece + place):
-            definitions(file, text.replace(place, changed).encode())
+            build_or_check_error(file, text.replace(place, changed).encode())
 
 
-@pytest.mark.parametrize("written", TEMPLATES)
-def test_a_template_stays_the_text_that_it_is(written: str, file: Path) -> None:
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_template_in_a_value_is_plain_text(template: str, file: Path) -> None:
     document = {
         "type": COMPONENT,
         "attributes": {
@@ -154,20 +157,20 @@ def test_a_template_stays_the_text_that_it_is(written: str, file: Path) -> None:
             "resources": [
                 {
                     "name": "users",
-                    "description": written,
+                    "description": template,
                     "write_disposition": "replace",
                     "endpoint": {"data_selector": "$", "paginator": "single_page", "params": {}},
                 }
             ],
         },
     }
-    built = definitions(file, dump(document).encode())
+    built = build_or_check_error(file, dump(document).encode())
     assert built is not None
-    assert built.resolve_asset_graph().get(dg.AssetKey(["fuzzed", "users"])).description == written
+    assert built.resolve_asset_graph().get(dg.AssetKey(["fuzzed", "users"])).description == template
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "error"),
     [
         ("type: analytics_asets.components.RestApi\nattributes: {}", f"1 type: must be {COMPONENT}"),
         ("type: os.system\nattributes: {}", f"1 type: must be {COMPONENT}"),
@@ -177,15 +180,15 @@ def test_a_template_stays_the_text_that_it_is(written: str, file: Path) -> None:
         ("\ud7ffa".encode("utf-16"), "1: is not UTF-8 text"),
     ],
 )  # fmt: skip
-def test_a_file_that_names_no_component_is_told_before_dagster_reads_it(
-    content: str | bytes, said: str, file: Path
+def test_file_without_a_component_is_rejected_before_dagster_reads_it(
+    content: str | bytes, error: str, file: Path
 ) -> None:
     file.write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(ConfigError) as caught:
         build_definitions({"ANALYTICS_DEFS_DIR": str(file.parents[1])})
-    assert f"{file}:{said}" in str(caught.value).splitlines()
+    assert f"{file}:{error}" in str(caught.value).splitlines()
 
 
-def test_another_component_is_left_to_dagster(file: Path) -> None:
+def test_file_of_another_component_is_left_to_dagster(file: Path) -> None:
     file.write_text("type: dagster.DefsFolderComponent\nattributes: {}\n")
     assert build_definitions({"ANALYTICS_DEFS_DIR": str(file.parents[1])}).resolve_all_asset_keys() == []

@@ -1,4 +1,4 @@
-"""Configurations with something wrong in them: valid ones changed value by value, then byte by byte."""
+"""Hypothesis strategies for defs.yaml files: valid ones, with values, lines or syntax changed, and arbitrary ones."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from analytics_assets.rest_api.config import RestApiConfig
 from analytics_assets_tests.support.project import ROOT
 
-PLANTED = "pl4nted-s3cret"  # a value that is pasted where it does not belong: no message may repeat it
-CANARY = "canary-of-code-from-yaml"  # a file that any code in a configuration tries to write
+PLANTED_SECRET = "pl4nted-s3cret"  # a value in a wrong place: no message may repeat it
+CANARY = "canary-of-code-from-yaml"  # code in a configuration would write this file
 FILES = sorted(
     [*ROOT.glob("analytics_assets/defs/*/defs.yaml"), *ROOT.glob("analytics_assets_tests/fixtures/**/defs.yaml")]
 )
@@ -50,7 +50,7 @@ TEXTS = [
 
 @cache
 def vocabulary() -> tuple[str, ...]:
-    """Every key and every fixed value of the dialect, from its JSON schema."""
+    """All keys and fixed values of the dialect, from its JSON schema."""
     words: set[str] = set()
 
     def collect(node: Any) -> None:
@@ -67,15 +67,15 @@ def vocabulary() -> tuple[str, ...]:
     return tuple(sorted(words))
 
 
-def words() -> st.SearchStrategy[str]:
+def text_values() -> st.SearchStrategy[str]:
     return st.one_of(st.sampled_from(vocabulary()), st.sampled_from(TEXTS + TEMPLATES), st.text(max_size=8))
 
 
 def values() -> st.SearchStrategy[Any]:
-    """Whatever YAML can say."""
+    """Any value that YAML can express."""
     leaves = st.one_of(
-        words(),
-        st.just(PLANTED),
+        text_values(),
+        st.just(PLANTED_SECRET),
         st.none(),
         st.booleans(),
         st.integers(),
@@ -84,10 +84,12 @@ def values() -> st.SearchStrategy[Any]:
         st.dates(max_value=date(2200, 1, 1)),
         st.datetimes(max_value=datetime(2200, 1, 1)),
         st.binary(max_size=8),
-        st.builds(lambda name: {"env": name}, words()),
+        st.builds(lambda name: {"env": name}, text_values()),
     )
     return st.recursive(
-        leaves, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(words(), inner, max_size=3), max_leaves=6
+        leaves,
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(text_values(), inner, max_size=3),
+        max_leaves=6,
     )
 
 
@@ -96,22 +98,23 @@ def documents() -> tuple[Any, ...]:
     return tuple(yaml.safe_load(file.read_text()) for file in FILES)
 
 
-def places(node: Any, above: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+def key_paths(node: Any, parents: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The paths of all values of a document."""
     for key, value in node.items() if isinstance(node, dict) else enumerate(node):
-        yield (*above, key)
+        yield (*parents, key)
         if isinstance(value, (dict, list)):
-            yield from places(value, (*above, key))
+            yield from key_paths(value, (*parents, key))
 
 
 @st.composite
-def changed_documents(draw: st.DrawFn, *, gently: bool = False) -> Any:
-    """A valid document with one to three of its values changed; gently: to others that may be as valid."""
+def changed_documents(draw: st.DrawFn, *, same_types: bool = False) -> Any:
+    """A valid document with one to three values changed: if wanted, only to others of the same type."""
     document = copy.deepcopy(draw(st.sampled_from(documents())))
-    changes = [_replace_alike] if gently else [_replace, _replace, _replace_alike, _remove, _add, _wrap, _rename]
+    changes = [_replace_typed] if same_types else [_replace, _replace, _replace_typed, _remove, _add, _wrap, _rename]
     for _ in range(draw(st.integers(1, 3))):
-        *above, key = draw(st.sampled_from(list(places(document))))
+        *parents, key = draw(st.sampled_from(list(key_paths(document))))
         node = document
-        for step in above:
+        for step in parents:
             node = node[step]
         draw(st.sampled_from(changes))(draw, node, key)
         if not document:
@@ -123,14 +126,14 @@ def _replace(draw: st.DrawFn, node: Any, key: Any) -> None:
     node[key] = draw(values())
 
 
-def _replace_alike(draw: st.DrawFn, node: Any, key: Any) -> None:
-    """Another value of the same type: what is most likely to be taken."""
+def _replace_typed(draw: st.DrawFn, node: Any, key: Any) -> None:
+    """Another value of the same type, which is most likely to be valid."""
     if isinstance(node[key], (dict, list)):
         return
-    alike: Callable[[], st.SearchStrategy[Any]] = {
-        str: words, bool: st.booleans, int: st.integers, float: st.floats
+    strategy: Callable[[], st.SearchStrategy[Any]] = {
+        str: text_values, bool: st.booleans, int: st.integers, float: st.floats
     }.get(type(node[key]), values)  # fmt: skip
-    node[key] = draw(alike())
+    node[key] = draw(strategy())
 
 
 def _remove(draw: st.DrawFn, node: Any, key: Any) -> None:
@@ -139,7 +142,7 @@ def _remove(draw: st.DrawFn, node: Any, key: Any) -> None:
 
 def _add(draw: st.DrawFn, node: Any, key: Any) -> None:
     if isinstance(node, dict):
-        node[draw(words())] = draw(values())
+        node[draw(text_values())] = draw(values())
     else:
         node.insert(key, draw(st.one_of(values(), st.just(copy.deepcopy(node[key])))))
 
@@ -151,11 +154,11 @@ def _wrap(draw: st.DrawFn, node: Any, key: Any) -> None:
 
 def _rename(draw: st.DrawFn, node: Any, key: Any) -> None:
     if isinstance(node, dict):
-        node[draw(words())] = node.pop(key)
+        node[draw(text_values())] = node.pop(key)
 
 
 class Dumper(yaml.SafeDumper):
-    """Writes a value that stands in two places twice, not as an alias."""
+    """Writes a value that occurs twice in full, without an alias."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
@@ -167,7 +170,7 @@ def dump(document: Any, *, flow: bool = False) -> str:
 
 @st.composite
 def changed_texts(draw: st.DrawFn) -> bytes:
-    """The text of a document, valid or changed, with pieces of YAML's syntax put in, or lines twice or gone."""
+    """The text of a document with one to three lines changed: YAML syntax inserted, or the line repeated or removed."""
     text = draw(
         st.one_of(
             st.sampled_from([file.read_text() for file in FILES]),
@@ -187,7 +190,7 @@ def changed_texts(draw: st.DrawFn) -> bytes:
 
 
 def contents() -> st.SearchStrategy[bytes]:
-    """The bytes of a file: valid, nearly so, or anything at all."""
+    """The bytes of a file: valid, almost valid, or arbitrary."""
     return st.one_of(
         changed_documents().map(lambda document: dump(document).encode()),
         changed_texts(),

@@ -6,7 +6,7 @@ from analytics_assets.rest_api.auth.credentials import StaticCredentials
 
 FORBIDDEN_HINT = (
     "the credentials may lack a permission. "
-    "APIs also answer 403 to a wrong token, or to a request for a field that may not be read."
+    "Some APIs return 403 for a wrong token too, or for a field that may not be read."
 )
 
 

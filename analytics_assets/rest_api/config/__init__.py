@@ -13,7 +13,8 @@ from analytics_assets.rest_api.config.client import (
     OAuth2Config,
 )
 from analytics_assets.rest_api.config.columns import Column, DataType
-from analytics_assets.rest_api.config.endpoints import Endpoint, ErrorHandler, Incremental, has_placeholder
+from analytics_assets.rest_api.config.endpoints import Endpoint, Incremental, has_placeholder
+from analytics_assets.rest_api.config.error_handler import ErrorHandler
 from analytics_assets.rest_api.config.loader import COMPONENT, Attributes, load_config, parse_config
 from analytics_assets.rest_api.config.paginators import (
     CursorConfig,

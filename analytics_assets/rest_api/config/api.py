@@ -84,7 +84,7 @@ class RestApiConfig(Model):
     client: Client
     """Base URL, authentication and rate limits."""
     sandbox: StrictBool = False
-    """Whether the embedded API serves invented data while none of the API's variables is set. Built-in APIs only."""
+    """Whether the sandbox API serves invented data while none of the API's variables is set. Built-in APIs only."""
     resource_defaults: ResourceDefaults = Field(default_factory=ResourceDefaults)
     """Defaults of all resources."""
     resources: Annotated[

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field, PlainValidator, StrictBool, WithJson
 from typing_extensions import Self
 
 from analytics_assets.rest_api.config.client import Headers
+from analytics_assets.rest_api.config.error_handler import ErrorHandler
 from analytics_assets.rest_api.config.model import Model, OneOrMany
 from analytics_assets.rest_api.config.paginators import PaginatorConfig, SinglePageConfig
 from analytics_assets.rest_api.config.validation import validate_each, validation_error
@@ -29,21 +30,6 @@ Bound = Literal["inclusive", "exclusive"]
 GET_ONLY = "only GET requests are sent, and they have no body"
 NO_PARENTS = "a resource cannot depend on the rows of another one"
 PLACEHOLDERS = ("start", "end")
-
-
-class ErrorHandler(Model):
-    """Which responses are retried, and how."""
-
-    retry_on_status_codes: frozenset[Annotated[int, Field(strict=True, ge=400, le=599)]] = frozenset(
-        {429, 500, 502, 503, 504}
-    )
-    """Statuses that are retried. Connection errors and timeouts are always retried."""
-    max_retries: Annotated[int, Field(strict=True, ge=0, le=50)] = 3
-    """Retries of one request."""
-    backoff_factor: Annotated[float, Field(strict=True, ge=0, le=3600)] = 2.0
-    """Longest wait before the first retry, in seconds; doubled for each further one. The shortest is half of it."""
-    max_retry_after: Annotated[float, Field(strict=True, ge=0, le=86_400)] = 300.0
-    """Longest wait, in seconds, that `Retry-After` may ask for."""
 
 
 class Incremental(Model):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from pydantic_core import CoreSchema
 from analytics_assets.rest_api.config.api import RestApiConfig
 from analytics_assets.rest_api.config.resources import SNAKE_CASE
 from analytics_assets.rest_api.config.validation import KeyPath, Problem, problems_in, unknown_key
-from analytics_assets.rest_api.config.yaml_reader import read_yaml
+from analytics_assets.rest_api.config.yaml_reader import parse_yaml, read_text
 from analytics_assets.rest_api.errors import ConfigError
 
 COMPONENT = "analytics_assets.components.RestApi"
@@ -41,7 +42,12 @@ def load_config(path: Path) -> RestApiConfig:
     Raises:
         ConfigError: The file is wrong. The message has one line per problem, in the order of the file.
     """
-    reader = read_yaml(path)
+    return _load_text(read_text(path), path)
+
+
+@lru_cache  # the definitions check all files before Dagster reads them, then each component loads its own
+def _load_text(text: str, path: Path) -> RestApiConfig:
+    reader = parse_yaml(text, path)
     problems = [*reader.problems, *_file_problems(reader.document)]
     api = path.resolve().parent.name
     if not re.fullmatch(SNAKE_CASE.pattern, api):

@@ -112,13 +112,12 @@ class YamlReader(yaml.SafeLoader):
         return values
 
 
-def read_yaml(path: Path) -> YamlReader:
-    """Read a file.
+def parse_yaml(text: str, path: Path) -> YamlReader:
+    """Parse the text of a file.
 
     Raises:
-        ConfigError: The file cannot be read, or is not valid YAML. The message names file and line.
+        ConfigError: It is not valid YAML. The message names file and line.
     """
-    text = _read_text(path)
     try:
         return YamlReader(text)
     except yaml.MarkedYAMLError as error:
@@ -134,7 +133,12 @@ def read_yaml(path: Path) -> YamlReader:
     raise ConfigError(f"{path}:{line + 1}: {problem}")
 
 
-def _read_text(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """Read a file.
+
+    Raises:
+        ConfigError: The file cannot be read, is too large, or is not UTF-8.
+    """
     try:
         content = path.read_bytes()
     except OSError as error:

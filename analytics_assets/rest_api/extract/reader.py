@@ -37,7 +37,7 @@ MAX_BATCH_SECONDS = 1.0
 
 @dataclass
 class TimeRangeRead:
-    """A time range that the API is asked for as one: a window or a slice of it; everything without a window."""
+    """A time range that is requested as a whole: a window or a slice of it; without a window, everything."""
 
     window: Window | None
     completeness: CompletenessCheck
@@ -143,7 +143,7 @@ class EndpointReader:
         self._check(whole)
 
     def _slices(self) -> list[Window]:
-        """The slices that the window may be cut into; none where the API cannot be asked for one."""
+        """The slices of the window; none if slices cannot be requested."""
         params, incremental = self.endpoint.params, self.endpoint.incremental
         if self.threads == 1 or self.window_is_honoured is None or self.window is None or incremental is None:
             return []
@@ -163,7 +163,7 @@ class EndpointReader:
             self.log.info(f"{self.name}: the read ended at the bound that the paginator sets, after {self.rows} rows")
 
     def _warn_once(self, sentence: str) -> None:
-        with self._lock:  # each slice of a window says the same
+        with self._lock:  # each slice of a window has the same finding
             warned, self._warned = self._warned, True
         if not warned:
             self.log.warning(f"{self.name}: {sentence}")

@@ -25,10 +25,10 @@ def status_error(
     """
     status = response.status
     reason = client.error_reason(response) if 400 <= status < 500 else None
-    said = f" ({reason})" if reason else ""
+    reason_text = f" ({reason})" if reason else ""
     kind = UnavailableError if status in TRANSIENT_STATUSES or status >= 500 else ResponseError
     hint = status_hint(status, paginator=paginator, pages_read=pages_read, auth=client.auth)
-    return kind(f"{where}: the API returned {status}{said}. {hint}")
+    return kind(f"{where}: the API returned {status}{reason_text}. {hint}")
 
 
 def status_hint(status: int, *, paginator: config.PaginatorConfig, pages_read: int, auth: Authenticator | None) -> str:

@@ -72,7 +72,7 @@ def test_static_credentials(case: StaticCase, tmp_path: Path) -> None:
     assert signer.refresh(used) is False
     for status in (401, 403):
         assert [name for name in environ if name in signer.rejection_hint(status)]
-    assert "APIs also answer 403 to a wrong token" in signer.rejection_hint(403)
+    assert "Some APIs return 403 for a wrong token" in signer.rejection_hint(403)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -234,3 +234,11 @@ def test_folder_name_must_be_a_valid_api_name(tmp_path: Path, api: str) -> None:
     expected = f" the folder's name, {api!r}, names the API: it must be lower-case snake_case of at most 60 characters"
     (line,) = problems(write(tmp_path, BASE, api=api))
     assert line.lstrip("1:").startswith(expected)
+
+
+def test_file_is_parsed_again_only_if_its_text_changes(tmp_path: Path) -> None:
+    file = write(tmp_path, BASE)
+    first = load_config(file)
+    assert load_config(file) is first
+    write(tmp_path, edited("limit: 100", "limit: 200"))
+    assert load_config(file) != first

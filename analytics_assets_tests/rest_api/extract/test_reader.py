@@ -182,13 +182,13 @@ def test_slices_of_a_window(tmp_path: Path, threads: int, start: Any, end: Any) 
         assert loaded.statistics.rows == len(ROWS)
         assert loaded.statistics.rows_outside_window == 0
         firsts = [query for record in server.requests if "cursor" not in (query := record.request.query)]
-        # All of the window is asked for first: only if there is more than two pages of it, it is cut.
+        # The window is requested first. It is cut into slices only if it has more than two pages.
         assert len(firsts) == (1 if threads == 1 else 1 + 2 * threads)
 
 
 @pytest.mark.parametrize("threads", [1, 8])
 def test_discarded_values_are_counted_once(tmp_path: Path, threads: int) -> None:
-    """The pages that tell whether the window may be cut come again with its slices."""
+    """The pages that decide whether the window is sliced are read again with its slices."""
     rows = [{**row, "odd": "text" if row["id"] % 3 else row["id"]} for row in ROWS]
     with serve_rows(
         tmp_path, CursorPagination(), CURSOR, threads, updated=by_time(), rows=rows, schema_contract="discard_value"
@@ -208,7 +208,7 @@ def test_a_short_window_is_not_sliced(tmp_path: Path) -> None:
 
 
 def test_an_api_that_ignores_windows_is_read_once(tmp_path: Path) -> None:
-    """Cut into slices, all of it would come for each slice."""
+    """Otherwise each slice would return all rows."""
     with serve_rows(tmp_path, CursorPagination(), CURSOR, 8, updated=by_time(ignored=True)) as (server, load):
         loaded, rows = load(Window(START, START + timedelta(hours=15)))
         assert rows == STORED[:15]
@@ -219,17 +219,17 @@ def test_an_api_that_ignores_windows_is_read_once(tmp_path: Path) -> None:
 
 @dataclass(frozen=True)
 class Misread(TimeFilter):
-    """Bounds are taken for others: cut to days, read in another time zone; or less than a day leads to nothing."""
+    """A filter that misreads its bounds: as days, in another time zone, or as empty if less than a day apart."""
 
     days: bool = False
     shift: timedelta = timedelta()
     whole_days: bool = False
 
     def bounds(self, request: Request) -> Bounds:
-        asked, day = super().bounds(request), timedelta(days=1) // timedelta(milliseconds=1)
-        assert asked.start is not None
-        assert asked.end is not None
-        start, end = (bound + self.shift // timedelta(milliseconds=1) for bound in (asked.start, asked.end))
+        requested, day = super().bounds(request), timedelta(days=1) // timedelta(milliseconds=1)
+        assert requested.start is not None
+        assert requested.end is not None
+        start, end = (bound + self.shift // timedelta(milliseconds=1) for bound in (requested.start, requested.end))
         if self.days:
             last = (end if self.end == "exclusive" else end + day) // day * day
             start, end = start // day * day, last - (self.end == "inclusive")

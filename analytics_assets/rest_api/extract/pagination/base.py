@@ -60,7 +60,7 @@ class PageResponse:
         """The flag at `path`, which the configuration names under `has_more_path`.
 
         Raises:
-            ResponseError: There is no true or false.
+            ResponseError: The value is not a boolean.
         """
         value = self.find(path)
         if isinstance(value, str) and value.lower() in ("true", "false"):

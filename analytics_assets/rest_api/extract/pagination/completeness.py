@@ -173,7 +173,7 @@ class CompletenessCheck:
         return hint.total > self.rows + paginator.skipped
 
     def _check_continuation(self, last: list[Hint], paginator: Paginator) -> None:
-        """A path that no response has, beside a next page under another name, is a misspelt path."""
+        """Raise if no response has the configured path, but a hint names a next page: the path is misspelled."""
         key = paginator.continuation_key
         shown = [hint for hint in last if hint.kind == "next"]
         if key and shown and self.rows and not paginator.continuation_was_found:
@@ -191,7 +191,7 @@ class CompletenessCheck:
 
 
 def configured_paths(spec: config.PaginatorConfig) -> Iterator[str]:
-    """The paths and headers that the paginator reads itself: they are no hints."""
+    """The paths and headers that the paginator itself reads, which are therefore not hints."""
     for key in ("total_rows_path", "total_rows_header", "total_path", "has_more_path", "cursor_path", "next_url_path"):
         if path := getattr(spec, key, None):
             yield path

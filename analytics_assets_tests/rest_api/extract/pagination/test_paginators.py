@@ -51,7 +51,7 @@ def ids(url: str, paginator: Mapping[str, Any], *, threads: int = 1, **endpoint:
 def scripted(
     responses: Responses, paginator: Mapping[str, Any], **endpoint: Any
 ) -> tuple[list[Any], list[dict[str, str]]]:
-    """The ids of a read of an API that sends these responses in turn, and the parameters of its requests."""
+    """Read an API that returns these responses in order; return the ids and the query parameters of each request."""
     with serve_endpoint(Endpoint("/rows", []), strict=False) as (server, url):
         for response in responses:
             body, headers = response if isinstance(response, tuple) else (response, {})
@@ -192,7 +192,11 @@ SCRIPTED: list[tuple[Responses, dict[str, Any], str]] = [
     ([page(A, n=2), page(B, n=2)], {**OFFSET, "offset": 1, "total_path": "n"}, "ab"),  # the first row has offset 1
     ([page(B, n=2), page(n=2)], {**OFFSET, "offset": 1, "total_path": "n"}, "b"),  # or 0
     ([page(A, B, n=3, next=1), page(C, n=3, next=2)], {**CURSOR, "total_rows_path": "n"}, "abc"),
-    ([page(A, n=1, next=1)], {**CURSOR, "total_rows_path": "n"}, "a"),  # complete by its total: `next` does not count
+    (
+        [page(A, n=1, next=1)],
+        {**CURSOR, "total_rows_path": "n"},
+        "a",
+    ),  # complete: `next` is not followed
     ([page(A, more=True), page(more=True), page(B, more=False)], {**NUMBER, "has_more_path": "more"}, "ab"),
     ([page(A, n=2), page(B, n=3), page(C, n=3)], {**NUMBER, "total_path": "n"}, "abc"),
 ]

@@ -25,7 +25,8 @@ from analytics_assets.components.partitions import (
 from analytics_assets.components.resources import ApiCredentials, WarehouseResource
 from analytics_assets.components.settings import Settings
 from analytics_assets.rest_api.errors import RestApiError, TypeChangeError
-from analytics_assets.rest_api.load import LoadRequest, LoadResult, load_table
+from analytics_assets.rest_api.load import load_table
+from analytics_assets.rest_api.load_request import LoadRequest, LoadResult
 
 
 def run_asset(

@@ -14,12 +14,13 @@ if TYPE_CHECKING:
     from analytics_assets.rest_api.config import load_config
     from analytics_assets.rest_api.destination.warehouse import Warehouse
     from analytics_assets.rest_api.errors import RestApiError
-    from analytics_assets.rest_api.load import LoadRequest, LoadResult, load_table
+    from analytics_assets.rest_api.load import load_table
+    from analytics_assets.rest_api.load_request import LoadRequest, LoadResult
     from analytics_assets.rest_api.windows import Window
 
 MODULES = {
-    "LoadRequest": "load",
-    "LoadResult": "load",
+    "LoadRequest": "load_request",
+    "LoadResult": "load_request",
     "RestApiError": "errors",
     "Warehouse": "destination.warehouse",
     "Window": "windows",

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 from dlt.common.exceptions import DltException
@@ -21,99 +19,20 @@ from analytics_assets.rest_api.arrow.window_filter import WindowCheck
 from analytics_assets.rest_api.auth.authenticator import build_authenticator
 from analytics_assets.rest_api.auth.credentials import ResolvedClient, resolve_secrets
 from analytics_assets.rest_api.auth.token_store import build_token_store
-from analytics_assets.rest_api.config import Client, OffsetConfig, PageNumberConfig, ResolvedResource
+from analytics_assets.rest_api.config import OffsetConfig, PageNumberConfig
 from analytics_assets.rest_api.destination.duplicate_keys import DuplicateKeyCheck
 from analytics_assets.rest_api.destination.error_translation import translate_error
 from analytics_assets.rest_api.destination.pipeline import TablePipeline, table_pipeline
-from analytics_assets.rest_api.destination.plan import Mode, Plan
-from analytics_assets.rest_api.destination.table_report import PREVIEW_ROWS, TableReport
-from analytics_assets.rest_api.destination.warehouse import Warehouse
+from analytics_assets.rest_api.destination.plan import Plan
+from analytics_assets.rest_api.destination.table_report import PREVIEW_ROWS
 from analytics_assets.rest_api.errors import DriftError, RestApiError, SliceError, TotalMismatchError, WarehouseError
 from analytics_assets.rest_api.extract.reader import EndpointReader
 from analytics_assets.rest_api.http.client import HttpClient
 from analytics_assets.rest_api.http.metrics import RequestMetrics
+from analytics_assets.rest_api.load_request import LoadRequest, LoadResult
 from analytics_assets.rest_api.redaction import redactor
-from analytics_assets.rest_api.windows import Window
 
 MAX_READ_ATTEMPTS = 3
-
-
-@dataclass(frozen=True)
-class LoadRequest:
-    """What to load, from where and into which table.
-
-    Attributes:
-        api: Name of the API; its credentials' variables begin with it.
-        client: Base URL, authentication and rate limits.
-        resource: The endpoint and its table, with defaults applied.
-        warehouse: The destination.
-        dataset: The schema that the table is in.
-        environ: Where variables and secrets are read from, such as `os.environ`.
-        window: Time range to load; None reads the whole resource.
-        full_refresh: Whether to read all history and create the table anew.
-        use_slices: Whether the window may be split into time slices that are read in parallel.
-        token_dir: Folder of the token store; by default the warehouse's state folder.
-        log: Receives progress, retries and warnings.
-    """
-
-    api: str
-    client: Client
-    resource: ResolvedResource
-    warehouse: Warehouse
-    dataset: str
-    environ: Mapping[str, str]
-    window: Window | None = None
-    full_refresh: bool = False
-    use_slices: bool = True
-    token_dir: Path | None = None
-    log: logging.Logger = field(default_factory=lambda: logging.getLogger("analytics_assets"))
-
-    @property
-    def mode(self) -> Mode:
-        """How rows are written: a full refresh always replaces the table."""
-        return "replace" if self.full_refresh else self.resource.write_disposition
-
-    @property
-    def read_window(self) -> Window | None:
-        """The window with the lookback: the time range that is requested from the API."""
-        incremental = self.resource.endpoint.incremental
-        if self.window is None or incremental is None:
-            return None
-        return self.window.with_lookback(incremental.lookback)
-
-
-@dataclass(frozen=True)
-class LoadResult:
-    """What a load did.
-
-    Attributes:
-        request: The request; `use_slices` is False if the slices were given up.
-        table: The table after the load: name, columns, number of rows, preview.
-        statistics: Rows and pages read, rows discarded, columns that changed.
-        metrics: Requests, retries, bytes and seconds of the API.
-        new_columns: Columns that the table did not have before, sorted.
-        load_id: The `_dlt_load_id` of the rows; None if nothing was written.
-    """
-
-    request: LoadRequest
-    table: TableReport
-    statistics: Statistics
-    metrics: RequestMetrics
-    new_columns: tuple[str, ...]
-    load_id: str | None
-
-    @property
-    def rows(self) -> int:
-        """Number of rows written to the table."""
-        return self.statistics.rows
-
-    @property
-    def mode(self) -> Mode:
-        return self.request.mode
-
-    @property
-    def window(self) -> Window | None:
-        return self.request.window
 
 
 @dataclass(frozen=True)
@@ -230,20 +149,7 @@ def prepare(request: LoadRequest, duplicate_keys: DuplicateKeyCheck | None = Non
             if not pipeline.plan.recreate_table:
                 check_cursor_type(request, schema, stored)
                 pipeline.check_types(schema.dlt_columns(), stored)
-            reader = EndpointReader(
-                resource.endpoint,
-                client,
-                resolved.endpoint_headers,
-                window=window,
-                threads=request.client.max_concurrency,
-                has_primary_key=bool(pipeline.plan.primary_key),
-                window_is_honoured=WindowCheck(schema, cursor, window)
-                if cursor and window and request.use_slices
-                else None,
-                read=schema.read,
-                name=resource.name,
-                log=request.log,
-            )
+            reader = build_reader(request, client, resolved, schema)
             converter = ArrowConverter(
                 schema,
                 schema_if_empty=table_schema(request, stored, pipeline.max_name_length),
@@ -319,6 +225,25 @@ def check_cursor_type(request: LoadRequest, schema: TableSchema, stored: Mapping
             f"the cursor column {name!r} of {request.dataset}.{request.resource.name} is {found} in the warehouse, but "
             f"`incremental.format` and `columns` make it {wanted}. Run the full refresh: it creates the table anew"
         )
+
+
+def build_reader(
+    request: LoadRequest, client: HttpClient, resolved: ResolvedClient, schema: TableSchema
+) -> EndpointReader:
+    """The reader of the request's endpoint; it decodes records by the schema."""
+    resource, window, cursor = request.resource, request.read_window, Cursor.of(request.resource)
+    return EndpointReader(
+        resource.endpoint,
+        client,
+        resolved.endpoint_headers,
+        window=window,
+        threads=request.client.max_concurrency,
+        has_primary_key=bool(plan(request).primary_key),
+        window_is_honoured=WindowCheck(schema, cursor, window) if cursor and window and request.use_slices else None,
+        read=schema.read,
+        name=resource.name,
+        log=request.log,
+    )
 
 
 def build_client(request: LoadRequest, resolved: ResolvedClient) -> HttpClient:

@@ -1,0 +1,94 @@
+"""What a load is asked to do, and what it did."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from analytics_assets.rest_api.arrow.progress import Statistics
+from analytics_assets.rest_api.config import Client, ResolvedResource
+from analytics_assets.rest_api.destination.plan import Mode
+from analytics_assets.rest_api.destination.table_report import TableReport
+from analytics_assets.rest_api.destination.warehouse import Warehouse
+from analytics_assets.rest_api.http.metrics import RequestMetrics
+from analytics_assets.rest_api.windows import Window
+
+
+@dataclass(frozen=True)
+class LoadRequest:
+    """What to load, from where and into which table.
+
+    Attributes:
+        api: Name of the API; its credentials' variables begin with it.
+        client: Base URL, authentication and rate limits.
+        resource: The endpoint and its table, with defaults applied.
+        warehouse: The destination.
+        dataset: The schema that the table is in.
+        environ: Where variables and secrets are read from, such as `os.environ`.
+        window: Time range to load; None reads the whole resource.
+        full_refresh: Whether to read all history and create the table anew.
+        use_slices: Whether the window may be split into time slices that are read in parallel.
+        token_dir: Folder of the token store; by default the warehouse's state folder.
+        log: Receives progress, retries and warnings.
+    """
+
+    api: str
+    client: Client
+    resource: ResolvedResource
+    warehouse: Warehouse
+    dataset: str
+    environ: Mapping[str, str]
+    window: Window | None = None
+    full_refresh: bool = False
+    use_slices: bool = True
+    token_dir: Path | None = None
+    log: logging.Logger = field(default_factory=lambda: logging.getLogger("analytics_assets"))
+
+    @property
+    def mode(self) -> Mode:
+        """How rows are written: a full refresh always replaces the table."""
+        return "replace" if self.full_refresh else self.resource.write_disposition
+
+    @property
+    def read_window(self) -> Window | None:
+        """The window with the lookback: the time range that is requested from the API."""
+        incremental = self.resource.endpoint.incremental
+        if self.window is None or incremental is None:
+            return None
+        return self.window.with_lookback(incremental.lookback)
+
+
+@dataclass(frozen=True)
+class LoadResult:
+    """What a load did.
+
+    Attributes:
+        request: The request; `use_slices` is False if the slices were given up.
+        table: The table after the load: name, columns, number of rows, preview.
+        statistics: Rows and pages read, rows discarded, columns that changed.
+        metrics: Requests, retries, bytes and seconds of the API.
+        new_columns: Columns that the table did not have before, sorted.
+        load_id: The `_dlt_load_id` of the rows; None if nothing was written.
+    """
+
+    request: LoadRequest
+    table: TableReport
+    statistics: Statistics
+    metrics: RequestMetrics
+    new_columns: tuple[str, ...]
+    load_id: str | None
+
+    @property
+    def rows(self) -> int:
+        """Number of rows written to the table."""
+        return self.statistics.rows
+
+    @property
+    def mode(self) -> Mode:
+        return self.request.mode
+
+    @property
+    def window(self) -> Window | None:
+        return self.request.window

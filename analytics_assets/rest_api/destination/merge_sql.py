@@ -60,7 +60,7 @@ class MergeSql:
             yield f"DELETE FROM {target}"
         elif plan.mode == "append" and plan.window and plan.cursor:
             start, end = self._bound(plan.window.start), self._bound(plan.window.end)
-            cursor = self._timestamp(plan.cursor)
+            cursor = self._quote(plan.cursor)
             yield f"DELETE FROM {target} WHERE {cursor} >= {start} AND {cursor} < {end}"
 
     def _definition(self, column: str) -> str:
@@ -73,7 +73,7 @@ class MergeSql:
     @property
     def _changed_at(self) -> str | None:
         """When a row changed, if there is a cursor."""
-        return self._timestamp(self._plan.cursor) if self._plan.cursor else None
+        return self._quote(self._plan.cursor) if self._plan.cursor else None
 
     def _rank(self, changed_at: str | None, ordinal: str) -> str:
         """A row's rank among the rows of its key: the newest is 1, of equals the last one read."""
@@ -85,20 +85,12 @@ class MergeSql:
         """The columns that make a row a changed one. The load id does not: an unchanged row keeps its first one."""
         return [name for name in self._table.columns if name not in (*self._plan.primary_key, LOAD_ID)]
 
-    def _timestamp(self, column: str, alias: str = "") -> str:
-        """The column as a value that orders as time does. Text such as `...00Z` and `...00.5Z` does not."""
-        name = alias + self._quote(column)
-        is_text = self._table.columns[column].get("data_type") == "text"
-        if is_text and self._plan.cursor_format in ("epoch_s", "epoch_ms"):
-            return f"CAST({name} AS BIGINT)"
-        return f"CAST({name} AS TIMESTAMP WITH TIME ZONE)" if is_text else name
-
     def _bound(self, timestamp: datetime) -> str:
-        """An end of the window as a literal that compares with `_timestamp`."""
+        """An end of the window as a literal of the cursor's type: a timestamp, a date, or a number of an epoch."""
         data_type = self._table.columns[self._plan.cursor or ""].get("data_type")
-        format = self._plan.cursor_format
-        if format in ("epoch_s", "epoch_ms") and data_type not in ("timestamp", "date"):
-            return format_timestamp(ceil(timestamp, resolution(format)), format)
+        if data_type == "timestamp":
+            return f"CAST('{format_timestamp(timestamp, 'iso8601')}' AS TIMESTAMP WITH TIME ZONE)"
         if data_type == "date":
             return f"CAST('{format_timestamp(ceil(timestamp, 'day'), 'date')}' AS DATE)"
-        return f"CAST('{format_timestamp(timestamp, 'iso8601')}' AS TIMESTAMP WITH TIME ZONE)"
+        format = self._plan.cursor_format
+        return format_timestamp(ceil(timestamp, resolution(format)), format)

@@ -22,7 +22,7 @@ class Plan:
             `append` replaces the stored rows of `window` with those of the load.
             `replace` replaces all rows.
         primary_key: The key columns; empty if rows have no key. With `append` it is ignored.
-        cursor: The column that says when a row changed; None if there is none.
+        cursor: The column that says when a row changed, a timestamp, a date or a number; None if there is none.
         cursor_format: How the API writes the cursor: `incremental.format`.
         window: The time range that the load covers; None for all history.
         recreate_table: With `replace`: drop the table and create it anew, with the columns of this load only.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -116,3 +117,42 @@ def test_failed_load_does_not_change_the_table(any_shop: Shop, small_files: None
     assert caught.value.__suppress_context__
     assert any_shop.query("SELECT id, value, _dlt_load_id FROM shop.rows ORDER BY id") == before
     assert any_shop.tables() == {"shop.rows"}
+
+
+@dataclass(frozen=True)
+class CursorText:
+    """Two texts of a cursor. Most of them sort by time only once they are parsed."""
+
+    format: str
+    older: str
+    newer: str
+
+
+CURSOR_TEXTS = [
+    CursorText(format="epoch_ms", older="999", newer="1000"),
+    CursorText(format="epoch_s", older="9", newer="10"),
+    CursorText(format="date", older="2026-09-30", newer="2026-10-01"),
+    CursorText(format="iso8601", older="2026-10-01T00:00:00Z", newer="2026-10-01T00:00:00.5Z"),
+    CursorText(format="iso8601", older="2026-10-01T01:30:00+02:00", newer="2026-10-01T00:00:00Z"),
+    CursorText(format="iso8601", older="2026-10-01T00:00:00Z", newer="2026-09-30T23:00:00-02:00"),
+    # An hour that does not exist in New York, the time zone of the server.
+    CursorText(format="iso8601", older="2026-03-08T02:30:00", newer="2026-03-08T03:00:00"),
+    CursorText(format="iso8601", older="2026-10-01T00:00:00", newer="2026-10-01T00:00:01Z"),
+    CursorText(format="iso8601", older="2026-10-01 00:00:00", newer="2026-10-01T00:00:00.123456789Z"),
+    CursorText(format="%d.%m.%Y", older="30.09.2026", newer="01.10.2026"),
+]
+
+
+@pytest.mark.parametrize("cursor", CURSOR_TEXTS, ids=str)
+def test_cursors_written_as_text_sort_by_time(any_shop: Shop, cursor: CursorText) -> None:
+    endpoint = {"incremental": {"cursor_path": "changed", "start_param": "since", "format": cursor.format}}
+    newer, older = {"changed": cursor.newer, "value": "newer"}, {"changed": cursor.older, "value": "older"}
+    rows = [{"id": 1, **newer}, {"id": 1, **older}, {"id": 2, **older}]
+    with serve_endpoint(Endpoint("/rows", rows)) as (api, url):
+        any_shop.load(url, endpoint=endpoint)
+        assert any_shop.query("SELECT id, value FROM shop.rows ORDER BY id") == [(1, "newer"), (2, "older")]
+        api.set_rows("shop", "/rows", [{"id": 2, **newer}, {"id": 2, **older}])
+        any_shop.load(url, endpoint=endpoint)
+        api.set_rows("shop", "/rows", [{"id": 1, **older}, {"id": 2, **older}])
+        any_shop.load(url, endpoint=endpoint)
+    assert any_shop.query("SELECT id, value FROM shop.rows ORDER BY id") == [(1, "newer"), (2, "newer")]

@@ -45,9 +45,8 @@ class PostgresMergeSql(MergeSql):
             for name in self._compared_columns()
         )
         replaces = f"({changed})" if changed else "1 = 0"
-        if self._plan.cursor:
-            old, new = self._timestamp(self._plan.cursor, "d."), self._timestamp(self._plan.cursor, "s.")
-            replaces += f" AND ({old} IS NULL OR {new} >= {old})"
+        if cursor := self._changed_at:
+            replaces += f" AND (d.{cursor} IS NULL OR s.{cursor} >= d.{cursor})"
         update = ", ".join(f"{name} = s.{name}" for name in values)
         return (
             f"MERGE INTO {self._target} d USING {source} s ON {' AND '.join(f'd.{key} = s.{key}' for key in keys)} "

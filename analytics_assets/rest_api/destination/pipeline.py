@@ -123,9 +123,9 @@ class TablePipeline:
         """Run dlt's extract step: write the rows to files, and their columns to dlt's schema.
 
         Args:
-            tables: The rows. They are read in another thread while the ones before are written.
-            columns: The columns of all tables as dlt describes them, asked for when all tables are read.
-            required: If there are no rows, the columns without which the table is left alone.
+            tables: The rows. They are read in another thread while earlier ones are written.
+            columns: Returns the columns of all tables as dlt describes them. Called when all tables are read.
+            required: The key and cursor columns. A read without rows that lacks one of them loads nothing.
         """
 
         def manifest() -> Iterator[Any]:

@@ -1,1 +1,1 @@
-"""DuckDB: destination, merge SQL, memory of a load."""
+"""DuckDB: destination, merge SQL, the file, memory of a load."""

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from functools import cached_property
 
 import dagster as dg
-from dagster._core.definitions.partitions.partitioned_schedule import UnresolvedPartitionedAssetScheduleDefinition
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 from pydantic import BaseModel
 
@@ -73,11 +72,12 @@ def build_api_definitions(
     snapshot = [plan for plan in plans if not plan.partitions_def]
     schedule = config.schedule or Schedule()
     jobs: list[UnresolvedAssetJobDefinition | dg.JobDefinition] = []
-    schedules: list[dg.ScheduleDefinition | UnresolvedPartitionedAssetScheduleDefinition] = []
-    if incremental and config.partitions:
+    schedules: list[dg.ScheduleDefinition] = []
+    if incremental and incremental[0].partitions_def:
         job = build_incremental_job(api, incremental)
+        keys = [plan.key for plan in incremental]
         jobs.append(job)
-        schedules.append(build_incremental_schedule(job, partitions=config.partitions, schedule=schedule))
+        schedules.append(build_incremental_schedule(job, keys, incremental[0].partitions_def, schedule))
     if snapshot:
         job = build_snapshot_job(api, snapshot)
         jobs.append(job)

@@ -1,16 +1,12 @@
-"""Cadences and time zones: the partitions that schedules request, and the windows that runs load."""
+"""Cadences and time zones: the windows that runs load, and full refreshes over APIs that differ in them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
-from itertools import takewhile
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import dagster as dg
 import pytest
-from dagster._utils.schedules import schedule_execution_time_iterator
 
 from analytics_assets.definitions import build_definitions
 from analytics_assets_tests.components.conftest import (
@@ -56,23 +52,6 @@ def definitions(folder: Path, **files: str) -> dg.Definitions:
 
 def job_names(of: dg.Definitions) -> set[str]:
     return {name for name in of.get_repository_def().job_names if not name.startswith("__")}
-
-
-def requested(of: dg.Definitions, schedule: str, tick: datetime) -> list[str]:
-    """The partitions that a schedule requests at a tick."""
-    repository = of.get_repository_def()
-    with dg.DagsterInstance.ephemeral() as instance:
-        context = dg.build_schedule_context(instance, scheduled_execution_time=tick, repository_def=repository)
-        data = repository.get_schedule_def(schedule).evaluate_tick(context)
-    assert not data.skip_message
-    return [request.partition_key or "" for request in data.run_requests or []]
-
-
-def ticks(of: dg.Definitions, schedule: str, since: datetime, until: datetime) -> list[datetime]:
-    """The ticks of a schedule in [since, until)."""
-    found = of.get_repository_def().get_schedule_def(schedule)
-    times = schedule_execution_time_iterator(since.timestamp(), found.cron_schedule, found.execution_timezone)
-    return list(takewhile(lambda tick: tick.timestamp() < until.timestamp(), times))
 
 
 def two_grids(build_harness: Callable[..., JobHarness]) -> JobHarness:
@@ -137,42 +116,6 @@ def test_each_full_refresh_job_carries_the_mode(folder: Path) -> None:
 def test_full_refresh_over_equal_partitions_is_an_asset_job(folder: Path, other: str) -> None:
     found = definitions(folder, shop=defs_yaml("shop", DAILY), store=defs_yaml("store", other))
     assert len(list(found.resolve_job_def("full_refresh").asset_layer.selected_asset_keys)) == 4
-
-
-def test_hourly_schedule_requests_every_hour(folder: Path) -> None:
-    found = definitions(folder, shop=defs_yaml("shop", HOURLY, "hour: 5, minute: 10"))
-    day = datetime(2026, 10, 7, tzinfo=ZoneInfo("UTC"))
-    found_ticks = ticks(found, "shop_incremental_schedule", day, day + timedelta(days=1))
-    assert [(tick.hour, tick.minute) for tick in found_ticks] == [(hour, 10) for hour in range(24)]
-    partitions = [requested(found, "shop_incremental_schedule", tick) for tick in found_ticks]
-    assert partitions == [[f"{(day + timedelta(hours=hour - 1)):%Y-%m-%d-%H:%M}"] for hour in range(24)]
-
-
-@pytest.mark.parametrize(
-    ("partitions", "schedule", "tick", "partition"),
-    [
-        (DAILY, "hour: 2, minute: 30", "2026-10-07T02:30", "2026-10-06"),
-        (f"{DAILY}, {BERLIN}", "hour: 2, minute: 30", "2026-10-07T02:30", "2026-10-06"),
-        (DAILY, "minute: 45", "2026-10-07T00:45", "2026-10-06"),
-        ("cadence: weekly, start: 2026-10-04", "hour: 6", "2026-10-18T06:00", "2026-10-11"),
-        ("cadence: monthly, start: 2026-08-01", "hour: 6", "2026-10-01T06:00", "2026-09-01"),
-        (f"cadence: hourly, start: 2026-10-01, {BERLIN}", "minute: 15", "2026-10-07T02:15", "2026-10-07-01:00"),
-    ],
-)
-def test_schedule_requests_the_window_that_ended(
-    folder: Path, partitions: str, schedule: str, tick: str, partition: str
-) -> None:
-    found = definitions(folder, shop=defs_yaml("shop", partitions, schedule))
-    zone = ZoneInfo("Europe/Berlin" if BERLIN in partitions else "UTC")
-    time = datetime.fromisoformat(tick).replace(tzinfo=zone)
-    assert ticks(found, "shop_incremental_schedule", time, time + timedelta(minutes=1)) == [time]
-    assert requested(found, "shop_incremental_schedule", time) == [partition]
-
-
-def test_snapshots_run_daily_in_the_same_time_zone(folder: Path) -> None:
-    found = definitions(folder, shop=defs_yaml("shop", f"{HOURLY}, {BERLIN}", "hour: 5, minute: 10"))
-    schedule = found.get_repository_def().get_schedule_def("shop_snapshot_schedule")
-    assert (schedule.cron_schedule, schedule.execution_timezone) == ("10 5 * * *", "Europe/Berlin")
 
 
 def test_day_of_25_hours(build_harness: Callable[..., JobHarness]) -> None:

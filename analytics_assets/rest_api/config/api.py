@@ -70,6 +70,8 @@ class Schedule(Model):
     """Hour of the day. Hourly schedules ignore it."""
     minute: Annotated[int, Field(strict=True, ge=0, le=59)] = 0
     """Minute of the hour."""
+    catch_up: Annotated[int, Field(strict=True, ge=0, le=10_000)] = 31
+    """How many missed partitions before the newest one a scheduled run also loads. 0 loads the newest one only."""
 
 
 def _validate_not_empty(resources: tuple[Resource, ...]) -> tuple[Resource, ...]:

@@ -7,18 +7,31 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from xdist.scheduler import Scheduling, WorkStealingScheduling
 
 from analytics_assets.rest_api.destination.warehouse import Warehouse
 from analytics_assets_tests.support.clock import Clock
 from analytics_assets_tests.support.postgres import Postgres, run_postgres
-from analytics_assets_tests.support.project import Project
+from analytics_assets_tests.support.project import MainJob, Project
 from analytics_assets_tests.support.shop import Shop
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Scheduling:
+    """With `-n`, each worker gets successive tests, so that most fixtures of modules are built once."""
+    return WorkStealingScheduling(config, log)
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
     """An empty working directory."""
     return Project(tmp_path / "project")
+
+
+@pytest.fixture(scope="session")
+def main_job(tmp_path_factory: pytest.TempPathFactory) -> MainJob:
+    """A project after its main job. Tests that change it work on a copy."""
+    return MainJob.run(tmp_path_factory.mktemp("main_job"))
 
 
 @pytest.fixture

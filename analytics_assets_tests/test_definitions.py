@@ -73,6 +73,7 @@ def test_empty_setting_counts_as_unset() -> None:
     assert len(list(found.resolve_all_asset_keys())) == 8
 
 
+@pytest.mark.e2e
 def test_command_line_shows_the_error_without_stack_trace(project: Project) -> None:
     console = project.execute("full_refresh", env={"ANALYTICS_EXECUTOR": "celery"}, ok=False)
     assert (
@@ -82,6 +83,7 @@ def test_command_line_shows_the_error_without_stack_trace(project: Project) -> N
     assert "Traceback" not in console
 
 
+@pytest.mark.e2e
 def test_multiprocess_executor_runs_each_asset_in_its_own_process(project: Project) -> None:
     """Four processes load into one DuckDB file, and all four tables are complete."""
     console = project.execute("full_refresh", env={"ANALYTICS_EXECUTOR": "multiprocess"})

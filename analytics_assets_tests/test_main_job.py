@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 import dagster as dg
 import pytest
 
 from analytics_assets_tests.support.expected_rows import COLUMNS, TEXT, columns, expected_rows, snake_case, stored_rows
-from analytics_assets_tests.support.project import Project
+from analytics_assets_tests.support.project import MainJob
 
 SUMMARIES = {
     "recruiting__opportunities": "recruiting/opportunities: 1000 rows (all history) into "
@@ -22,43 +21,28 @@ SUMMARIES = {
 }
 
 
-@dataclass
-class Done:
-    """The project after the command, and its output."""
-
-    project: Project
-    console: str
-
-    def sandbox_table(self, table: str) -> str:
-        return table.replace(".", "_sandbox.")
-
-
-@pytest.fixture(scope="module")
-def done(tmp_path_factory: pytest.TempPathFactory) -> Done:
-    project = Project(tmp_path_factory.mktemp("main_job") / "project")
-    temporary = project.folder.parent / "temporary"
-    temporary.mkdir()
-    return Done(project, project.execute("full_refresh", env={"TMPDIR": str(temporary)}))
+def sandbox_table(table: str) -> str:
+    return table.replace(".", "_sandbox.")
 
 
 @pytest.mark.parametrize("table", COLUMNS)
-def test_tables_equal_the_api(done: Done, table: str) -> None:
-    name = done.sandbox_table(table)
-    assert stored_rows(done.project.warehouse, name) == expected_rows(table)
+def test_tables_equal_the_api(main_job: MainJob, table: str) -> None:
+    name = sandbox_table(table)
+    assert stored_rows(main_job.project.warehouse, name) == expected_rows(table)
     types = {snake_case(field): kind for field, kind in COLUMNS[table].items()}
-    assert columns(done.project.warehouse, name) == {**types, "_dlt_load_id": TEXT}
-    assert done.project.query(f"SELECT COUNT(*), COUNT(DISTINCT _dlt_load_id) FROM {name}") == [
+    assert columns(main_job.project.warehouse, name) == {**types, "_dlt_load_id": TEXT}
+    assert main_job.project.query(f"SELECT COUNT(*), COUNT(DISTINCT _dlt_load_id) FROM {name}") == [
         (len(expected_rows(table)), 1)
     ]
 
 
-def test_warehouse_has_no_other_tables(done: Done) -> None:
-    tables = done.project.query("SELECT schema_name || '.' || table_name FROM duckdb_tables()")
-    assert {name for (name,) in tables if "._dlt_" not in name} == {done.sandbox_table(table) for table in COLUMNS}
+def test_warehouse_has_no_other_tables(main_job: MainJob) -> None:
+    tables = main_job.project.query("SELECT schema_name || '.' || table_name FROM duckdb_tables()")
+    assert {name for (name,) in tables if "._dlt_" not in name} == {sandbox_table(table) for table in COLUMNS}
 
 
-def test_console_shows_one_line_for_each_table(done: Done) -> None:
-    warning, its_code, *lines = done.console.splitlines()
+def test_console_shows_one_line_for_each_table(main_job: MainJob) -> None:
+    warning, its_code, *lines = main_job.console.splitlines()
     assert "SupersessionWarning" in warning  # Dagster's own, about its command
     assert its_code.startswith("  ")
     found = [
@@ -68,19 +52,23 @@ def test_console_shows_one_line_for_each_table(done: Done) -> None:
     assert all(found)
 
 
-def test_run_history_is_in_dagster_home(done: Done) -> None:
-    with dg.DagsterInstance.from_config(str(done.project.folder / ".dagster")) as instance:
+def test_run_history_is_in_dagster_home(main_job: MainJob) -> None:
+    with dg.DagsterInstance.from_config(str(main_job.project.folder / ".dagster")) as instance:
         [run] = instance.get_runs()
         assert (run.job_name, run.status) == ("full_refresh", dg.DagsterRunStatus.SUCCESS)
         assert {key.to_user_string().replace("/", ".") for key in instance.all_asset_keys()} == set(COLUMNS)
 
 
-def test_no_other_files_are_left(done: Done) -> None:
-    assert {path.name for path in done.project.folder.iterdir()} == {"warehouse.duckdb", ".dagster", ".analytics_state"}
-    assert list((done.project.folder.parent / "temporary").rglob("*")) == []
+def test_no_other_files_are_left(main_job: MainJob) -> None:
+    assert {path.name for path in main_job.project.folder.iterdir()} == {
+        "warehouse.duckdb",
+        ".dagster",
+        ".analytics_state",
+    }
+    assert list((main_job.project.folder.parent / "temporary").rglob("*")) == []
 
 
-def test_sandbox_tokens_are_not_stored(done: Done) -> None:
-    kept = [path for path in (done.project.folder / ".analytics_state").rglob("*") if path.is_file()]
+def test_sandbox_tokens_are_not_stored(main_job: MainJob) -> None:
+    kept = [path for path in (main_job.project.folder / ".analytics_state").rglob("*") if path.is_file()]
     assert {path.suffix for path in kept} == {".lock"}
     assert all(path.read_bytes() == b"" for path in kept)

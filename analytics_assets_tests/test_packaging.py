@@ -173,6 +173,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return built
 
 
+@pytest.mark.e2e
 def test_wheel_contains_every_file_of_the_package(wheel: Path) -> None:
     contents = set(zipfile.ZipFile(wheel).namelist())
     files = [file for file in PACKAGE.rglob("*") if file.is_file() and file.suffix != ".pyc"]
@@ -180,6 +181,7 @@ def test_wheel_contains_every_file_of_the_package(wheel: Path) -> None:
     assert {f"{NAME}/py.typed", f"{NAME}/defs/recruiting/defs.yaml", f"{NAME}/defs/treasury/defs.yaml"} <= contents
 
 
+@pytest.mark.e2e
 def test_definitions_load_from_the_wheel(wheel: Path, project: Project, tmp_path: Path) -> None:
     site = tmp_path / "site"
     zipfile.ZipFile(wheel).extractall(site)

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from analytics_assets_tests.docs.markdown import DOCUMENTS, README, blocks, section
+from analytics_assets_tests.e2e.test_ui import DAGSTER_DEV
 from analytics_assets_tests.support.project import ROOT, Project, checkout
 from analytics_assets_tests.support.requirements import require_or_skip
-from analytics_assets_tests.test_ui import DAGSTER_DEV
 
 pytestmark = pytest.mark.e2e
 

@@ -30,7 +30,13 @@ from analytics_assets_tests.support.project import execute_command
 from analytics_assets_tests.support.shop import Shop
 
 
-@pytest.fixture(scope="module", params=["once", pytest.param("repeated", marks=pytest.mark.soak)])
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param("once", marks=pytest.mark.e2e),
+        pytest.param("repeated", marks=pytest.mark.soak),
+    ],
+)
 def leaks(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LeakScan]:
     with run_leak_cases(tmp_path_factory.mktemp("secrets"), repeat=request.param == "repeated") as scan:
         yield scan
@@ -71,6 +77,7 @@ def test_scan_finds_the_tokens_in_the_token_store(leaks: LeakScan) -> None:
     assert all(file.stat().st_mode & 0o777 == 0o600 for file in leaks.token_folder.iterdir())
 
 
+@pytest.mark.e2e
 def test_no_secret_is_written_by_a_load_that_hangs_or_is_killed(tmp_path: Path) -> None:
     case = LeakCase(auth=ApiKey(secret("hanging")))
     server = FakeServer([case.build_api("hanging")])

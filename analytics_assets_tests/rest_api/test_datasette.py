@@ -83,6 +83,7 @@ def address(server: subprocess.Popen[str]) -> str:
     pytest.fail(f"datasette did not start:\n{said}")
 
 
+@pytest.mark.e2e
 def test_exact_rows(url: str, project: Project) -> None:
     environ = {"ARCHIVE_BASE_URL": url, "ARCHIVE_API_TOKEN": TOKEN, "ANALYTICS_DEFS_DIR": str(DEFS)}
     printed = project.execute("archive_snapshot", env=environ)

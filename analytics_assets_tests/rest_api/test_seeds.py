@@ -241,6 +241,7 @@ def test_from_yaml_to_table(seed: Seed, tmp_path: Path) -> None:
     check_requests(sandbox, seed)
 
 
+@pytest.mark.e2e
 def test_all_five_in_one_job(project: Project) -> None:
     """As their users run them: a folder of five APIs, the command line, and tokens that expire in the middle."""
     sandbox = FakeServer([seed.api for seed in SEEDS])

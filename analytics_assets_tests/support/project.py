@@ -95,6 +95,26 @@ class Project:
             return connection.sql(sql).fetchall()
 
 
+@dataclass(frozen=True)
+class MainJob:
+    """A project after its main job, and the output of the command."""
+
+    project: Project
+    console: str
+
+    @classmethod
+    def run(cls, folder: Path) -> MainJob:
+        """Run the main job in the folder `project`, with the folder `temporary` for temporary files."""
+        project = Project(folder / "project")
+        temporary = folder / "temporary"
+        temporary.mkdir()
+        return cls(project, project.execute("full_refresh", env={"TMPDIR": str(temporary)}))
+
+    def copy_into(self, project: Project) -> None:
+        """Give another project the history, the warehouse and the state of this one."""
+        shutil.copytree(self.project.folder, project.folder, dirs_exist_ok=True)
+
+
 def execute_command(
     job: str, *, partition: str | None = None, partitions: tuple[str, str] | None = None
 ) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""What a person sees: the UI as `dagster dev` and `dg dev` serve it, in a real browser."""
+"""The UI in a real browser, served by `dagster dev` and by `dg dev`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
 
 from analytics_assets.sandbox.builtin import ROWS, rows
-from analytics_assets_tests.support.project import Project, checkout
+from analytics_assets_tests.support.project import MainJob, Project, checkout
 from analytics_assets_tests.support.requirements import require_or_skip
 from analytics_assets_tests.support.ui import query_graphql, serve_ui
 
@@ -28,14 +28,16 @@ CHROMIUM_ARGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-WINDOW = ViewportSize(width=1600, height=2000)  # tall enough for the whole graph: the UI draws only what is in sight
-SECONDS = 1000.0
+WINDOW = ViewportSize(width=1600, height=2000)  # tall enough for the whole graph: the UI draws the visible part only
+SECONDS = 1000.0  # in milliseconds
 expect.set_options(timeout=60 * SECONDS)
 
 DAGSTER_DEV = ("dagster", "dev", "-w", "workspace.yaml")
 DG_DEV = ("dg", "dev")
 EVERY_SERVER = pytest.mark.parametrize("ui", [DAGSTER_DEV, DG_DEV], indirect=True, ids=" ".join)
 ONE_SERVER = pytest.mark.parametrize("ui", [DAGSTER_DEV], indirect=True, ids=" ".join)
+
+pytestmark = pytest.mark.e2e
 
 TABLES = [f"{api}/{name}" for api, name in ROWS]
 ENDPOINTS = [f"{api}_api/{name}" for api, name in ROWS]
@@ -65,7 +67,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def page(browser: Browser, tmp_path: Path) -> Iterator[Page]:
-    """A tab; what it showed last is kept in the test's folder as a picture."""
+    """A tab. A picture of its last state is kept in the test's folder."""
     tab = browser.new_page(viewport=WINDOW)
     tab.set_default_timeout(60 * SECONDS)
     yield tab
@@ -74,10 +76,12 @@ def page(browser: Browser, tmp_path: Path) -> Iterator[Page]:
 
 
 @pytest.fixture(scope="module")
-def ui(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[Ui]:
-    """A project that ran once from the command line, and the UI that the command of `request.param` serves."""
+def ui(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, browser: Browser, main_job: MainJob
+) -> Iterator[Ui]:
+    """The UI of a project after its main job, served by the command `request.param`."""
     project = checkout(tmp_path_factory.mktemp("ui") / "project")
-    project.execute("full_refresh")
+    main_job.copy_into(project)
     with serve_ui(project, *request.param) as url:
         [entry] = query_graphql(url, WORKSPACE)["workspaceOrError"]["locationEntries"]
         assert entry["locationOrLoadError"]["__typename"] == "RepositoryLocation"
@@ -85,23 +89,23 @@ def ui(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory,
 
 
 @EVERY_SERVER
-def test_the_graph_shows_four_tables_and_the_endpoints_above_them(ui: Ui, page: Page) -> None:
+def test_graph_shows_all_tables_below_their_endpoints(ui: Ui, page: Page) -> None:
     page.goto(f"{ui.url}/asset-groups")
     expect(page.get_by_role("button", name="Materialize all (4)")).to_be_visible()
     for api in ("recruiting", "treasury"):
         expect(page.locator("foreignObject").get_by_text(api, exact=True)).to_be_visible()
-    page.keyboard.press("Alt+e")  # opens all groups
+    page.keyboard.press("Alt+e")  # the UI's shortcut that opens all groups
     nodes = page.locator("foreignObject").filter(has_text="Asset checks")
     expect(nodes).to_have_count(8)
     expect(nodes.filter(has_text="DuckDB").filter(has_text="dlt")).to_have_count(4)
     expect(nodes.filter(has_text="rest").filter(has=page.get_by_label("source_asset"))).to_have_count(4)
-    expect(nodes.filter(has_text=re.compile(r"([12]) / \1 Passed"))).to_have_count(4)  # by the run before the UI
+    expect(nodes.filter(has_text=re.compile(r"([12]) / \1 Passed"))).to_have_count(4)  # in the main job
     for _, name in ROWS:
         expect(nodes.get_by_text(name, exact=True)).to_have_count(2)
 
 
 @EVERY_SERVER
-def test_the_catalog_names_them(ui: Ui, page: Page) -> None:
+def test_catalog_lists_all_assets(ui: Ui, page: Page) -> None:
     page.goto(f"{ui.url}/assets")
     links = page.locator("a[href^='/assets/']")
     expect(links).to_have_count(8)
@@ -110,7 +114,7 @@ def test_the_catalog_names_them(ui: Ui, page: Page) -> None:
 
 
 @EVERY_SERVER
-def test_schedules(ui: Ui, page: Page) -> None:
+def test_schedules_are_listed_with_their_times(ui: Ui, page: Page) -> None:
     page.goto(f"{ui.url}/automation")
     links = page.locator("a[href*='/schedules/']")
     expect(links).to_have_count(2)
@@ -130,7 +134,7 @@ def test_schedules(ui: Ui, page: Page) -> None:
         ("warehouse", ["duckdb_path", '"warehouse.duckdb"', "ANALYTICS_DUCKDB_PATH", "ANALYTICS_DESTINATION"]),
     ],
 )
-def test_resources(ui: Ui, page: Page, resource: str, shown: list[str]) -> None:
+def test_resource_shows_its_variables(ui: Ui, page: Page, resource: str, shown: list[str]) -> None:
     page.goto(ui.location_url("resources"))
     page.get_by_role("link", name=resource).click()
     for text in shown:
@@ -153,7 +157,7 @@ def test_resources(ui: Ui, page: Page, resource: str, shown: list[str]) -> None:
         ),
     ],
 )
-def test_an_asset_tells_of_its_last_load(
+def test_asset_page_shows_metadata_of_the_last_load(
     ui: Ui, page: Page, key: str, shown: dict[str, str], columns: dict[str, str]
 ) -> None:
     page.goto(f"{ui.url}/assets/{key}")
@@ -169,9 +173,9 @@ def test_an_asset_tells_of_its_last_load(
 
 
 @ONE_SERVER
-def test_a_full_refresh_with_all_partitions_chosen_replaces_the_tables(ui: Ui, page: Page) -> None:
+def test_full_refresh_of_all_partitions_replaces_the_tables(ui: Ui, page: Page) -> None:
     for api, name in ROWS:
-        plant_stale_row(ui.project.warehouse, f"{api}_sandbox.{name}")
+        insert_stale_row(ui.project.warehouse, f"{api}_sandbox.{name}")
 
     page.goto(ui.location_url("jobs/full_refresh"))
     expect(page.get_by_text("Reloads the full history of all APIs and replaces the tables.")).to_be_visible()
@@ -193,9 +197,9 @@ def test_a_full_refresh_with_all_partitions_chosen_replaces_the_tables(ui: Ui, p
     assert {"key": "analytics/mode", "value": "full_refresh"} in launched["tags"]
 
 
-def plant_stale_row(warehouse: Path, table: str) -> None:
-    """A row that the API does not have: only a load that replaces the table removes it."""
+def insert_stale_row(warehouse: Path, table: str) -> None:
+    """Insert a row that the API does not have: only a load that replaces the table removes it."""
     with duckdb.connect(str(warehouse)) as connection:
-        connection.sql(f"CREATE TABLE planted AS SELECT * REPLACE (-1 AS id) FROM {table} LIMIT 1")
-        connection.sql(f"INSERT INTO {table} SELECT * FROM planted")
-        connection.sql("DROP TABLE planted")
+        connection.sql(f"CREATE TABLE stale AS SELECT * REPLACE (-1 AS id) FROM {table} LIMIT 1")
+        connection.sql(f"INSERT INTO {table} SELECT * FROM stale")
+        connection.sql("DROP TABLE stale")

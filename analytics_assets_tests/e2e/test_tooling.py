@@ -9,6 +9,8 @@ import pytest
 
 from analytics_assets_tests.support.project import Project, checkout
 
+pytestmark = pytest.mark.e2e
+
 REST_API = "analytics_assets.components.RestApi"
 MISSPELT = ("max_retries: 3", "max_retrys: 3")
 

@@ -1,0 +1,1 @@
+"""End-to-end tests: the commands of `dagster` and `dg`, and the UI in a browser."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +21,15 @@ from analytics_assets_tests.support.shop import Shop
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Scheduling:
     """With `-n`, each worker gets successive tests, so that most fixtures of modules are built once."""
     return WorkStealingScheduling(config, log)
+
+
+@pytest.fixture(autouse=True)
+def dlt_log_level() -> Iterator[None]:
+    """dlt sets the level of its logger only once in a process. Tests that choose it do not affect others."""
+    logger = logging.getLogger("dlt")
+    level = logger.level
+    yield
+    logger.setLevel(level)
 
 
 @pytest.fixture

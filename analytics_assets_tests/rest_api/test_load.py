@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ import pytest
 from analytics_assets.rest_api.arrow import converter
 from analytics_assets.rest_api.errors import DataError, ResponseError, TypeChangeError, WarehouseError
 from analytics_assets_tests.fake_api import faults
-from analytics_assets_tests.support.loaders import orders
+from analytics_assets_tests.support.loaders import Orders, orders
 
 Rows = Sequence[dict[str, Any]]
 
@@ -160,6 +162,72 @@ def test_first_load_of_no_rows(tmp_path: Path) -> None:
         api.load([{"id": 1, "paid": True}])
         api.load([])
         assert api.rows() == [{"id": 1, "paid": True}]
+
+
+@pytest.mark.parametrize("how", [{}, {"full_refresh": True}], ids=["merge", "full refresh"])
+def test_a_newly_declared_column_exists_although_no_row_came(how: dict[str, Any], tmp_path: Path) -> None:
+    with orders(tmp_path) as api:
+        api.load([{"id": 1}])
+        result = api.load([], columns={"paid": {"type": "boolean"}}, **how)
+        assert api.types() == {"id": "BIGINT", "paid": "BOOLEAN"}
+        assert result.new_columns == ("paid",)
+
+
+def test_no_rows_and_nothing_declared_make_no_table(tmp_path: Path) -> None:
+    with orders(tmp_path, write_disposition="replace", primary_key=[]) as api:
+        result = api.load([])
+        assert api.types() == {}
+    assert (dict(result.table.columns), result.new_columns) == ({}, ())
+
+
+# Declared text columns
+
+WRITTEN = [
+    "1.50",
+    "1E5",
+    "-0",
+    "150",
+    "18446744073709551616",
+    "true",
+    '"text \\u00e9"',
+    "null",
+    "0.1234567890123456789",
+]
+AS_TEXT = ["1.50", "1E5", "-0", "150", "18446744073709551616", "true", "text é", None, "0.1234567890123456789"]
+
+
+def send_as_written(api: Orders) -> None:
+    """Let the API send the text after `@` without quotation marks."""
+    unquote = faults.change_body(
+        lambda body: re.sub(rb'"@(.*?)@"', lambda found: json.loads(b'"%s"' % found[1]).encode(), body)
+    )
+    api.sandbox.faults.add(unquote, times=None)
+
+
+@pytest.mark.parametrize("odd", [{}, {"n": "a text among numbers"}], ids=["structs", "dicts"])
+def test_a_string_column_stores_any_scalar_as_it_is_written(odd: dict[str, Any], tmp_path: Path) -> None:
+    rows = [{"id": n, "n": n, "v": f"@{value}@"} for n, value in enumerate(WRITTEN)]
+    rows[3] |= odd
+    with orders(tmp_path, columns={"v": {"type": "string"}}) as api:
+        send_as_written(api)
+        result = api.load([{"id": 99, "n": 99, "v": "text"}, *rows])
+        assert [row["v"] for row in api.rows()] == [*AS_TEXT, "text"]
+        assert api.types()["v"] == "VARCHAR"
+    assert set(result.statistics.changed_columns) == set(odd)
+
+
+def test_a_string_key_takes_any_scalar(tmp_path: Path) -> None:
+    with orders(tmp_path, columns={"id": {"type": "string"}}) as api:
+        send_as_written(api)
+        api.load([{"id": "a", "v": 1}, {"id": 150, "v": 1}, {"id": "@1.50@", "v": 1}, {"id": True, "v": 1}])
+        api.load([{"id": "150", "v": 2}, {"id": "@1.50@", "v": 2}])
+        assert {row["id"]: row["v"] for row in api.rows()} == {"a": 1, "150": 2, "1.50": 2, "true": 1}
+
+
+def test_nested_values_of_a_string_column_go_to_a_variant_column(tmp_path: Path) -> None:
+    with orders(tmp_path, columns={"v": {"type": "string"}}) as api:
+        api.load([{"id": 1, "v": 1}, {"id": 2, "v": {"a": 1}}, {"id": 3, "v": [True]}])
+        assert [(row["v"], row["v__v_json"]) for row in api.rows()] == [("1", None), (None, {"a": 1}), (None, [True])]
 
 
 # Columns that come, go and change

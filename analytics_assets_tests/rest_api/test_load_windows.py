@@ -9,10 +9,11 @@ from itertools import permutations
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 import pytest
 
-from analytics_assets.rest_api.errors import ConfigError, DataError
+from analytics_assets.rest_api.errors import ConfigError, DataError, WarehouseError
 from analytics_assets.rest_api.windows import Window
 from analytics_assets_tests.fake_api import TimeFilter
 from analytics_assets_tests.support.loaders import day, orders
@@ -181,6 +182,47 @@ def test_pattern_that_is_declared_as_text(tmp_path: Path) -> None:
     refused = pytest.raises(ConfigError, match=r"incremental\.cursor_path: is declared as text.*declare its `format`")
     with orders(tmp_path, incremental=incremental, columns=columns) as api, refused:
         api.load([{"id": 1, "updated": "02.10.2026"}], window=day(2))
+
+
+@pytest.mark.parametrize(
+    ("format", "stored_type", "value", "words"),
+    [
+        ("iso8601", "VARCHAR", "2026-10-02T10:00:00Z", "is text in the warehouse"),
+        ("date", "VARCHAR", "2026-10-02", "is text in the warehouse"),
+        ("epoch_ms", "BIGINT", 1790935200000, "is bigint in the warehouse"),
+    ],
+)
+def test_a_stored_cursor_that_is_not_a_timestamp_needs_a_full_refresh(
+    format: str, stored_type: str, value: Any, words: str, tmp_path: Path
+) -> None:
+    """A table of an earlier version: nothing is requested before the full refresh."""
+    updated = TimeFilter("updated", PARAMS, format=format)
+    with orders(tmp_path, updated=updated, incremental=BY_UPDATED | {"format": format}) as api:
+        with duckdb.connect(str(api.loader.file)) as connection:
+            connection.execute("CREATE SCHEMA shop")
+            connection.execute(f"CREATE TABLE shop.orders (id BIGINT, updated {stored_type}, _dlt_load_id VARCHAR)")
+        with pytest.raises(WarehouseError, match=rf"cursor column 'updated' of shop\.orders {words}.* full refresh"):
+            api.load([{"id": 1, "updated": value}], window=day(2))
+        assert not api.sandbox.requests
+        api.load(full_refresh=True)
+        api.load(window=day(2))
+        assert api.types() == {"id": "BIGINT", "updated": "TIMESTAMP WITH TIME ZONE"}
+        assert len(api.rows()) == 1
+
+
+def test_the_table_of_an_empty_window_exists_once_its_key_is_declared(tmp_path: Path) -> None:
+    columns = {"id": {"type": "integer"}}
+    with orders(tmp_path, updated=TimeFilter("updated", PARAMS), incremental=BY_UPDATED, columns=columns) as api:
+        api.load([], window=day(2))
+        assert api.types() == {"id": "BIGINT", "updated": "TIMESTAMP WITH TIME ZONE"}
+
+
+@pytest.mark.parametrize("data_type", ["text", "bool", "json", "bigint"])
+def test_a_cursor_that_is_declared_as_something_that_does_not_sort_by_time(data_type: str, tmp_path: Path) -> None:
+    columns = {"updated": {"data_type": data_type}}
+    refused = pytest.raises(ConfigError, match=rf"cursor_path: is declared as {data_type}.*declare its `format`")
+    with orders(tmp_path, incremental=BY_UPDATED, columns=columns) as api, refused:
+        api.load([{"id": 1, "updated": "2026-10-02T00:00:00Z"}], window=day(2))
 
 
 V1 = [{"id": 1, "updated": "2026-10-01T10:00:00Z", "v": 1}, {"id": 2, "updated": "2026-10-01T11:00:00Z", "v": 1}]

@@ -40,9 +40,16 @@ def doubles(values: Sequence[Raw]) -> pa.Array | None:
         return None
     if (pc.max(lengths).as_py() or 0) <= EXACT_DIGITS:
         return parsed
-    long = pc.and_(pc.greater(lengths, EXACT_DIGITS), pc.not_equal(parsed.cast(pa.string()), texts))
-    exact = all(type(number(text)) is float for text in texts.filter(long).to_pylist())
-    return parsed if exact else None
+    is_doubtful = pc.or_(pc.not_equal(parsed.cast(pa.string()), texts), pc.invert(pc.match_substring(texts, ".")))
+    doubtful = texts.filter(pc.and_(pc.greater(lengths, EXACT_DIGITS), is_doubtful))
+    return parsed if all(map(_fits_double, doubtful.to_pylist())) else None
+
+
+def _fits_double(text: str) -> bool:
+    """Whether a double holds a whole number exactly, and a fraction with all its digits."""
+    if text.removeprefix("-").isdecimal():
+        return float(text) == int(text)
+    return type(number(text)) is float
 
 
 def json_texts(values: Sequence[Raw]) -> pa.Array | None:

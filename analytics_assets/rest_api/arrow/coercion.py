@@ -12,7 +12,7 @@ import msgspec
 import pyarrow as pa
 
 from analytics_assets.rest_api.arrow.column_types import ColumnType, value_type
-from analytics_assets.rest_api.arrow.numbers import is_whole
+from analytics_assets.rest_api.arrow.numbers import MAX_EXACT, is_whole
 from analytics_assets.rest_api.arrow.timestamps import DAY, parse_decimal, parse_timestamp, parse_timestamps
 from analytics_assets.rest_api.config import DataType
 
@@ -54,8 +54,10 @@ def _all_to_array(values: Sequence[Any], types: set[type], column: ColumnType) -
         return pa.array([None if value is None else encode(value) for value in values], pa.string())
     if data_type == "decimal":
         return pa.array([None if value is None else _to_decimal(value, column) for value in values], column.arrow)
-    if data_type == "double" and types == {int, float}:
-        return pa.array(values, column.arrow)  # Arrow rejects whole numbers that a double does not hold exactly
+    if data_type == "double" and types <= {int, float}:
+        # Arrow rounds whole numbers beyond 64 bits.
+        are_small = all(type(value) is not int or -MAX_EXACT <= value <= MAX_EXACT for value in values)
+        return pa.array(values, column.arrow) if are_small else None
     if data_type in PYTHON_TYPE and {PYTHON_TYPE[data_type]} == types:
         return pa.array(values, column.arrow)
     return None

@@ -131,7 +131,7 @@ class TablePipeline:
         def manifest() -> Iterator[Any]:
             self.files.write_all(prefetch(tables))
             known = columns()
-            if not self.files.rows and not set(required) <= known.keys():
+            if not self.files.rows and not (known and set(required) <= known.keys()):
                 return
             path = self._folder / "manifest.jsonl"
             write_manifest(path, self.files.paths)

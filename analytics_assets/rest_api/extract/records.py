@@ -128,7 +128,7 @@ def as_written(value: Raw) -> Any:
     text = bytes(value)
     if text.startswith((b'"', *NESTED)):
         return decode(text)
-    return None if text == NULL else text.decode()
+    return None if text == b"null" else text.decode()
 
 
 def scalars_as_written(records: bytes, dicts: Sequence[dict[str, Any]], fields: Sequence[str]) -> None:

@@ -49,7 +49,8 @@ def attributes(url: str, *, paginator: str, limit: int, concurrency: int) -> dic
             "write_disposition": "merge",
             "endpoint": {"data_selector": "data", "paginator": pages},
         },
-        "resources": [{"name": "rows", "endpoint": endpoint}],
+        # Declared, so that the cursor's column is an integer as in the other programs, and not a timestamp.
+        "resources": [{"name": "rows", "endpoint": endpoint, "columns": {"updatedAt": {"type": "integer"}}}],
         **partitions,
     }
 

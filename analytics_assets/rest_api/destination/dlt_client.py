@@ -44,7 +44,7 @@ class TableClient(SqlJobClientBase):
         Args:
             table: Qualified name of the table, to name this process to others.
             deadline: The `time.monotonic()` until which to wait.
-            log: Is told which process holds the lock.
+            log: Logs which process holds the lock.
 
         Raises:
             BusyError: The lock was still held at the deadline.

@@ -12,9 +12,9 @@ from typing_extensions import Self
 from analytics_assets.rest_api.config.client import Client
 from analytics_assets.rest_api.config.consistency import consistency_problems
 from analytics_assets.rest_api.config.endpoints import Endpoint
-from analytics_assets.rest_api.config.model import Model
+from analytics_assets.rest_api.config.parsing.model import Model
+from analytics_assets.rest_api.config.parsing.validation import Problem, nearest, validation_error
 from analytics_assets.rest_api.config.resources import ResolvedResource, Resource, ResourceDefaults
-from analytics_assets.rest_api.config.validation import Problem, nearest, validation_error
 
 MERGED_BY_KEY = ("params", "headers")
 

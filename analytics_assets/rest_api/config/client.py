@@ -9,9 +9,9 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BeforeValidator, Field, PlainValidator, StrictBool, WithJsonSchema, model_validator
 from typing_extensions import Self
 
-from analytics_assets.rest_api.config.model import ByType, Model, OneOrMany
 from analytics_assets.rest_api.config.paginators import PaginatorConfig
-from analytics_assets.rest_api.config.validation import validate_each, validation_error
+from analytics_assets.rest_api.config.parsing.model import ByType, Model, OneOrMany
+from analytics_assets.rest_api.config.parsing.validation import validate_each, validation_error
 from analytics_assets.rest_api.config.values import (
     HEADER_NAME,
     VALUE_SCHEMA,

@@ -8,8 +8,8 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, PlainValidator, StrictBool, TypeAdapter, model_validator
 from typing_extensions import Self
 
-from analytics_assets.rest_api.config.model import ListOrOther, Model, OneOrMany
-from analytics_assets.rest_api.config.validation import KeyPath, Problem, validation_error
+from analytics_assets.rest_api.config.parsing.model import ListOrOther, Model, OneOrMany
+from analytics_assets.rest_api.config.parsing.validation import KeyPath, Problem, validation_error
 from analytics_assets.rest_api.config.values import TIME_FORMATS, Name, TimeFormat, is_pattern
 
 DataType = Literal["bool", "bigint", "double", "text", "json", "timestamp", "date", "decimal"]

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from analytics_assets.rest_api.config.endpoints import has_placeholder
 from analytics_assets.rest_api.config.paginators import PAGINATORS
+from analytics_assets.rest_api.config.parsing.validation import Problem
 from analytics_assets.rest_api.config.resources import Resource
-from analytics_assets.rest_api.config.validation import Problem
 
 TIMES, NUMBERS, EPOCHS = ("timestamp", "date"), ("bigint", "double", "decimal"), ("epoch_s", "epoch_ms")
 

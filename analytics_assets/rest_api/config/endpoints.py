@@ -12,9 +12,9 @@ from typing_extensions import Self
 
 from analytics_assets.rest_api.config.client import Headers
 from analytics_assets.rest_api.config.error_handler import ErrorHandler
-from analytics_assets.rest_api.config.model import Model, OneOrMany
 from analytics_assets.rest_api.config.paginators import PaginatorConfig, SinglePageConfig
-from analytics_assets.rest_api.config.validation import validate_each, validation_error
+from analytics_assets.rest_api.config.parsing.model import Model, OneOrMany
+from analytics_assets.rest_api.config.parsing.validation import validate_each, validation_error
 from analytics_assets.rest_api.config.values import (
     FieldPath,
     HintName,

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from analytics_assets.rest_api.config.model import Model
+from analytics_assets.rest_api.config.parsing.model import Model
 
 
 class ErrorHandler(Model):

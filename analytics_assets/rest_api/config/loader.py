@@ -13,9 +13,9 @@ from pydantic import GetJsonSchemaHandler, RootModel, ValidationError
 from pydantic_core import CoreSchema
 
 from analytics_assets.rest_api.config.api import RestApiConfig
+from analytics_assets.rest_api.config.parsing.validation import KeyPath, Problem, problems_in, unknown_key
+from analytics_assets.rest_api.config.parsing.yaml_reader import parse_yaml, read_text
 from analytics_assets.rest_api.config.resources import SNAKE_CASE
-from analytics_assets.rest_api.config.validation import KeyPath, Problem, problems_in, unknown_key
-from analytics_assets.rest_api.config.yaml_reader import parse_yaml, read_text
 from analytics_assets.rest_api.errors import ConfigError
 
 COMPONENT = "analytics_assets.components.RestApi"

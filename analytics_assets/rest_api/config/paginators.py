@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BeforeValidator, StrictBool, WithJsonSchema, model_validator
 from typing_extensions import Self
 
-from analytics_assets.rest_api.config.model import ByType, Model
+from analytics_assets.rest_api.config.parsing.model import ByType, Model
 from analytics_assets.rest_api.config.values import HeaderName, JsonPath, Name, StrictNonNegativeInt, StrictPositiveInt
 
 NO_BODY = "GET requests have no body; name a query parameter"

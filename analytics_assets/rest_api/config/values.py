@@ -23,8 +23,8 @@ from pydantic import (
 from pydantic_core import CoreSchema, core_schema
 from typing_extensions import Self
 
-from analytics_assets.rest_api.config.model import Model
-from analytics_assets.rest_api.config.validation import nearest
+from analytics_assets.rest_api.config.parsing.model import Model
+from analytics_assets.rest_api.config.parsing.validation import nearest
 
 
 @dataclass(frozen=True)

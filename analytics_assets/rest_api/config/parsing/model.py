@@ -25,7 +25,13 @@ from pydantic import (
 from pydantic_core import CoreSchema, core_schema
 from typing_extensions import Self
 
-from analytics_assets.rest_api.config.validation import Problem, nearest, problems_in, unknown_key, validation_error
+from analytics_assets.rest_api.config.parsing.validation import (
+    Problem,
+    nearest,
+    problems_in,
+    unknown_key,
+    validation_error,
+)
 
 
 def field_docstrings(model: type[BaseModel]) -> dict[str, str]:

@@ -15,7 +15,7 @@ from yaml.composer import ComposerError
 from yaml.constructor import ConstructorError
 from yaml.reader import ReaderError
 
-from analytics_assets.rest_api.config.validation import KeyPath, Problem
+from analytics_assets.rest_api.config.parsing.validation import KeyPath, Problem
 from analytics_assets.rest_api.errors import ConfigError
 
 MAX_BYTES = 250_000  # a hundred times the built-in files; parsing takes about a second

@@ -6,9 +6,10 @@ import re
 
 import dagster as dg
 import pytest
+import yaml
 
 from analytics_assets_tests.support.expected_rows import COLUMNS, TEXT, columns, expected_rows, snake_case, stored_rows
-from analytics_assets_tests.support.project import MainJob
+from analytics_assets_tests.support.project import ROOT, MainJob
 
 SUMMARIES = {
     "recruiting__opportunities": "recruiting/opportunities: 1000 rows (all history) into "
@@ -57,6 +58,15 @@ def test_run_history_is_in_dagster_home(main_job: MainJob) -> None:
         [run] = instance.get_runs()
         assert (run.job_name, run.status) == ("full_refresh", dg.DagsterRunStatus.SUCCESS)
         assert {key.to_user_string().replace("/", ".") for key in instance.all_asset_keys()} == set(COLUMNS)
+
+
+def test_run_belongs_to_the_code_location_of_the_ui(main_job: MainJob) -> None:
+    [location] = yaml.safe_load((ROOT / "workspace.yaml").read_text())["load_from"]
+    label = f"__repository__@{location['python_module']['location_name']}"
+    with dg.DagsterInstance.from_config(str(main_job.project.folder / ".dagster")) as instance:
+        [run] = instance.get_runs(dg.RunsFilter(job_name="full_refresh", tags={".dagster/repository": label}))
+        assert run.remote_job_origin is not None
+        assert run.remote_job_origin.repository_origin.get_label() == label
 
 
 def test_no_other_files_are_left(main_job: MainJob) -> None:

@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from analytics_assets.components.command_line.run_origin import LOCATION, MODULE
 from analytics_assets.rest_api.auth.secret_reader import variables
 from analytics_assets.rest_api.config import load_config
 from analytics_assets_tests.support.project import ROOT, Project, checkout
@@ -73,6 +75,14 @@ def declared() -> Iterator[Requirement]:
 def test_uv_and_pip_have_the_same_pins() -> None:
     uv_pins = project_table()["tool"]["uv"]["constraint-dependencies"]
     assert uv_pins == [line for line in (ROOT / "constraints.txt").read_text().splitlines() if line]
+
+
+def test_dagster_dg_and_runs_name_the_same_code_location() -> None:
+    """Schedules that are started under one name are stopped under another, and runs do not appear."""
+    [workspace] = yaml.safe_load((ROOT / "workspace.yaml").read_text())["load_from"]
+    project = project_table()["tool"]["dg"]["project"]
+    assert workspace == {"python_module": {"module_name": MODULE, "location_name": LOCATION}}
+    assert (project["code_location_target_module"], project["code_location_name"]) == (MODULE, LOCATION)
 
 
 def test_every_pin_is_one_version() -> None:

@@ -13,6 +13,7 @@ import dagster as dg
 
 from analytics_assets.components.assets import WAREHOUSE, AssetPlan
 from analytics_assets.components.checks import check_results, type_change_results
+from analytics_assets.components.command_line.run_origin import set_run_origin
 from analytics_assets.components.failures import step_failure
 from analytics_assets.components.jobs import FULL_REFRESH, MODE_TAG
 from analytics_assets.components.metadata import load_metadata, summary
@@ -38,6 +39,7 @@ def run_asset(
         dagster.Failure: A load failed. The table is as the last successful load left it.
         dagster.RetryRequested: A load failed, and the step is retried.
     """
+    set_run_origin(context.instance, context.run)
     now = datetime.now(timezone.utc)  # the one clock of the run: it decides which windows are over
     results: list[LoadResult] = []
     try:

@@ -1,0 +1,1 @@
+"""Runs that a command starts in its own process: `dagster job execute` and `dg launch`."""

@@ -11,6 +11,7 @@ import click
 import dagster as dg
 
 from analytics_assets.components.assets import WAREHOUSE
+from analytics_assets.components.command_line.arguments import check_arguments
 from analytics_assets.components.defs_folder import load_defs_folder
 from analytics_assets.components.jobs import FULL_REFRESH, build_full_refresh_job
 from analytics_assets.components.resources import WarehouseResource
@@ -44,6 +45,7 @@ if "_duckdb" not in sys.modules:  # frozen DuckDB objects are never freed, and D
     gc.freeze()
 try:
     defs = build_definitions(os.environ)
+    check_arguments(defs)
 except ConfigError as error:
     # Dagster's command line shows a ClickException as its message alone: the place in the file, no stack trace.
     raise click.ClickException(str(error)) from None

@@ -103,3 +103,9 @@ def test_misspelt_key_is_an_error_with_its_place(copy: Project, command: tuple[s
     assert "Traceback" not in output
     # Dagster shows one stack trace entry for a code location that fails to load. There must be no other.
     assert output.count('File "') == ("Stack Trace" in output)
+
+
+def test_launch_without_partition_is_one_line(copy: Project) -> None:
+    output = copy.run("dg", "launch", "--assets", "recruiting/users", ok=False)
+    assert output.startswith("Error: --assets recruiting/users is partitioned: add --partition 2026-10-01")
+    assert len(output.splitlines()) == 1

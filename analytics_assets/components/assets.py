@@ -12,7 +12,7 @@ from analytics_assets.components.checks import build_check_specs
 from analytics_assets.components.metadata import declared_schema
 from analytics_assets.components.partitions import WindowPartitionsDefinition
 from analytics_assets.components.settings import Settings
-from analytics_assets.rest_api.config import Client, ResolvedResource
+from analytics_assets.rest_api.config import Client, ResolvedResource, SecretRef
 
 WAREHOUSE = "warehouse"
 
@@ -25,6 +25,7 @@ class AssetPlan:
         api: Name of the API: the asset's group, and the dataset of its table.
         client: Base URL, authentication and rate limits of the API.
         resource: The endpoint and its table.
+        credentials: The variables of the API's base URL and authentication, of all its resources.
         partitions_def: The time windows to load; None if each run loads the whole resource.
         chunk_size: Number of partitions of a range that are loaded and marked together.
     """
@@ -34,6 +35,7 @@ class AssetPlan:
     resource: ResolvedResource
     partitions_def: WindowPartitionsDefinition | None = None
     chunk_size: int = 1
+    credentials: tuple[SecretRef, ...] = ()
 
     @property
     def key(self) -> dg.AssetKey:

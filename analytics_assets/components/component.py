@@ -17,7 +17,7 @@ from analytics_assets.components.resources import ApiCredentials
 from analytics_assets.components.scaffold import RestApiScaffolder
 from analytics_assets.components.schedules import build_incremental_schedule, build_snapshot_schedule
 from analytics_assets.components.settings import Settings
-from analytics_assets.rest_api.auth.secret_reader import variables
+from analytics_assets.rest_api.auth.secret_reader import references, variables
 from analytics_assets.rest_api.config import Attributes, RestApiConfig, Schedule, load_config, parse_config
 
 
@@ -35,11 +35,13 @@ class RestApi(dg.Component):
         partitions = self.config.partitions
         partitions_def = build_partitions_def(partitions) if partitions else None
         chunk_size = partitions.chunk_size if partitions else 1
+        resources = self.config.resolved_resources()
+        credentials = tuple(references([self.config.client, *(resource.endpoint.auth for resource in resources)]))
         return [
-            AssetPlan(self.api, self.config.client, resource, partitions_def, chunk_size)
+            AssetPlan(self.api, self.config.client, resource, partitions_def, chunk_size, credentials=credentials)
             if resource.endpoint.incremental
-            else AssetPlan(self.api, self.config.client, resource)
-            for resource in self.config.resolved_resources()
+            else AssetPlan(self.api, self.config.client, resource, credentials=credentials)
+            for resource in resources
         ]
 
     @classmethod

@@ -70,7 +70,7 @@ def build_request(context: dg.OpExecutionContext, plan: AssetPlan) -> tuple[Load
     credentials: ApiCredentials = getattr(context.resources, plan.credentials_key)
     resource: WarehouseResource = getattr(context.resources, WAREHOUSE)
     target = resource.warehouse()
-    environment = credentials.environment(plan.client, run_tags=context.run.tags, warehouse=target)
+    environment = credentials.environment(plan.credentials, run_tags=context.run.tags, warehouse=target)
     request = LoadRequest(
         api=plan.api,
         client=plan.client,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,8 +13,8 @@ from pydantic import Field
 from typing_extensions import Self
 
 from analytics_assets.components.settings import Settings, state_dir
-from analytics_assets.rest_api.auth.secret_reader import variables, variables_set
-from analytics_assets.rest_api.config import Client
+from analytics_assets.rest_api.auth.secret_reader import variables_set
+from analytics_assets.rest_api.config import SecretRef
 from analytics_assets.rest_api.destination.warehouse import Warehouse
 from analytics_assets.rest_api.errors import ConfigError, CredentialsError
 
@@ -43,14 +43,21 @@ class ApiCredentials(dg.ConfigurableResource):  # type: ignore[type-arg]
     variables: list[str] = Field(description="Environment variables (or dlt.secrets paths) that the API's YAML names.")
     sandbox: bool = Field(default=False, description="Whether the sandbox API serves while no variable is set.")
 
-    def environment(self, client: Client, *, run_tags: Mapping[str, str], warehouse: Warehouse) -> ApiEnvironment:
+    def environment(
+        self, credentials: Sequence[SecretRef], *, run_tags: Mapping[str, str], warehouse: Warehouse
+    ) -> ApiEnvironment:
         """The process environment, or that of the sandbox if no variable is set and the sandbox may serve.
+
+        Args:
+            credentials: The variables of the API that count as set or unset.
+            run_tags: The tags of the run.
+            warehouse: The destination of the run.
 
         Raises:
             CredentialsError: No variable is set, and the sandbox may not serve.
             ConfigError: The sandbox does not have this API.
         """
-        if variables_set(client, os.environ) or not variables(client):
+        if variables_set(credentials, os.environ) or not credentials:
             return ApiEnvironment(os.environ)
         missing = f"none of the variables of {self.api} is set: {', '.join(self.variables)}"
         if not self.sandbox:

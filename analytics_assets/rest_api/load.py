@@ -136,7 +136,13 @@ def prepare(request: LoadRequest, duplicate_keys: DuplicateKeyCheck | None = Non
         RestApiError: The load cannot be prepared, or failed inside the context.
     """
     resource, window, cursor = request.resource, request.read_window, Cursor.of(request.resource)
-    resolved = resolve_secrets(request.client, resource.endpoint.headers, api=request.api, environ=request.environ)
+    resolved = resolve_secrets(
+        request.client,
+        resource.endpoint.headers,
+        endpoint_auth=resource.endpoint.auth,
+        api=request.api,
+        environ=request.environ,
+    )
     client = build_client(request, resolved)
     statistics = Statistics()
     preview_rows = PREVIEW_ROWS if resource.preview else 0
@@ -271,6 +277,6 @@ def build_client(request: LoadRequest, resolved: ResolvedClient) -> HttpClient:
         client.auth = build_authenticator(
             resolved.credentials,
             store=build_token_store(request.environ, request.token_dir or request.warehouse.state_dir),
-            post_form=client.post_form,
+            send=client.send_token_request,
         )
     return client

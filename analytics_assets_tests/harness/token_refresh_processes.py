@@ -9,15 +9,23 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
+from urllib.parse import parse_qsl
 
-from analytics_assets.rest_api.auth import file_token_store, oauth2, postgres_token_store, token_endpoint, tokens
+from analytics_assets.rest_api.auth import (
+    file_token_store,
+    login,
+    postgres_token_store,
+    token_authenticator,
+    token_endpoint,
+    tokens,
+)
 from analytics_assets.rest_api.auth.authenticator import Authenticator, build_authenticator
-from analytics_assets.rest_api.auth.token_endpoint import PostForm
 from analytics_assets.rest_api.auth.token_store import build_token_store
+from analytics_assets.rest_api.auth.tokens import SendTokenRequest, TokenRequest
 from analytics_assets.rest_api.config import ErrorHandler
 from analytics_assets.rest_api.errors import CredentialsError
 from analytics_assets.rest_api.http.client import HttpClient
@@ -44,7 +52,10 @@ AUTH = {
 TOKEN_PATH = "/shop/oauth/token"
 UNPROCESSED = 599  # status of a token request that the server dropped without refreshing
 NEEDS_AUTHORIZATION = 3  # exit code of a process
-TRACED_FILES = {module.__file__ for module in (oauth2, token_endpoint, tokens, file_token_store, postgres_token_store)}
+TRACED_FILES = {
+    module.__file__
+    for module in (token_authenticator, token_endpoint, login, tokens, file_token_store, postgres_token_store)
+}
 SECONDS_TO_KILL = (0.0, 0.0005, 0.001, 0.002, 0.003, 0.005, 0.01, 0.02)
 
 
@@ -56,14 +67,14 @@ def rotating_server() -> FakeServer:
 
 @contextmanager
 def authenticated_client(
-    environ: Mapping[str, str], folder: Path, wrap: Callable[[PostForm], PostForm] = lambda post_form: post_form
+    environ: Mapping[str, str], folder: Path, wrap: Callable[[SendTokenRequest], SendTokenRequest] = lambda send: send
 ) -> Iterator[tuple[HttpClient, Authenticator]]:
     """A client like that of a load. `wrap` changes how it sends token requests."""
     client = HttpClient(environ["SHOP_BASE_URL"], error_handler=ErrorHandler(max_retries=0))
     client.auth = build_authenticator(
         resolve_credentials(AUTH, environ),
         store=build_token_store(environ, folder),
-        post_form=wrap(client.post_form),
+        send=wrap(client.send_token_request),
     )
     try:
         yield client, client.auth
@@ -83,14 +94,14 @@ def die_at_line(line: int, environ: Mapping[str, str], folder: Path) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
         return trace
 
-    def wrap(post_form: PostForm) -> PostForm:
-        def post(*request: Any) -> Any:
+    def wrap(send: SendTokenRequest) -> SendTokenRequest:
+        def send_and_note(request: TokenRequest) -> Any:
             try:
-                return post_form(*request)
+                return send(request)
             finally:
                 returned.set()
 
-        return post
+        return send_and_note
 
     with authenticated_client(environ, folder, wrap) as (_, auth):
         threading.settrace(trace)
@@ -106,12 +117,12 @@ def refresh_repeatedly(environ: Mapping[str, str], folder: Path, journal: Path, 
     """
     used: list[str] = []
 
-    def wrap(post_form: PostForm) -> PostForm:
-        def post(url: str, fields: dict[str, str], headers: dict[str, str]) -> Any:
-            used.append(fields["refresh_token"])
-            return post_form(url, fields, {**headers, "X-Process": str(os.getpid())})
+    def wrap(send: SendTokenRequest) -> SendTokenRequest:
+        def send_with_process(request: TokenRequest) -> Any:
+            used.append(dict(parse_qsl((request.body or b"").decode()))["refresh_token"])
+            return send(replace(request, headers={**request.headers, "X-Process": str(os.getpid())}))
 
-        return post
+        return send_with_process
 
     with authenticated_client(environ, folder, wrap) as (client, auth), journal.open("ab", buffering=0) as notes:
         try:
@@ -183,7 +194,7 @@ def sender(headers: Mapping[str, str]) -> int:
 
 
 @dataclass(frozen=True)
-class TokenRequest:
+class ReceivedToken:
     """A refresh token that the endpoint received."""
 
     token: str
@@ -195,7 +206,7 @@ class TokenRequest:
 class TokenFamily:
     """The refresh tokens of one authorization, in the order of their requests."""
 
-    requests: list[TokenRequest] = field(default_factory=list)
+    requests: list[ReceivedToken] = field(default_factory=list)
 
     @property
     def refreshes(self) -> int:
@@ -210,5 +221,5 @@ def token_families(records: list[Record]) -> dict[str, TokenFamily]:
             token = record.request.form()["refresh_token"]
             process = int(record.request.headers.get("x-process", 0))
             family = families.setdefault(token.split(".")[1], TokenFamily())
-            family.requests.append(TokenRequest(token, record.status, process))
+            family.requests.append(ReceivedToken(token, record.status, process))
     return families

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from analytics_assets.rest_api.auth.authenticator import build_authenticator
-from analytics_assets.rest_api.auth.credentials import OAuth2Credentials, StaticCredentials, resolve_secrets
+from analytics_assets.rest_api.auth.credentials import Credentials, resolve_secrets
 from analytics_assets.rest_api.auth.file_token_store import FileTokenStore
 from analytics_assets.rest_api.config import Client
 from analytics_assets.rest_api.http.client import HttpClient
@@ -28,7 +28,7 @@ OAUTH = {
 }
 
 
-def resolve_credentials(auth: dict[str, Any], environ: Mapping[str, str]) -> StaticCredentials | OAuth2Credentials:
+def resolve_credentials(auth: dict[str, Any], environ: Mapping[str, str]) -> Credentials:
     """The credentials of an API whose `client.auth` is this."""
     client = Client.model_validate({"base_url": "https://api.example.com", "auth": auth})
     credentials = resolve_secrets(client, {}, api="shop", environ=environ).credentials
@@ -47,7 +47,7 @@ def authenticated_client(
         client.auth = build_authenticator(
             resolve_credentials(auth, sandbox.variables(url)),
             store=FileTokenStore(folder),
-            post_form=client.post_form,
+            send=client.send_token_request,
             clock=clock.time,
         )
         yield sandbox, client, f"{url}/shop/rows"

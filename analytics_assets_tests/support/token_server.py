@@ -9,13 +9,14 @@ from collections import deque
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl
 
 import pytest
 import urllib3
 
 from analytics_assets.rest_api.auth.authenticator import Authenticator, build_authenticator
 from analytics_assets.rest_api.auth.token_store import build_token_store
+from analytics_assets.rest_api.auth.tokens import TokenRequest
 from analytics_assets.rest_api.errors import ResponseError
 from analytics_assets_tests.support.auth import resolve_credentials
 from analytics_assets_tests.support.clock import Clock
@@ -122,15 +123,16 @@ class FormResponse:
         self.status, self.body = response.status, response.data
 
 
-def post_form(url: str, fields: dict[str, str], headers: dict[str, str]) -> FormResponse:
-    """Send a form by another HTTP client than the package's."""
-    headers = {**headers, "Content-Type": "application/x-www-form-urlencoded"}
+def send(request: TokenRequest) -> FormResponse:
+    """Send a token request by another HTTP client than the package's."""
     try:
         return FormResponse(
-            urllib3.request("POST", url, body=urlencode(fields), headers=headers, retries=False, timeout=30)
+            urllib3.request(
+                request.method, request.url, body=request.body, headers=request.headers, retries=False, timeout=30
+            )
         )
     except urllib3.exceptions.HTTPError as error:
-        raise ResponseError(f"POST token endpoint failed: {type(error).__name__}") from None
+        raise ResponseError(f"{request.method} token endpoint failed: {type(error).__name__}") from None
 
 
 def authenticator(
@@ -144,7 +146,7 @@ def authenticator(
     return build_authenticator(
         resolve_credentials(auth, environ),
         store=build_token_store(environ, state),
-        post_form=post_form,
+        send=send,
         clock=(clock or Clock()).time,
     )
 

@@ -1,12 +1,12 @@
-"""Which of the alternatives under `client.auth` is used: the first one whose variables are all set."""
+"""Which of the alternatives under `auth` is used: the first one whose variables are all set."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from analytics_assets.rest_api.auth.secret_reader import variables, variables_set
-from analytics_assets.rest_api.config import Auth, Client
+from analytics_assets.rest_api.config import Auth
 from analytics_assets.rest_api.errors import CredentialsError
 
 
@@ -28,7 +28,7 @@ class _Alternative:
         return f"{self.auth.type} lacks {', '.join(self.missing)}{present}"
 
 
-def select_auth(client: Client, *, api: str, environ: Mapping[str, str]) -> Auth | None:
+def select_auth(auths: Sequence[Auth], *, api: str, environ: Mapping[str, str]) -> Auth | None:
     """The first alternative whose variables are all set; None if the API needs no credentials.
 
     A partially set alternative is an error wherever it stands in the list: otherwise another one would be used by
@@ -37,9 +37,9 @@ def select_auth(client: Client, *, api: str, environ: Mapping[str, str]) -> Auth
     Raises:
         CredentialsError: No alternative is fully set, or one is partially set. The message lists the missing variables.
     """
-    if not client.auth:
+    if not auths:
         return None
-    alternatives = [_Alternative.of(auth, environ) for auth in client.auth]
+    alternatives = [_Alternative.of(auth, environ) for auth in auths]
     complete = [alternative for alternative in alternatives if not alternative.missing]
     shared = frozenset[str]().union(*(alternative.present for alternative in complete))
     partial = [alternative for alternative in alternatives if alternative.missing and alternative.present - shared]

@@ -6,11 +6,13 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-from analytics_assets.rest_api.auth.credentials import OAuth2Credentials, StaticCredentials
-from analytics_assets.rest_api.auth.oauth2 import OAuth2Authenticator
+from analytics_assets.rest_api.auth.credentials import Credentials, LoginCredentials, OAuth2Credentials
+from analytics_assets.rest_api.auth.login import Login
 from analytics_assets.rest_api.auth.static import StaticAuthenticator
-from analytics_assets.rest_api.auth.token_endpoint import PostForm
+from analytics_assets.rest_api.auth.token_authenticator import TokenAuthenticator
+from analytics_assets.rest_api.auth.token_endpoint import TokenEndpoint
 from analytics_assets.rest_api.auth.token_store import TokenStore
+from analytics_assets.rest_api.auth.tokens import SendTokenRequest
 
 
 class Authenticator(Protocol):
@@ -24,7 +26,7 @@ class Authenticator(Protocol):
 
         Raises:
             CredentialsError: There is no valid credential, and none can be obtained.
-            ResponseError: The token endpoint cannot be reached, or does not return a token.
+            ResponseError: No token can be requested, or the response has none.
         """
 
     def refresh(self, credential_id: str) -> bool:
@@ -35,7 +37,7 @@ class Authenticator(Protocol):
 
         Raises:
             CredentialsError: The credential cannot be refreshed.
-            ResponseError: The token endpoint cannot be reached, or does not return a token.
+            ResponseError: No token can be requested, or the response has none.
         """
 
     def rejection_hint(self, status: int) -> str:
@@ -46,20 +48,22 @@ class Authenticator(Protocol):
 
 
 def build_authenticator(
-    credentials: StaticCredentials | OAuth2Credentials,
+    credentials: Credentials,
     *,
     store: TokenStore,
-    post_form: PostForm,
+    send: SendTokenRequest,
     clock: Callable[[], float] = time.time,
 ) -> Authenticator:
     """The authenticator for the credentials.
 
     Args:
         credentials: The credentials, with all values read.
-        store: Where OAuth2 tokens are stored.
-        post_form: Sends a form to a token endpoint.
+        store: Where tokens are stored.
+        send: Sends a token request.
         clock: The current Unix time in seconds.
     """
     if isinstance(credentials, OAuth2Credentials):
-        return OAuth2Authenticator(credentials, store=store, post_form=post_form, clock=clock)
+        return TokenAuthenticator(TokenEndpoint(credentials, send), store=store, clock=clock)
+    if isinstance(credentials, LoginCredentials):
+        return TokenAuthenticator(Login(credentials, send), store=store, clock=clock)
     return StaticAuthenticator(credentials)

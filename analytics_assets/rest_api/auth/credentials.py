@@ -22,6 +22,8 @@ from analytics_assets.rest_api.config import (
     BearerConfig,
     Client,
     HttpBasicConfig,
+    LoginConfig,
+    LoginRequest,
     OAuth2Config,
     SecretRef,
     Value,
@@ -30,6 +32,8 @@ from analytics_assets.rest_api.errors import CredentialsError
 
 # What each location can transport: RFC 9110 for headers, RFC 6265 for cookies. A query transports everything.
 ALLOWED_VALUES = {"header": r"[!-~]([ -~]*[!-~])?", "cookie": r"[!#-+\--:<-\[\]-~]+", "query": r"(?s:.+)"}
+
+Location = Literal["query", "header", "cookie"]
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,7 @@ class StaticCredentials:
         variables: The names of the variables, for messages.
     """
 
-    location: Literal["query", "header", "cookie"]
+    location: Location
     name: str
     value: str = field(repr=False)
     secret_values: frozenset[str] = field(repr=False)
@@ -63,8 +67,10 @@ class OAuth2Credentials:
 
     Attributes:
         api: The name of the API, for messages and the token's fingerprint.
-        client_auth: Where a token request carries client ID and secret.
-        refresh_token: The configured refresh token; None for the client credentials grant.
+        grant_type: The grant of the token requests.
+        client_auth: Where a token request carries client ID and secret; with `json`, all fields are a JSON body.
+        refresh_token: The configured refresh token; None for other grants.
+        user: User name and password of the password grant; None for other grants.
         request_data: Further fields of a token request, `scope` among them.
         default_lifetime: Seconds that a token is valid if the token endpoint does not say.
         secret_values: All texts to mask in messages.
@@ -77,14 +83,42 @@ class OAuth2Credentials:
     token_url: str
     client_id: str = field(repr=False)
     client_secret: str = field(repr=False)
-    client_auth: Literal["body", "basic"]
+    grant_type: Literal["client_credentials", "refresh_token", "password"]
+    client_auth: Literal["body", "basic", "json"]
     refresh_token: str | None = field(repr=False)
+    user: tuple[str, str] | None = field(repr=False)
     request_data: Mapping[str, str] = field(repr=False)
     default_lifetime: float
     secret_values: frozenset[str] = field(repr=False)
     variables: str
     token_url_variable: str
     refresh_token_variable: str
+
+
+@dataclass(frozen=True)
+class LoginCredentials:
+    """The requests for tokens by a login, with the values of their secrets.
+
+    Attributes:
+        api: The name of the API, for messages and the token's fingerprint.
+        config: The requests, and where their responses have tokens.
+        base_url: The URL that paths of the requests are appended to.
+        headers: Headers of the requests below `base_url`.
+        values: The secrets that the requests name.
+        secret_values: All texts to mask in messages.
+        variables: The names of the variables, for messages.
+    """
+
+    api: str
+    config: LoginConfig
+    base_url: str
+    headers: Mapping[str, str] = field(repr=False)
+    values: Mapping[SecretRef, str] = field(repr=False)
+    secret_values: frozenset[str] = field(repr=False)
+    variables: str
+
+
+Credentials = StaticCredentials | OAuth2Credentials | LoginCredentials
 
 
 @dataclass(frozen=True)
@@ -102,20 +136,33 @@ class ResolvedClient:
     base_url: str
     headers: Mapping[str, str] = field(repr=False)
     endpoint_headers: Mapping[str, str] = field(repr=False)
-    credentials: StaticCredentials | OAuth2Credentials | None
+    credentials: Credentials | None
     secret_values: frozenset[str] = field(repr=False)
 
 
 def resolve_secrets(
-    client: Client, endpoint_headers: Mapping[str, Value], *, api: str, environ: Mapping[str, str]
+    client: Client,
+    endpoint_headers: Mapping[str, Value],
+    *,
+    endpoint_auth: tuple[Auth, ...] | None = None,
+    api: str,
+    environ: Mapping[str, str],
 ) -> ResolvedClient:
     """Select the credentials that are set, and read all values that the client and the endpoint name.
+
+    Args:
+        client: The API's client.
+        endpoint_headers: Headers of the endpoint's requests.
+        endpoint_auth: The endpoint's own authentication, which replaces the client's; None if it has none.
+        api: The name of the API.
+        environ: Variables by name.
 
     Raises:
         CredentialsError: A value is unset or malformed. The message names the variable, and the key in the YAML file.
     """
     reader = SecretReader(environ)
-    auth = select_auth(client, api=api, environ=environ)  # first: its error lists the most variables
+    alternatives, key = (client.auth, "client.auth") if endpoint_auth is None else (endpoint_auth, "endpoint.auth")
+    auth = select_auth(alternatives, api=api, environ=environ)  # first: its error lists the most variables
     base_url = reader.require(client.base_url, "client.base_url")
     headers = _headers(client.headers, "client.headers", reader)
     own_headers = _headers(endpoint_headers, "endpoint.headers", reader)
@@ -124,17 +171,18 @@ def resolve_secrets(
         base_url=base_url,
         headers=headers,
         endpoint_headers=own_headers,
-        credentials=None if auth is None else _credentials(auth, api, reader),
+        credentials=None if auth is None else _Resolver(api, key, base_url, headers, reader).credentials(auth),
         secret_values=frozenset(named),
     )
 
 
 def basic_authorization(client_id: str, client_secret: str) -> str:
     """Client ID and secret as `Authorization: Basic` carries them (RFC 6749, section 2.3.1)."""
-    return _base64(f"{quote_plus(client_id)}:{quote_plus(client_secret)}")
+    return encode_base64(f"{quote_plus(client_id)}:{quote_plus(client_secret)}")
 
 
-def _base64(text: str) -> str:
+def encode_base64(text: str) -> str:
+    """The text in base64."""
     return b64encode(text.encode()).decode()
 
 
@@ -153,60 +201,89 @@ def _secret_values(config: Mapping[str, Value], values: Mapping[str, str]) -> li
     return [values[name] for name, value in config.items() if isinstance(value, SecretRef)]
 
 
-def _credentials(auth: Auth, api: str, reader: SecretReader) -> StaticCredentials | OAuth2Credentials:
-    if isinstance(auth, OAuth2Config):
-        return _oauth2(auth, api, reader)
-    names = _names(auth, "client.auth")
-    if isinstance(auth, ApiKeyConfig):
-        key = reader.require(auth.api_key, "client.auth.api_key")
-        return StaticCredentials(auth.location, auth.name, key, frozenset({key}), names)
-    if isinstance(auth, BearerConfig):
-        token = reader.require(auth.token, "client.auth.token")
-        return StaticCredentials("header", "Authorization", f"Bearer {token}", frozenset({token}), names)
-    return _http_basic(auth, api, reader)
+@dataclass(frozen=True)
+class _Resolver:
+    """Reads the values of one alternative of `auth`, which is at `key` in the YAML file."""
 
+    api: str
+    key: str
+    base_url: str
+    headers: Mapping[str, str]
+    reader: SecretReader
 
-def _http_basic(auth: HttpBasicConfig, api: str, reader: SecretReader) -> StaticCredentials:
-    names = _names(auth, "client.auth")
-    username = reader.require(auth.username, "client.auth.username")
-    password = reader.require(auth.password, "client.auth.password")
-    if ":" in username:
-        raise CredentialsError(
-            f"the user name of {api} contains a colon, which HTTP basic authentication does not allow. Check {names}."
+    def credentials(self, auth: Auth) -> Credentials:
+        if isinstance(auth, OAuth2Config):
+            return self._oauth2(auth)
+        if isinstance(auth, LoginConfig):
+            return self._login(auth)
+        names = _names(auth, self.key)
+        if isinstance(auth, ApiKeyConfig):
+            key = self._value(auth.api_key, "api_key")
+            return StaticCredentials(auth.location, auth.name, key, frozenset({key}), names)
+        if isinstance(auth, BearerConfig):
+            token = self._value(auth.token, "token")
+            return StaticCredentials("header", "Authorization", f"Bearer {token}", frozenset({token}), names)
+        encoded, hidden = self._http_basic(auth)
+        return StaticCredentials("header", "Authorization", f"Basic {encoded}", hidden, names)
+
+    def _value(self, value: Value, name: str) -> str:
+        return self.reader.require(value, f"{self.key}.{name}")
+
+    def _http_basic(self, auth: HttpBasicConfig) -> tuple[str, frozenset[str]]:
+        """User name and password as HTTP basic authentication sends them, and the texts to mask."""
+        username, password = self._value(auth.username, "username"), self._value(auth.password, "password")
+        if ":" in username:
+            raise CredentialsError(
+                f"the user name of {self.api} contains a colon, which HTTP basic authentication does not allow. "
+                f"Check {_names(auth, self.key)}."
+            )
+        encoded = encode_base64(f"{username}:{password}")
+        return encoded, frozenset({password or username, encoded})  # without a password, the user name is an API key
+
+    def _oauth2(self, auth: OAuth2Config) -> OAuth2Credentials:
+        client_id, client_secret = (self._value(getattr(auth, name), name) for name in ("client_id", "client_secret"))
+        refresh_token = self._value(auth.refresh_token, "refresh_token") if auth.refresh_token else None
+        user = None
+        if auth.username is not None and auth.password is not None:
+            user = self._value(auth.username, "username"), self._value(auth.password, "password")
+        request_data = {
+            name: self._value(value, f"access_token_request_data.{name}")
+            for name, value in auth.access_token_request_data.items()
+        }
+        if auth.scope is not None:
+            request_data["scope"] = self._value(auth.scope, "scope")
+        named = _secret_values({**auth.access_token_request_data, "scope": auth.scope or ""}, request_data)
+        secret_values = {client_secret, basic_authorization(client_id, client_secret), refresh_token, *named}
+        if user and isinstance(auth.username, SecretRef):
+            secret_values.add(user[0])
+        return OAuth2Credentials(
+            api=self.api,
+            token_url=self._value(auth.token_url, "token_url"),
+            client_id=client_id,
+            client_secret=client_secret,
+            grant_type=auth.grant_type or ("refresh_token" if refresh_token else "client_credentials"),
+            client_auth=auth.client_auth,
+            refresh_token=refresh_token,
+            user=user,
+            request_data=request_data,
+            default_lifetime=auth.default_token_expiration,
+            secret_values=frozenset(value for value in (*secret_values, user and user[1]) if value),
+            variables=_names(auth, self.key),
+            token_url_variable=_names(auth.token_url, f"{self.key}.token_url"),
+            refresh_token_variable=_names(auth.refresh_token, f"{self.key}.refresh_token"),
         )
-    encoded = _base64(f"{username}:{password}")
-    hidden = frozenset({password or username, encoded})  # without a password, the user name is an API key
-    return StaticCredentials("header", "Authorization", f"Basic {encoded}", hidden, names)
 
-
-def _oauth2(auth: OAuth2Config, api: str, reader: SecretReader) -> OAuth2Credentials:
-    client_id = reader.require(auth.client_id, "client.auth.client_id")
-    client_secret = reader.require(auth.client_secret, "client.auth.client_secret")
-    refresh_token = None
-    if auth.refresh_token is not None:
-        refresh_token = reader.require(auth.refresh_token, "client.auth.refresh_token")
-    request_data = {
-        name: reader.require(value, f"client.auth.access_token_request_data.{name}")
-        for name, value in auth.access_token_request_data.items()
-    }
-    if auth.scope is not None:
-        request_data["scope"] = reader.require(auth.scope, "client.auth.scope")
-    named = _secret_values({**auth.access_token_request_data, "scope": auth.scope or ""}, request_data)
-    secret_values = {client_secret, basic_authorization(client_id, client_secret), *named}
-    return OAuth2Credentials(
-        api=api,
-        token_url=reader.require(auth.token_url, "client.auth.token_url"),
-        client_id=client_id,
-        client_secret=client_secret,
-        client_auth=auth.client_auth,
-        refresh_token=refresh_token,
-        request_data=request_data,
-        default_lifetime=auth.default_token_expiration,
-        secret_values=frozenset(secret_values | {refresh_token} if refresh_token else secret_values),
-        variables=_names(auth, "client.auth"),
-        token_url_variable=_names(auth.token_url, "client.auth.token_url"),
-        refresh_token_variable=_names(auth.refresh_token, "client.auth.refresh_token"),
-    )
+    def _login(self, auth: LoginConfig) -> LoginCredentials:
+        values = {ref: self.reader.require(ref, self.key) for ref in references(auth)}
+        secret_values = set(values.values())
+        for name in ("request", "refresh"):
+            request: LoginRequest | None = getattr(auth, name)
+            if request:
+                _headers(request.headers, f"{self.key}.{name}.headers", self.reader)  # their characters
+                secret_values |= self._http_basic(request.auth)[1] if request.auth else set()
+        return LoginCredentials(
+            self.api, auth, self.base_url, self.headers, values, frozenset(secret_values), _names(auth, self.key)
+        )
 
 
 def _names(config: object, key: str) -> str:

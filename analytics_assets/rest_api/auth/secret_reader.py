@@ -89,7 +89,7 @@ def variables(config: BaseModel) -> tuple[str, ...]:
     return tuple(dict.fromkeys(map(reference_name, references(config))))
 
 
-def variables_set(config: BaseModel, environ: Mapping[str, str]) -> tuple[str, ...]:
+def variables_set(config: object, environ: Mapping[str, str]) -> tuple[str, ...]:
     """The names among `variables(config)` that have a value.
 
     Raises:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from analytics_assets.rest_api.auth.credentials import StaticCredentials
+from analytics_assets.rest_api.auth.credentials import Location, StaticCredentials
 
 FORBIDDEN_HINT = (
     "the credentials may lack a permission. "
@@ -17,15 +17,9 @@ class StaticAuthenticator:
         self._credentials = credentials
 
     def sign(self, params: dict[str, str], headers: dict[str, str]) -> str:
-        """Set the query parameter or the header, or append the cookie."""
-        location, name, value = self._credentials.location, self._credentials.name, self._credentials.value
-        if location == "query":
-            params[name] = value
-        elif location == "header":
-            set_header(headers, name, value)
-        else:
-            cookies = [value for header, value in headers.items() if header.lower() == "cookie"]
-            set_header(headers, "Cookie", "; ".join([*cookies, f"{name}={value}"]))
+        """Add the value, see `Authenticator.sign`."""
+        credentials = self._credentials
+        add_credential(credentials.location, credentials.name, credentials.value, params, headers)
         return "static"
 
     def refresh(self, credential_id: str) -> bool:  # noqa: ARG002
@@ -40,6 +34,17 @@ class StaticAuthenticator:
     def secret_values(self) -> frozenset[str]:
         """The value, and its parts that are secret."""
         return self._credentials.secret_values
+
+
+def add_credential(location: Location, name: str, value: str, params: dict[str, str], headers: dict[str, str]) -> None:
+    """Set the query parameter or the header, or append the cookie."""
+    if location == "query":
+        params[name] = value
+    elif location == "header":
+        set_header(headers, name, value)
+    else:
+        cookies = [value for header, value in headers.items() if header.lower() == "cookie"]
+        set_header(headers, "Cookie", "; ".join([*cookies, f"{name}={value}"]))
 
 
 def set_header(headers: dict[str, str], name: str, value: str) -> None:

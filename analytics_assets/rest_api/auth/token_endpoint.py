@@ -5,12 +5,20 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable
-from typing import Any, Protocol
-from urllib.parse import urlsplit
+from functools import cached_property
+from typing import Any
+from urllib.parse import urlencode, urlsplit
 
-from analytics_assets.rest_api.auth.credentials import OAuth2Credentials, basic_authorization
-from analytics_assets.rest_api.auth.tokens import Token, digest, fingerprint
+from analytics_assets.rest_api.auth.credentials import Location, OAuth2Credentials, basic_authorization
+from analytics_assets.rest_api.auth.tokens import (
+    SendTokenRequest,
+    Token,
+    TokenRequest,
+    TokenResponse,
+    digest,
+    fingerprint,
+    password_digest,
+)
 from analytics_assets.rest_api.errors import CredentialsError, ResponseError, RestApiError, UnavailableError
 
 VALID_TOKEN = re.compile(r"[ -~]+")  # RFC 6749, appendix A
@@ -20,35 +28,32 @@ ERROR_CODES = frozenset({"invalid_request", "invalid_client", "invalid_grant", "
 )
 
 
-class TokenResponse(Protocol):
-    """The parts of an HTTP response that are used here."""
-
-    @property
-    def status(self) -> int: ...
-    @property
-    def body(self) -> bytes: ...
-
-
-PostForm = Callable[[str, dict[str, str], dict[str, str]], TokenResponse]
-"""Sends a POST request: URL, form fields, headers."""
-
-
 class TokenEndpoint:
-    """The token endpoint, as one OAuth2 client uses it."""
+    """The token endpoint, as one OAuth2 client uses it. Implements `TokenSource`."""
 
-    def __init__(self, credentials: OAuth2Credentials, post_form: PostForm) -> None:
+    location: Location = "header"
+    name = "Authorization"
+    prefix = "Bearer "
+
+    def __init__(self, credentials: OAuth2Credentials, send: SendTokenRequest) -> None:
         self.credentials = credentials
-        self._post_form = post_form
+        self._send = send
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """The name that this client's token is stored under."""
-        return fingerprint(
+        of_client = fingerprint(
             api=self.credentials.api,
             token_url=self.credentials.token_url,
             client_id=self.credentials.client_id,
             refresh_token=self.credentials.refresh_token,
         )
+        return password_digest(list(self.credentials.user), salt=of_client) if self.credentials.user else of_client
+
+    @property
+    def refresh_token(self) -> str | None:
+        """The configured refresh token."""
+        return self.credentials.refresh_token
 
     @property
     def request_digest(self) -> str:
@@ -58,7 +63,7 @@ class TokenEndpoint:
         return digest(self.credentials.request_data)
 
     def request_token(self, refresh_token: str | None, *, now: float) -> Token:
-        """Request a token, by the refresh token if there is one, else by the client credentials grant.
+        """Request a token, by the refresh token if there is one, else by the other grants.
 
         Args:
             refresh_token: The newest refresh token.
@@ -69,7 +74,7 @@ class TokenEndpoint:
             ResponseError: The endpoint cannot be reached, or does not return a token.
         """
         try:
-            response = self._post_form(self.credentials.token_url, *self._form(refresh_token))
+            response = self._send(self._request(refresh_token))
         except ResponseError as error:
             raise type(error)(f"{error}. {self._lost_response_hint(refresh_token)}") from None
         return self._parse(response, refresh_token, now)
@@ -80,19 +85,27 @@ class TokenEndpoint:
         variable = self.credentials.refresh_token_variable
         return f"authorize again at the API, and set {variable} to the new refresh token."
 
-    def _form(self, refresh_token: str | None) -> tuple[dict[str, str], dict[str, str]]:
-        """Fields and headers of a token request (RFC 6749, sections 2.3.1, 4.4.2 and 6)."""
-        client_id, client_secret = self.credentials.client_id, self.credentials.client_secret
-        grant_type = "refresh_token" if refresh_token else "client_credentials"
-        fields = {"grant_type": grant_type, **self.credentials.request_data}
+    def _request(self, refresh_token: str | None) -> TokenRequest:
+        """A token request (RFC 6749, sections 2.3.1, 4.3.2, 4.4.2 and 6)."""
+        credentials = self.credentials
+        fields = {"grant_type": credentials.grant_type, **credentials.request_data}
         headers = {"Accept": "application/json"}
         if refresh_token:
             fields["refresh_token"] = refresh_token
-        if self.credentials.client_auth == "basic":
-            headers["Authorization"] = f"Basic {basic_authorization(client_id, client_secret)}"
+        if credentials.user:
+            fields["username"], fields["password"] = credentials.user
+        if credentials.client_auth == "basic":
+            basic = basic_authorization(credentials.client_id, credentials.client_secret)
+            headers["Authorization"] = f"Basic {basic}"
         else:
-            fields |= {"client_id": client_id, "client_secret": client_secret}
-        return fields, headers
+            client = {"client_id": credentials.client_id, "client_secret": credentials.client_secret}
+            fields |= {name: value for name, value in client.items() if value}
+        as_json = credentials.client_auth == "json"
+        headers["Content-Type"] = "application/json" if as_json else "application/x-www-form-urlencoded"
+        body = json.dumps(fields) if as_json else urlencode(fields)
+        return TokenRequest(
+            "POST", credentials.token_url, headers, body.encode(), uses_refresh_token=refresh_token is not None
+        )
 
     def _parse(self, response: TokenResponse, refresh_token: str | None, now: float) -> Token:
         """The token in the response. `token_type` is ignored: every token is sent as Bearer."""

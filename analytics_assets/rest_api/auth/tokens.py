@@ -1,11 +1,13 @@
-"""OAuth2 tokens as they are stored."""
+"""Tokens as they are stored, and the requests for them."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import logging
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -28,13 +30,48 @@ def digest(value: object) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
+def password_digest(secrets: list[str], *, salt: object) -> str:
+    """A digest of secrets that people choose, in hexadecimal. It is slow to compute, so that they cannot be guessed."""
+    text = json.dumps(secrets).encode()
+    return hashlib.pbkdf2_hmac("sha256", text, digest(salt).encode(), iterations=100_000).hex()
+
+
+@dataclass(frozen=True)
+class TokenRequest:
+    """A request for a token.
+
+    Attributes:
+        purpose: The key of the configuration that holds the URL, named in errors.
+        uses_refresh_token: Whether it uses up a refresh token, so that it must not be sent twice.
+    """
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes | None = field(repr=False)
+    purpose: str = "token_url"
+    uses_refresh_token: bool = False
+
+
+class TokenResponse(Protocol):
+    """The parts of an HTTP response that are used here."""
+
+    @property
+    def status(self) -> int: ...
+    @property
+    def body(self) -> bytes: ...
+
+
+SendTokenRequest = Callable[[TokenRequest], TokenResponse]
+
+
 @dataclass(frozen=True)
 class Token:
     """The tokens of one token response. They are stored together, since those of two responses may not match.
 
     Attributes:
         access_token: Signs requests.
-        refresh_token: Gets the next token; None for the client credentials grant.
+        refresh_token: Gets the next token; None if tokens are requested without one.
         issued_at: Unix time in seconds.
         expires_at: Unix time in seconds.
         request: The digest of the token request's fields, such as `scope`.

@@ -4,14 +4,17 @@ Keys that dlt's `rest_api` has too mean the same. Nothing here reads a secret, u
 """
 
 from analytics_assets.rest_api.config.api import Partitions, RestApiConfig, Schedule
-from analytics_assets.rest_api.config.client import (
+from analytics_assets.rest_api.config.auth import (
+    REFRESH_TOKEN,
     ApiKeyConfig,
     Auth,
     BearerConfig,
-    Client,
     HttpBasicConfig,
+    LoginConfig,
+    LoginRequest,
     OAuth2Config,
 )
+from analytics_assets.rest_api.config.client import Client
 from analytics_assets.rest_api.config.columns import Column, DataType
 from analytics_assets.rest_api.config.endpoints import Endpoint, Incremental, has_placeholder
 from analytics_assets.rest_api.config.error_handler import ErrorHandler
@@ -32,6 +35,7 @@ from analytics_assets.rest_api.config.values import SecretRef, Value
 
 __all__ = [
     "COMPONENT",
+    "REFRESH_TOKEN",
     "ApiKeyConfig",
     "Attributes",
     "Auth",
@@ -47,6 +51,8 @@ __all__ = [
     "HttpBasicConfig",
     "Incremental",
     "JsonLinkConfig",
+    "LoginConfig",
+    "LoginRequest",
     "OAuth2Config",
     "OffsetConfig",
     "PageNumberConfig",

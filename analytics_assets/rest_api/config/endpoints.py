@@ -7,16 +7,17 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, Field, PlainValidator, StrictBool, WithJsonSchema, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, StrictBool, WithJsonSchema, model_validator
 from typing_extensions import Self
 
-from analytics_assets.rest_api.config.client import Headers
+from analytics_assets.rest_api.config.auth import Auth
 from analytics_assets.rest_api.config.error_handler import ErrorHandler
 from analytics_assets.rest_api.config.paginators import PaginatorConfig, SinglePageConfig
 from analytics_assets.rest_api.config.parsing.model import Model, OneOrMany
 from analytics_assets.rest_api.config.parsing.validation import validate_each, validation_error
 from analytics_assets.rest_api.config.values import (
     FieldPath,
+    Headers,
     HintName,
     Lookback,
     Name,
@@ -133,6 +134,12 @@ Params = Annotated[
 ]
 
 
+# A key without value means no authentication, in contrast to no key.
+EndpointAuth = Annotated[
+    Annotated[tuple[Auth, ...], OneOrMany()] | None, BeforeValidator(lambda data: () if data is None else data)
+]
+
+
 class EndpointDefaults(Model):
     """Defaults of all endpoints."""
 
@@ -148,6 +155,8 @@ class EndpointDefaults(Model):
     """Whether a response without that path has no records. Otherwise it is an error."""
     ignore_hints: Annotated[tuple[HintName, ...], OneOrMany()] | None = None
     """Paths or header names of totals, tokens and flags in responses that do not mean "more rows"."""
+    auth: EndpointAuth = None
+    """Authentication in place of `client.auth`, or a list of alternatives; `null` for endpoints that need none."""
     paginator: PaginatorConfig | None = None
     """How the API pages."""
     error_handler: ErrorHandler | None = None
@@ -158,7 +167,6 @@ class EndpointDefaults(Model):
     unsupported: ClassVar[Mapping[str, str]] = {
         "json": GET_ONLY,
         "data": GET_ONLY,
-        "auth": "write `client.auth`, which is for all endpoints",
         "response_actions": "`error_handler` lists the statuses to retry; `end_on_404` ends page_number",
     }
 
@@ -178,6 +186,7 @@ class Endpoint(Model):
     path: str
     params: dict[str, str] = Field(default_factory=dict)
     headers: dict[str, Value] = Field(default_factory=dict)
+    auth: tuple[Auth, ...] | None = None
     data_selector: str = "$"
     allow_missing_selector: bool = False
     ignore_hints: tuple[str, ...] = ()

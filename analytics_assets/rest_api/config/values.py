@@ -24,7 +24,7 @@ from pydantic_core import CoreSchema, core_schema
 from typing_extensions import Self
 
 from analytics_assets.rest_api.config.parsing.model import Model
-from analytics_assets.rest_api.config.parsing.validation import nearest
+from analytics_assets.rest_api.config.parsing.validation import nearest, validate_each
 
 
 @dataclass(frozen=True)
@@ -166,6 +166,34 @@ def _validate_url(value: str | SecretRef) -> str | SecretRef:
 Value = Annotated[str | SecretRef, PlainValidator(validate_value), WithJsonSchema(VALUE_SCHEMA)]
 Secret = Annotated[SecretRef, PlainValidator(validate_secret), WithJsonSchema(SECRET_SCHEMA)]
 Url = Annotated[Value, AfterValidator(_validate_url)]
+VALUES = WithJsonSchema({"type": "object", "additionalProperties": VALUE_SCHEMA})
+
+
+def validate_field(name: str, data: Any) -> str | SecretRef:
+    """A literal text or a reference to a secret; a reference only, if the field's name says that it is a secret.
+
+    Raises:
+        ValueError: It is something else.
+    """
+    return validate_secret(data) if is_secret_name(name) else validate_value(data)
+
+
+def validate_header(name: str, data: Any) -> str | SecretRef:
+    """The value of a header.
+
+    Raises:
+        ValueError: The name or the value cannot be sent, or a secret is written literally.
+    """
+    if not re.fullmatch(HEADER_NAME, name):
+        raise ValueError("must be the name of an HTTP header")
+    value = validate_field(name, data)
+    if isinstance(value, str) and not re.fullmatch(r"[ -~]*", value):
+        raise ValueError("must be plain ASCII text")
+    return value
+
+
+Fields = Annotated[dict[str, Value], PlainValidator(lambda data: validate_each(data, validate_field)), VALUES]
+Headers = Annotated[dict[str, Value], PlainValidator(lambda data: validate_each(data, validate_header)), VALUES]
 
 
 TIME_FORMATS = ("iso8601", "epoch_s", "epoch_ms", "date")

@@ -8,9 +8,9 @@ import re
 import time
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
-from urllib.parse import urlencode
 
 from analytics_assets.rest_api.auth.authenticator import Authenticator
+from analytics_assets.rest_api.auth.tokens import TokenRequest
 from analytics_assets.rest_api.config import ErrorHandler
 from analytics_assets.rest_api.errors import CredentialsError, ResponseError, UnavailableError
 from analytics_assets.rest_api.http.error_reason import error_reason
@@ -23,6 +23,7 @@ from analytics_assets.rest_api.redaction import redacted_request, redactor
 
 MAX_REDIRECTS = 5
 REDIRECT_STATUSES = (301, 302, 303, 307, 308)
+NOT_PROCESSED = frozenset({429, 503})  # statuses of servers that have not processed the request
 MAX_BACKOFF_SECONDS = 120.0
 
 
@@ -126,17 +127,18 @@ class HttpClient:
                 )
             refreshed = True
 
-    def post_form(self, url: str, fields: Mapping[str, str], headers: Mapping[str, str]) -> Response:
-        """POST a form without the API's credentials, to a token endpoint on any host.
+    def send_token_request(self, request: TokenRequest) -> Response:
+        """Send a token request without the API's credentials, to any host.
+
+        It is retried only if the server has not processed it: it may use up a refresh token.
 
         Raises:
             ConfigError: Credentials must not be sent to this URL.
             UnavailableError: There was no response, or the client is closed.
             ResponseError: The response is too large.
         """
-        validate_url(url, purpose="token_url", allow_insecure_http=self._allow_insecure_http)
-        form_headers = {"Accept": "application/json", "Content-Type": "application/x-www-form-urlencoded", **headers}
-        return self._retry("POST", url, {}, form_headers, urlencode(fields).encode())[1]
+        validate_url(request.url, purpose=request.purpose, allow_insecure_http=self._allow_insecure_http)
+        return self._retry(request.method, request.url, {}, request.headers, request.body, token_request=request)[1]
 
     def secret_values(self) -> frozenset[str]:
         """All values to mask in messages. Grows with each new token: call it again for each message."""
@@ -147,32 +149,42 @@ class HttpClient:
         return error_reason(response.body, self._redact)
 
     def _retry(
-        self, method: str, url: str, params: Mapping[str, str], headers: Mapping[str, str], body: bytes | None
+        self,
+        method: str,
+        url: str,
+        params: Mapping[str, str],
+        headers: Mapping[str, str],
+        body: bytes | None,
+        token_request: TokenRequest | None = None,
     ) -> tuple[str, Response]:
         """Send until a response needs no retry or no retry is left.
 
-        A POST is retried only if the server cannot have received it: it may use up a refresh token.
+        A token request is not signed, and is retried only if the server cannot have received it. If it uses a refresh
+        token, a status that does not exclude that the token is used up is not retried either.
 
         Returns:
             The id of the credential that was used, and the response.
         """
         handler = self._error_handler
+        statuses = frozenset(handler.retry_on_status_codes)
+        if token_request and token_request.uses_refresh_token:
+            statuses &= NOT_PROCESSED
         for attempt in range(handler.max_retries + 1):
             is_last = attempt == handler.max_retries
             credential_id, query, signed_headers = "", dict(params), dict(headers)
-            if method == "GET" and self.auth is not None:
+            if token_request is None and self.auth is not None:
                 credential_id = self.auth.sign(query, signed_headers)
             try:
                 response = self._follow_redirects(method, with_query(url, query), signed_headers, body)
             except TransportError as error:
-                if is_last or (method == "POST" and error.may_have_been_received):
+                if is_last or (token_request is not None and error.may_have_been_received):
                     attempts = "1 attempt" if attempt == 0 else f"{attempt + 1} attempts"
                     raise UnavailableError(
                         f"{redacted_request(url, method)} failed after {attempts}: {error}"
                     ) from None
                 delay, cause = self._backoff(attempt), str(error)
             else:
-                if is_last or response.status not in handler.retry_on_status_codes:
+                if is_last or response.status not in statuses:
                     return credential_id, response
                 retry_after = self._retry_after(response)
                 delay = self._backoff(attempt) if retry_after is None else retry_after

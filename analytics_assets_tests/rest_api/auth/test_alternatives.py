@@ -45,7 +45,7 @@ def test_first_alternative_that_is_fully_set_is_used(
     auth: list[dict[str, Any]], variables_set: str, expected: int | None
 ) -> None:
     config = client(*auth)
-    selected = select_auth(config, api="api", environ=dict.fromkeys(variables_set.split(), "v"))
+    selected = select_auth(config.auth, api="api", environ=dict.fromkeys(variables_set.split(), "v"))
     assert selected == (None if expected is None else config.auth[expected])
 
 
@@ -80,5 +80,5 @@ def test_first_alternative_that_is_fully_set_is_used(
 )
 def test_missing_variables_are_named(auth: list[dict[str, Any]], environ: dict[str, str], expected: str) -> None:
     with pytest.raises(CredentialsError) as caught:
-        select_auth(client(*auth), api="api", environ=environ)
+        select_auth(client(*auth).auth, api="api", environ=environ)
     assert str(caught.value) == expected

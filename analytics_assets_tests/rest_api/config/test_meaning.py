@@ -19,6 +19,7 @@ from analytics_assets.rest_api.config import (
     HeaderLinkConfig,
     Incremental,
     JsonLinkConfig,
+    LoginConfig,
     OAuth2Config,
     OffsetConfig,
     PageNumberConfig,
@@ -106,8 +107,21 @@ def test_seed_is_read_exactly(name: str) -> None:
 
 def test_every_key_is_read() -> None:
     config = load_config(EVERY_KEY)
-    offsets, pages, cursors, json_links, header_links, _, singles = config.resolved_resources()
-    assert [auth.type for auth in config.client.auth] == ["oauth2", "api_key", "bearer", "http_basic"]
+    offsets, pages, cursors, json_links, header_links, _, singles, public, alternatives = config.resolved_resources()
+    assert [auth.type for auth in config.client.auth] == [
+        "oauth2",
+        "api_key",
+        "bearer",
+        "http_basic",
+        "oauth2",
+        *["login"] * 3,
+    ]
+    assert offsets.endpoint.auth is None, "that of the client"
+    assert singles.endpoint.auth == (BearerConfig(token=env("F")),)
+    assert (public.endpoint.auth, [auth.type for auth in alternatives.endpoint.auth or ()]) == (
+        (),
+        ["bearer", "http_basic"],
+    )
     assert offsets.endpoint.params == {"a": "1", "b": "true", "c": "text", "filter[x][_gte]": "{start}"}
     assert offsets.endpoint.headers == {"X-A": "b"}
     assert offsets.endpoint.ignore_hints == ("meta.count", "X-Total-Count")
@@ -204,6 +218,37 @@ def test_values_of_a_resource_override_the_defaults() -> None:
     )
     assert (plain.endpoint.incremental, plain.write_disposition) == (None, "replace"), "null removes a default"
     assert linked.endpoint.paginator == HeaderLinkConfig()
+
+
+def test_auth_of_a_resource_replaces_that_of_the_defaults() -> None:
+    def auth(default: object, own: object) -> object:
+        config = parse(endpoint={"auth": own} if own is not MISSING else {}, defaults={"auth": default})
+        return config.resolved_resources()[0].endpoint.auth
+
+    first, second = ({"type": "bearer", "token": {"env": name}} for name in "AB")
+    assert auth(first, MISSING) == (BearerConfig(token=env("A")),)
+    assert auth(first, second) == (BearerConfig(token=env("B")),)
+    assert auth(first, None) == auth(None, MISSING) == auth(first, []) == ()
+
+
+LOGIN = {"type": "login", "request": "/login", "token_path": "token"}
+PLACES = [
+    ({}, ("header", "Authorization", "Bearer ")),
+    ({"header": "authorization"}, ("header", "authorization", "Bearer ")),
+    ({"header": "X-Token"}, ("header", "X-Token", "")),
+    ({"header": "X-Token", "prefix": "T "}, ("header", "X-Token", "T ")),
+    ({"prefix": ""}, ("header", "Authorization", "")),
+    ({"param": "token"}, ("query", "token", "")),
+    ({"cookie": "session"}, ("cookie", "session", "")),
+]
+
+
+@pytest.mark.parametrize(("written", "place"), PLACES)
+def test_place_of_a_login_token(written: dict[str, Any], place: tuple[str, str, str]) -> None:
+    (auth,) = parse(auth={**LOGIN, **written}).client.auth
+    assert isinstance(auth, LoginConfig)
+    assert (auth.location, auth.name, auth.token_prefix) == place
+    assert (auth.request.method, auth.request.path) == ("POST", "/login")
 
 
 def test_ignored_hints_of_a_resource_replace_those_of_the_defaults() -> None:

@@ -7,12 +7,15 @@ import json
 import socket
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from email.utils import formatdate
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
+from analytics_assets.rest_api.auth.tokens import TokenRequest
 from analytics_assets.rest_api.config import ErrorHandler
 from analytics_assets.rest_api.errors import CredentialsError, ResponseError, UnavailableError
 from analytics_assets.rest_api.http.client import HttpClient
@@ -277,18 +280,20 @@ def test_post_is_retried_only_if_the_server_cannot_have_received_it(
     clock: Clock, kind: Fault, requests: int, status: int | None
 ) -> None:
     fields = {"grant_type": "client_credentials", "client_id": "id", "client_secret": SECRET}
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
     with serve_endpoint(ROWS, auth=OAuth2("id", SECRET)) as (sandbox, url):
         token_url = url.replace("/rows", "/oauth/token")
+        request = TokenRequest("POST", token_url, headers, urlencode(fields).encode())
         sandbox.faults.add(kind, path="/oauth/token")
         client = HttpClient(url)
         if status is None:
             with pytest.raises(ResponseError, match=f"^POST {token_url} failed after 1 attempt:"):
-                client.post_form(token_url, fields, {})
+                client.send_token_request(request)
         else:
-            assert client.post_form(token_url, fields, {}).status == status
+            assert client.send_token_request(request).status == status
     assert len(sandbox.requests) == requests
     with pytest.raises(ResponseError, match="failed after 4 attempts: the connection was refused"):
-        client.post_form(f"http://127.0.0.1:{unused_port()}/token", fields, {})
+        client.send_token_request(replace(request, url=f"http://127.0.0.1:{unused_port()}/token"))
 
 
 @pytest.mark.parametrize("encoding", ["identity", "gzip"])

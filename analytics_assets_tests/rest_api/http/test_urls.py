@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from analytics_assets.rest_api.auth.tokens import TokenRequest
 from analytics_assets.rest_api.config import ErrorHandler
 from analytics_assets.rest_api.errors import ConfigError, ResponseError
 from analytics_assets.rest_api.http.client import HttpClient
@@ -152,7 +153,7 @@ def test_credentials_are_not_sent_unencrypted(url: str, problem: str) -> None:
         HttpClient(url)
     client = HttpClient("https://api.example.com")
     with pytest.raises(ConfigError, match=f"^token_url .*{problem}"):
-        client.post_form(url, {"client_secret": SECRET}, {})
+        client.send_token_request(TokenRequest("POST", url, {}, SECRET.encode()))
     if problem == "plain http":
         assert HttpClient(url, allow_insecure_http=True).url("x") == f"{url}/x"
 
@@ -168,7 +169,7 @@ def test_base_url_from_the_environment_must_not_contain_credentials(url: str) ->
     client = HttpClient("https://api.example.com")
     if "@" in url:
         with pytest.raises(ConfigError, match=r"^token_url must be a URL without user"):
-            client.post_form(url, {}, {})
+            client.send_token_request(TokenRequest("POST", url, {}, b""))
 
 
 @pytest.mark.parametrize("base", ["http://localhost:8000", "http://127.0.0.1", "http://[::1]:8000"])

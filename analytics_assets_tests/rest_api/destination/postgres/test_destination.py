@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from analytics_assets.components.resources import ApiCredentials
+from analytics_assets.rest_api.auth.secret_reader import references
 from analytics_assets.rest_api.config import Client, Column
 from analytics_assets.rest_api.destination.parquet_files import read_batches
 from analytics_assets.rest_api.errors import CredentialsError, WarehouseError
@@ -248,4 +249,4 @@ def test_invented_data_is_not_loaded_into_postgres(postgres_shop: Shop) -> None:
     credentials = ApiCredentials(api="shop", variables=["SHOP_BASE_URL"], sandbox=True)
     client = Client.model_validate({"base_url": {"env": "SHOP_BASE_URL"}})
     with pytest.raises(CredentialsError, match="is loaded into DuckDB only, not into postgres"):
-        credentials.environment(client, run_tags={}, warehouse=postgres_shop.warehouse)
+        credentials.environment(list(references(client)), run_tags={}, warehouse=postgres_shop.warehouse)

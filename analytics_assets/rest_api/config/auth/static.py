@@ -1,0 +1,59 @@
+"""Values that are sent as they are: API keys, bearer tokens, HTTP basic authentication."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, PlainValidator, WithJsonSchema, model_validator
+from typing_extensions import Self
+
+from analytics_assets.rest_api.config.parsing.model import Model
+from analytics_assets.rest_api.config.parsing.validation import validation_error
+from analytics_assets.rest_api.config.values import HEADER_NAME, VALUE_SCHEMA, Name, Secret, Value, validate_secret
+
+EmptyOrSecret = Annotated[
+    Value, PlainValidator(lambda data: "" if data == "" else validate_secret(data)), WithJsonSchema(VALUE_SCHEMA)
+]
+
+
+class ApiKeyConfig(Model):
+    """An API key in a header, in the query or in a cookie."""
+
+    type: Literal["api_key"] = "api_key"
+    name: Name = "Authorization"
+    """Name of the header, query parameter or cookie."""
+    api_key: Secret
+    """The key."""
+    location: Annotated[
+        Literal["header", "query", "cookie"],
+        BeforeValidator(
+            lambda location: "query" if location == "param" else location,  # as in dlt
+            json_schema_input_type=Literal["header", "query", "param", "cookie"],
+        ),
+    ] = "header"
+    """Where the key is sent; `param` means `query`, as in dlt."""
+
+    @model_validator(mode="after")
+    def _validate_name(self) -> Self:
+        if self.location != "query" and not re.fullmatch(HEADER_NAME, self.name):
+            raise validation_error((("name",), f"must be the name of a {self.location}"))
+        return self
+
+
+class BearerConfig(Model):
+    """A token that does not expire."""
+
+    type: Literal["bearer"] = "bearer"
+    token: Secret
+    """The token."""
+
+
+class HttpBasicConfig(Model):
+    """A user name and a password."""
+
+    type: Literal["http_basic"] = "http_basic"
+    username: Value
+    """The user name."""
+    password: EmptyOrSecret
+    """The password; `""` for APIs that take a key as the user name and no password."""

@@ -9,7 +9,7 @@ from typing import Any
 import dagster as dg
 
 from analytics_assets.components.checks import build_check_specs
-from analytics_assets.components.metadata import declared_schema
+from analytics_assets.components.metadata.table import declared_schema
 from analytics_assets.components.partitions import WindowPartitionsDefinition
 from analytics_assets.components.settings import Settings
 from analytics_assets.rest_api.config import Client, ResolvedResource, SecretRef

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any
@@ -16,9 +16,10 @@ from analytics_assets.components.checks import check_results, type_change_result
 from analytics_assets.components.command_line.run_origin import set_run_origin
 from analytics_assets.components.failures import step_failure
 from analytics_assets.components.jobs import FULL_REFRESH, MODE_TAG
-from analytics_assets.components.metadata import load_metadata, summary
+from analytics_assets.components.metadata.load import materialization_metadata, summary
 from analytics_assets.components.partitions import (
     Chunk,
+    partition_bounds,
     refuse_unused_partition,
     remaining_chunks,
     requested_partitions,
@@ -46,15 +47,15 @@ def run_asset(
         request, sandbox = build_request(context, plan)
         for chunk in chunks_to_load(context, plan, now=now):
             started = time.monotonic()
-            result = load_table(replace(request, window=chunk.window))
+            bounds = partition_bounds(plan.partitions_def, chunk.partitions) if plan.partitions_def else ()
+            result = load_table(replace(request, window=chunk.window, partition_bounds=bounds))
             seconds = time.monotonic() - started
             results.append(result)
             context.log.info(summary(plan.name, result, seconds=seconds))
-            metadata = load_metadata(result, seconds=seconds, sandbox=sandbox)
-            if plan.partitions_def is None or (chunk.window and chunk.partitions == context.partition_keys):
-                yield dg.MaterializeResult(asset_key=plan.key, metadata=metadata)
-            else:
-                mark_partitions(context, plan.key, chunk, metadata=metadata)
+            metadata = materialization_metadata(
+                result, partitions=len(chunk.partitions), seconds=seconds, sandbox=sandbox
+            )
+            yield from materializations(context, plan, chunk, metadata)
     except RestApiError as error:
         if isinstance(error, TypeChangeError):
             yield from type_change_results(plan.check_specs, error)
@@ -103,19 +104,30 @@ def chunks_to_load(context: dg.OpExecutionContext, plan: AssetPlan, *, now: date
     return chunks
 
 
-def mark_partitions(
-    context: dg.OpExecutionContext, key: dg.AssetKey, chunk: Chunk, *, metadata: Mapping[str, Any]
-) -> None:
-    """Mark the partitions of a chunk as materialized now, and not at the end of the step.
+def materializations(
+    context: dg.OpExecutionContext, plan: AssetPlan, chunk: Chunk, metadata: Sequence[Mapping[str, Any]]
+) -> Iterator[dg.MaterializeResult[Any]]:
+    """Report the materialization of each partition of a chunk, or of an asset without partitions.
 
-    A later failure then does not load them again. Of a full refresh, this also marks partitions that the run does not
-    name; the metadata is on the last one only, since it covers the full history.
+    Args:
+        context: The context of the step.
+        plan: The asset.
+        chunk: The chunk that was loaded.
+        metadata: The metadata of each partition; one without partitions.
     """
-    for partition in chunk.partitions[:-1]:
-        of_partition = metadata if chunk.window else {"mode": "full refresh"}
-        context.log_event(dg.AssetMaterialization(key, partition=partition, metadata=of_partition))
-    last = chunk.partitions[-1] if chunk.partitions else None
-    context.log_event(dg.AssetMaterialization(key, partition=last, metadata=metadata))
+    if plan.partitions_def is None:
+        yield dg.MaterializeResult(asset_key=plan.key, metadata=metadata[0])
+    elif chunk.window and chunk.partitions == context.partition_keys:
+        step = context.get_step_execution_context()
+        for partition, of_partition in zip(chunk.partitions, metadata, strict=True):
+            step.add_asset_metadata(of_partition, plan.key, partition)
+        yield dg.MaterializeResult(asset_key=plan.key)
+    else:
+        # Marked now, and not at the end of the step: a later failure then does not load them again. In a full refresh,
+        # the run does not name the partitions.
+        partitions: Sequence[str | None] = chunk.partitions or [None]
+        for marked, of_partition in zip(partitions, metadata, strict=True):
+            context.log_event(dg.AssetMaterialization(plan.key, partition=marked, metadata=of_partition))
 
 
 def is_full_refresh(context: dg.OpExecutionContext) -> bool:

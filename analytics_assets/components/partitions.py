@@ -108,6 +108,13 @@ class Chunk:
     window: Window | None = None
 
 
+def partition_bounds(partitions_def: WindowPartitionsDefinition, partitions: Sequence[str]) -> list[datetime]:
+    """The start of each of consecutive partitions and the end of the last one, in UTC; empty without partitions."""
+    windows = [partitions_def.time_window_for_partition_key(key) for key in partitions]
+    bounds = [window.start for window in windows] + [window.end for window in windows[-1:]]
+    return [bound.astimezone(timezone.utc) for bound in bounds]
+
+
 def refuse_unused_partition(context: dg.OpExecutionContext) -> None:
     """Fail a run that names a partition although none of its assets has partitions.
 

@@ -15,7 +15,7 @@ from analytics_assets.rest_api.arrow.converter import ArrowConverter
 from analytics_assets.rest_api.arrow.cursor import Cursor
 from analytics_assets.rest_api.arrow.progress import Progress, Statistics
 from analytics_assets.rest_api.arrow.table_schema import TableSchema
-from analytics_assets.rest_api.arrow.window_filter import WindowCheck
+from analytics_assets.rest_api.arrow.window_filter import PartitionCounter, WindowCheck
 from analytics_assets.rest_api.auth.authenticator import build_authenticator
 from analytics_assets.rest_api.auth.credentials import ResolvedClient, resolve_secrets
 from analytics_assets.rest_api.auth.token_store import build_token_store
@@ -47,6 +47,7 @@ class PreparedLoad:
     statistics: Statistics
     metrics: RequestMetrics
     stored_columns: Mapping[str, ColumnType]
+    partitions: PartitionCounter | None = None
 
     def run(self) -> LoadResult:
         """Extract, normalize and load.
@@ -75,6 +76,7 @@ class PreparedLoad:
             statistics=statistics,
             metrics=self.metrics,
             new_columns=tuple(sorted(new_columns)),
+            partitions=self.partitions,
             load_id=load_id,
         )
 
@@ -135,7 +137,7 @@ def prepare(request: LoadRequest, duplicate_keys: DuplicateKeyCheck | None = Non
     Raises:
         RestApiError: The load cannot be prepared, or failed inside the context.
     """
-    resource, window, cursor = request.resource, request.read_window, Cursor.of(request.resource)
+    resource, cursor = request.resource, Cursor.of(request.resource)
     resolved = resolve_secrets(
         request.client,
         resource.endpoint.headers,
@@ -143,8 +145,7 @@ def prepare(request: LoadRequest, duplicate_keys: DuplicateKeyCheck | None = Non
         api=request.api,
         environ=request.environ,
     )
-    client = build_client(request, resolved)
-    statistics = Statistics()
+    client, statistics = build_client(request, resolved), Statistics()
     preview_rows = PREVIEW_ROWS if resource.preview else 0
     try:
         with table_pipeline(
@@ -156,14 +157,9 @@ def prepare(request: LoadRequest, duplicate_keys: DuplicateKeyCheck | None = Non
                 check_cursor_type(request, schema, stored)
                 pipeline.check_types(schema.dlt_columns(), stored)
             reader = build_reader(request, client, resolved, schema)
-            converter = ArrowConverter(
-                schema,
-                schema_if_empty=table_schema(request, stored, pipeline.max_name_length),
-                cursor=cursor,
-                window=window,
-                needs_cursor=resource.write_disposition == "append",
-                statistics=statistics,
-            )
+            partitions = PartitionCounter(request.partition_bounds) if cursor and request.partition_bounds else None
+            if_empty = table_schema(request, stored, pipeline.max_name_length)
+            converter = build_converter(request, schema, if_empty, statistics, partitions)
             # Other paginators keep their place in the data: rows do not move between their pages.
             numbered = isinstance(resource.endpoint.paginator, (OffsetConfig, PageNumberConfig))
             check = duplicate_keys or DuplicateKeyCheck(resource.name, request.log)
@@ -176,6 +172,7 @@ def prepare(request: LoadRequest, duplicate_keys: DuplicateKeyCheck | None = Non
                 statistics,
                 client.metrics,
                 stored,
+                partitions,
             )
     except (RestApiError, DltException, OSError) as error:
         translated = translate_error(error, dataset=request.dataset, table=resource.name)
@@ -212,6 +209,25 @@ def table_schema(request: LoadRequest, stored: Mapping[str, ColumnType], max_nam
         on_type_change=resource.schema_contract.data_type,
         stored=stored,
         max_name_length=max_name_length,
+    )
+
+
+def build_converter(
+    request: LoadRequest,
+    schema: TableSchema,
+    schema_if_empty: TableSchema,
+    statistics: Statistics,
+    partitions: PartitionCounter | None,
+) -> ArrowConverter:
+    """The converter of the request's rows."""
+    return ArrowConverter(
+        schema,
+        schema_if_empty=schema_if_empty,
+        cursor=Cursor.of(request.resource),
+        window=request.read_window,
+        needs_cursor=request.resource.write_disposition == "append",
+        statistics=statistics,
+        partitions=partitions,
     )
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 from analytics_assets.rest_api.arrow.progress import Statistics
+from analytics_assets.rest_api.arrow.window_filter import PartitionCounter
 from analytics_assets.rest_api.config import Client, ResolvedResource
 from analytics_assets.rest_api.destination.plan import Mode
 from analytics_assets.rest_api.destination.table_report import TableReport
@@ -28,6 +30,8 @@ class LoadRequest:
         dataset: The schema that the table is in.
         environ: Where variables and secrets are read from, such as `os.environ`.
         window: Time range to load; None reads the whole resource.
+        partition_bounds: The start of each partition that the load covers, in order, and the end of the last one. The
+            result then has the rows of each.
         full_refresh: Whether to read all history and create the table anew.
         use_slices: Whether the window may be split into time slices that are read in parallel.
         token_dir: Folder of the token store; by default the warehouse's state folder.
@@ -41,6 +45,7 @@ class LoadRequest:
     dataset: str
     environ: Mapping[str, str]
     window: Window | None = None
+    partition_bounds: Sequence[datetime] = ()
     full_refresh: bool = False
     use_slices: bool = True
     token_dir: Path | None = None
@@ -70,6 +75,7 @@ class LoadResult:
         statistics: Rows and pages read, rows discarded, columns that changed.
         metrics: Requests, retries, bytes and seconds of the API.
         new_columns: Columns that the table did not have before, sorted.
+        partitions: The rows of each partition; None if the request names no bounds, or rows have no cursor.
         load_id: The `_dlt_load_id` of the rows; None if nothing was written.
     """
 
@@ -78,6 +84,7 @@ class LoadResult:
     statistics: Statistics
     metrics: RequestMetrics
     new_columns: tuple[str, ...]
+    partitions: PartitionCounter | None
     load_id: str | None
 
     @property

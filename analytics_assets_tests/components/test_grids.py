@@ -82,7 +82,7 @@ def test_full_refresh_covers_apis_with_different_partitions(build_harness: Calla
     assert {"2026-10-01", "2026-10-31"} <= materializations(result, "shop/orders").keys()
     assert {"2026-10-04", "2026-10-11"} <= materializations(result, "store/orders").keys()
     assert materializations(result, "store/customers").keys() == {None}
-    assert last_metadata(result, "store/orders")["mode"] == "replace"
+    assert last_metadata(result, "store/orders")["mode"] == "full refresh"
     steps = {event.step_key for event in result.all_events if event.is_step_success}
     assert steps == {f"{api}__{resource}" for api in ("shop", "store") for resource in ("orders", "customers")}
     checks = {

@@ -115,7 +115,7 @@ def test_full_refresh_replaces_tables(snapshot_harness: JobHarness, partitions: 
     for table in RECRUITING:
         marked = materializations(result, table.replace(".", "/"))
         assert marked.keys() == ended_days()
-        assert [metadata["rows_loaded"] for metadata in marked.values() if "rows_loaded" in metadata] == [
+        assert [metadata["chunk_rows_loaded"] for metadata in marked.values() if "chunk_rows_loaded" in metadata] == [
             len(harness.rows(table))
         ]
 

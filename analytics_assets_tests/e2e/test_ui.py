@@ -147,12 +147,23 @@ def test_resource_shows_its_variables(ui: Ui, page: Page, resource: str, shown: 
     [
         (
             "recruiting/opportunities",
-            {"rows_loaded": "1000", "rows_outside_window": "0", "pages": "20", "retries": "0", "window": "all history"},
+            {
+                "chunk_rows_loaded": "1000",
+                "rows_outside_window": "0",
+                "pages": "20",
+                "retries": "0",
+                "window": "all history",
+            },
             {"id": "text", "updated_at": "timestamp", "owner": "json", "salary": "double", "_dlt_load_id": "text"},
         ),
         (
             "treasury/cash_drawers",
-            {"rows_loaded": "180", "mode": "replace", "source": "sandbox: invented data", "changed_columns": "none"},
+            {
+                "chunk_rows_loaded": "180",
+                "mode": "full refresh",
+                "source": "sandbox: invented data",
+                "changed_columns": "none",
+            },
             {"id": "bigint", "created_at": "timestamp", "open": "bool", "last_count": "json"},
         ),
     ],

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from analytics_assets.rest_api.arrow.cursor import Cursor
 from analytics_assets.rest_api.arrow.progress import Statistics
 from analytics_assets.rest_api.arrow.table_schema import TableSchema
-from analytics_assets.rest_api.arrow.window_filter import in_window_mask
+from analytics_assets.rest_api.arrow.window_filter import PartitionCounter, in_window_mask
 from analytics_assets.rest_api.errors import DataError
 from analytics_assets.rest_api.extract.reader import PageBatch, slice_error
 from analytics_assets.rest_api.extract.records import PageRecords, Records
@@ -37,6 +37,7 @@ class ArrowConverter:
         window: Window | None = None,
         needs_cursor: bool = False,
         statistics: Statistics,
+        partitions: PartitionCounter | None = None,
     ) -> None:
         """
         Args:
@@ -46,6 +47,7 @@ class ArrowConverter:
             window: The time range that was requested.
             needs_cursor: Whether a record without a cursor value is an error.
             statistics: Counts the rows.
+            partitions: Counts the rows of each partition, if there is a cursor.
         """
         self.schema = schema
         self._schema_if_empty = schema_if_empty
@@ -53,6 +55,7 @@ class ArrowConverter:
         self._window = window
         self._needs_cursor = needs_cursor
         self._statistics = statistics
+        self._partitions = partitions
         self._cursors_seen = 0
 
     def tables(self, pages: Iterable[PageBatch], on_page: Callable[[], None] = lambda: None) -> Iterator[pa.Table]:
@@ -75,12 +78,18 @@ class ArrowConverter:
             on_page()
             rows, size = rows + batch[-1].num_rows, size + page.bytes
             if rows >= BATCH_ROWS or size >= BATCH_BYTES:
-                yield self.schema.concat(batch)
+                yield self._counted(self.schema.concat(batch))
                 batch, rows, size = [], 0, 0
         self._check_cursor_exists()
         if not self._statistics.fetched:
             self.schema = self._schema_if_empty
-        yield self.schema.concat(batch)
+        yield self._counted(self.schema.concat(batch))
+
+    def _counted(self, table: pa.Table) -> pa.Table:
+        if self._partitions and self._cursor and table.num_rows:
+            column = table.column(self.schema.column_for(self._cursor.field))
+            self._partitions.add(self._cursor.timestamps(column))
+        return table
 
     def _convert(self, page: PageBatch) -> pa.Table:
         """The records of a page that are of its window."""

@@ -178,7 +178,13 @@ class TablePipeline:
             if not self.plan.recreate_table:
                 self._check_table(stored_columns(client, table), widen or {})
             info = self._pipeline.load()
-            self.report = describe_table(client, dataset=self._dataset, table=table, preview_rows=self._preview_rows)
+            self.report = describe_table(
+                client,
+                dataset=self._dataset,
+                table=table,
+                primary_key=self.plan.primary_key,
+                preview_rows=self._preview_rows,
+            )
         return next(iter(info.loads_ids), None)
 
     def _check_table(self, stored: Mapping[str, ColumnType], widen: Mapping[str, Widening]) -> None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from dlt.destinations.job_client_impl import SqlJobClientBase
 
+from analytics_assets.rest_api.arrow.column_names import RESERVED
 from analytics_assets.rest_api.arrow.column_types import ColumnType
 
 PREVIEW_ROWS = 10
+PREVIEW_COLUMNS = 8
 
 
 @dataclass
@@ -21,12 +23,14 @@ class TableReport:
         name: The table with its dataset.
         columns: Its columns, as they are in the destination; empty if there is no table.
         total_rows: The number of all its rows.
-        preview: Its first rows, with values in the order of `columns`.
+        preview_columns: The columns of the preview: the key first, then the others, up to PREVIEW_COLUMNS.
+        preview: Its first rows, with values in the order of `preview_columns`.
     """
 
     name: str
     columns: Mapping[str, ColumnType] = field(default_factory=dict)
     total_rows: int = 0
+    preview_columns: Sequence[str] = ()
     preview: list[Sequence[Any]] = field(default_factory=list)
 
 
@@ -38,13 +42,22 @@ def stored_columns(client: SqlJobClientBase, table: str) -> dict[str, ColumnType
     return {name: ColumnType.from_dlt(column) for name, column in columns.items()}
 
 
-def describe_table(client: SqlJobClientBase, *, dataset: str, table: str, preview_rows: int) -> TableReport:
+def describe_table(
+    client: SqlJobClientBase, *, dataset: str, table: str, primary_key: Sequence[str], preview_rows: int
+) -> TableReport:
     """Count the table's rows and read the first few."""
     sql, report = client.sql_client, TableReport(name=f"{dataset}.{table}", columns=stored_columns(client, table))
     if report.columns:
         qualified = sql.make_qualified_table_name(table)
         [[report.total_rows]] = sql.execute_sql(f"SELECT COUNT(*) FROM {qualified}") or [[0]]
-        if preview_rows:
-            names = ", ".join(map(sql.escape_column_name, report.columns))
+        report.preview_columns = preview_columns(report.columns, primary_key)
+        if preview_rows and report.preview_columns:
+            names = ", ".join(map(sql.escape_column_name, report.preview_columns))
             report.preview = list(sql.execute_sql(f"SELECT {names} FROM {qualified} LIMIT {preview_rows}") or [])
     return report
+
+
+def preview_columns(columns: Iterable[str], primary_key: Sequence[str]) -> list[str]:
+    """The columns to show of a table: the key first, then the others in their order, without dlt's own."""
+    own = [name for name in columns if name not in RESERVED]
+    return sorted(own, key=lambda name: name not in primary_key)[:PREVIEW_COLUMNS]

@@ -1,0 +1,1 @@
+"""Metadata of assets and loads, as the Dagster UI shows it."""

@@ -1,0 +1,113 @@
+"""What a load reports: the metadata of its materializations, and its line in the log."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import dagster as dg
+
+from analytics_assets import rest_api
+from analytics_assets.components.metadata.preview import markdown_table
+from analytics_assets.components.metadata.table import column_schema
+
+FULL_REFRESH_MODE = "full refresh"
+NOT_COUNTED = "unknown: the rows have no cursor (`incremental.cursor_path`), so the numbers are of the whole chunk"
+
+
+def materialization_metadata(
+    result: rest_api.LoadResult, *, partitions: int, seconds: float, sandbox: bool
+) -> list[dict[str, Any]]:
+    """The metadata of each materialization of a load: one for each partition, or one for an asset without partitions.
+
+    Rows are those of the partition. What only the whole chunk has, such as requests and seconds, is on the last one.
+
+    Args:
+        result: What the load did.
+        partitions: The number of partitions that the load covers.
+        seconds: How long the load took.
+        sandbox: Whether the sandbox served the API.
+    """
+    shared = {"mode": mode(result), "window": window_text(result), "source": source_text(sandbox=sandbox)}
+    whole = load_metadata(result, seconds=seconds)
+    if not partitions:
+        return [{**shared, "rows_loaded": result.rows, **whole}]
+    each: list[dict[str, Any]] = [dict(shared) for _ in range(partitions)]
+    if result.partitions:
+        for metadata, rows, newest in zip(each, result.partitions.rows, result.partitions.newest, strict=True):
+            metadata.update({"dagster/partition_row_count": rows, "rows_loaded": rows})
+            if newest:
+                metadata["newest_cursor"] = dg.MetadataValue.timestamp(newest)
+    elif partitions == 1 and result.window:
+        each[-1].update({"dagster/partition_row_count": result.rows, "rows_loaded": result.rows})
+    else:
+        each[-1].update({"rows_loaded": result.rows, "rows_by_partition": NOT_COUNTED})
+    each[-1].update({"chunk_partitions": partitions, "chunk_rows_loaded": result.rows, **whole})
+    return each
+
+
+def load_metadata(result: rest_api.LoadResult, *, seconds: float) -> dict[str, Any]:
+    """The metadata of a whole load.
+
+    Args:
+        result: What the load did.
+        seconds: How long it took. `api_seconds` may be more, since requests run in parallel.
+    """
+    statistics, metrics, table = result.statistics, result.metrics, result.table
+    metadata: dict[str, Any] = {
+        "dagster/row_count": table.total_rows,
+        "rows_outside_window": statistics.rows_outside_window,
+        "rows_without_key": statistics.rows_without_key,
+        "pages": statistics.pages,
+        "requests": metrics.requests,
+        "retries": metrics.retries,
+        "seconds_waited": round(metrics.waited_seconds, 3),
+        "bytes_received": metrics.bytes_received,
+        "api_seconds": round(metrics.api_seconds, 3),
+        "seconds": round(seconds, 3),
+        "rows_per_second": round(result.rows / seconds, 1) if seconds else 0.0,
+        "new_columns": ", ".join(result.new_columns) or "none",
+        "changed_columns": ", ".join(f"{old} -> {', '.join(new)}" for old, new in statistics.changed_columns.items())
+        or "none",
+    }
+    if table.columns:
+        data_types = {name: column.data_type for name, column in table.columns.items()}
+        metadata["dagster/table_name"] = table.name
+        metadata["dagster/column_schema"] = column_schema(result.request.resource, data_types)
+    if table.preview:
+        metadata["preview"] = dg.MetadataValue.md(markdown_table(table.preview_columns, table.preview))
+    return metadata
+
+
+def summary(asset: str, result: rest_api.LoadResult, *, seconds: float) -> str:
+    """The line that a load writes to the log."""
+    statistics, table = result.statistics, result.table
+    discarded = "".join(
+        f", {count} {reason} discarded"
+        for count, reason in (
+            (statistics.rows_outside_window, "outside the window"),
+            (statistics.rows_without_key, "without key"),
+        )
+        if count
+    )
+    destination = (
+        f"into {table.name}, which has {rows(table.total_rows)}"
+        if table.columns
+        else "loaded; the first row creates the table"
+    )
+    return f"{asset}: {rows(result.rows)} ({window_text(result)}{discarded}) {destination}; {seconds:.1f} s"
+
+
+def mode(result: rest_api.LoadResult) -> str:
+    return FULL_REFRESH_MODE if result.request.full_refresh else result.mode
+
+
+def window_text(result: rest_api.LoadResult) -> str:
+    return str(result.window) if result.window else "all history"
+
+
+def source_text(*, sandbox: bool) -> str:
+    return "sandbox: invented data" if sandbox else "API"
+
+
+def rows(count: int) -> str:
+    return f"{count} row" if count == 1 else f"{count} rows"

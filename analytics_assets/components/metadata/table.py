@@ -1,0 +1,35 @@
+"""The columns of a table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import dagster as dg
+
+from analytics_assets.rest_api.arrow.column_names import column_name
+from analytics_assets.rest_api.config import ResolvedResource
+
+
+def declared_schema(resource: ResolvedResource) -> dg.TableSchema | None:
+    """The columns that the YAML declares; None if it declares none."""
+    data_types = {column_name(field): column.data_type for field, column in resource.columns.items()}
+    return column_schema(resource, data_types) if data_types else None
+
+
+def column_schema(resource: ResolvedResource, data_types: Mapping[str, str]) -> dg.TableSchema:
+    """The columns of a table with what the YAML declares of them.
+
+    Args:
+        resource: The resource that the table belongs to.
+        data_types: dlt's data types by column name, in the order of the table.
+    """
+    declared = {column_name(field): column for field, column in resource.columns.items()}
+    key = {column_name(field) for field in resource.primary_key}
+    unique = key if resource.write_disposition != "append" else set()
+    columns = []
+    for name, data_type in data_types.items():
+        column = declared.get(name)
+        nullable = name not in key and (column is None or column.nullable)
+        constraints = dg.TableColumnConstraints(nullable=nullable, unique=unique == {name})
+        columns.append(dg.TableColumn(name, data_type, column.description if column else None, constraints))
+    return dg.TableSchema(columns=columns)

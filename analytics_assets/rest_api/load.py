@@ -26,6 +26,7 @@ from analytics_assets.rest_api.destination.pipeline import TablePipeline, table_
 from analytics_assets.rest_api.destination.plan import Plan
 from analytics_assets.rest_api.destination.table_report import PREVIEW_ROWS
 from analytics_assets.rest_api.errors import DriftError, RestApiError, SliceError, TotalMismatchError, WarehouseError
+from analytics_assets.rest_api.extract.ignored_reads import check_ignored_reads
 from analytics_assets.rest_api.extract.reader import EndpointReader
 from analytics_assets.rest_api.http.client import HttpClient
 from analytics_assets.rest_api.http.metrics import RequestMetrics
@@ -85,6 +86,10 @@ class PreparedLoad:
         log, name, statistics = self.request.log, self.request.resource.name, self.statistics
         yield from self.converter.tables(self.reader.read_pages(), Progress(log, name, self.reader).log_if_due)
         statistics.pages = self.reader.pages
+        statistics.ignored_reads = self.reader.ignored.total()
+        check_ignored_reads(
+            self.reader.ignored, reads=1, windowed=self.request.read_window is not None, name=name, log=log
+        )
         if statistics.filter_seems_ignored:
             log.warning(
                 f"{name}: {statistics.rows_outside_window} of {statistics.fetched} rows are outside the window and "

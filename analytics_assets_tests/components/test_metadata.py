@@ -115,6 +115,7 @@ def test_metadata_of_a_first_load(shop: Callable[..., JobHarness]) -> None:
         "newest_cursor": timestamp("2026-10-01T07:00:00Z"),
         "rows_outside_window": 1,
         "rows_without_key": 0,
+        "ignored_reads": 0,
         "mode": "merge",
         "window": "[2026-10-01T00:00:00Z, 2026-10-02T00:00:00Z)",
         "pages": 3,

@@ -43,6 +43,8 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "paginator single_page": paginators.SinglePageConfig,
     "incremental": endpoints.Incremental,
     "error_handler": error_handler.ErrorHandler,
+    "response_action": error_handler.ResponseAction,
+    "backoff": error_handler.Backoff,
     "column": columns.ColumnConfig,
     "schema": columns.JsonSchema,
     "schema property": columns.JsonSchemaProperty,

@@ -10,7 +10,7 @@ from typing import Any
 from analytics_assets.rest_api.auth.authenticator import build_authenticator
 from analytics_assets.rest_api.auth.credentials import Credentials, resolve_secrets
 from analytics_assets.rest_api.auth.file_token_store import FileTokenStore
-from analytics_assets.rest_api.config import Client
+from analytics_assets.rest_api.config import Client, ErrorHandler
 from analytics_assets.rest_api.http.client import HttpClient
 from analytics_assets_tests.fake_api import Api, ApiKey, Bearer, Endpoint, FakeServer, OAuth2, serve
 from analytics_assets_tests.support.clock import Clock
@@ -38,12 +38,16 @@ def resolve_credentials(auth: dict[str, Any], environ: Mapping[str, str]) -> Cre
 
 @contextmanager
 def authenticated_client(
-    auth: dict[str, Any], api_auth: ApiKey | Bearer | OAuth2, folder: Path, clock: Clock
+    auth: dict[str, Any],
+    api_auth: ApiKey | Bearer | OAuth2,
+    folder: Path,
+    clock: Clock,
+    error_handler: ErrorHandler | None = None,
 ) -> Iterator[tuple[FakeServer, HttpClient, str]]:
     """An API that needs credentials, a client that has them, and the URL of the rows."""
     sandbox = FakeServer([Api("shop", [ROWS], auth=api_auth)], clock=clock.time)
     with serve(sandbox) as url:
-        client = HttpClient(f"{url}/shop")
+        client = HttpClient(f"{url}/shop", error_handler=error_handler)
         client.auth = build_authenticator(
             resolve_credentials(auth, sandbox.variables(url)),
             store=FileTokenStore(folder),

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from analytics_assets.rest_api.http import client, rate_limiter
+from analytics_assets.rest_api.http import client, rate_limit_headers, rate_limiter
 
 
 @dataclass
@@ -36,5 +36,5 @@ class Clock:
 
     def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Let the HTTP client use this clock."""
-        for module in (client, rate_limiter):
+        for module in (client, rate_limit_headers, rate_limiter):
             monkeypatch.setattr(module, "time", SimpleNamespace(sleep=self.sleep, time=self.time, monotonic=self.time))

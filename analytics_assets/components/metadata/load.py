@@ -57,6 +57,7 @@ def load_metadata(result: rest_api.LoadResult, *, seconds: float) -> dict[str, A
         "dagster/row_count": table.total_rows,
         "rows_outside_window": statistics.rows_outside_window,
         "rows_without_key": statistics.rows_without_key,
+        "ignored_reads": statistics.ignored_reads,
         "pages": statistics.pages,
         "requests": metrics.requests,
         "retries": metrics.retries,

@@ -17,7 +17,7 @@ from analytics_assets.rest_api.config.auth import (
 from analytics_assets.rest_api.config.client import Client
 from analytics_assets.rest_api.config.columns import Column, DataType
 from analytics_assets.rest_api.config.endpoints import Endpoint, Incremental, has_placeholder
-from analytics_assets.rest_api.config.error_handler import ErrorHandler
+from analytics_assets.rest_api.config.error_handler import Backoff, ErrorHandler, ResponseAction
 from analytics_assets.rest_api.config.loader import COMPONENT, Attributes, load_config, parse_config
 from analytics_assets.rest_api.config.paginators import (
     CursorConfig,
@@ -39,6 +39,7 @@ __all__ = [
     "ApiKeyConfig",
     "Attributes",
     "Auth",
+    "Backoff",
     "BearerConfig",
     "Client",
     "Column",
@@ -61,6 +62,7 @@ __all__ = [
     "ResolvedResource",
     "Resource",
     "ResourceDefaults",
+    "ResponseAction",
     "RestApiConfig",
     "Schedule",
     "SecretRef",

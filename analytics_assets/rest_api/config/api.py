@@ -11,7 +11,8 @@ from typing_extensions import Self
 
 from analytics_assets.rest_api.config.client import Client
 from analytics_assets.rest_api.config.consistency import consistency_problems
-from analytics_assets.rest_api.config.endpoints import Endpoint
+from analytics_assets.rest_api.config.endpoints import Endpoint, EndpointConfig
+from analytics_assets.rest_api.config.error_handler import ErrorHandler
 from analytics_assets.rest_api.config.parsing.model import Model
 from analytics_assets.rest_api.config.parsing.validation import Problem, nearest, validation_error
 from analytics_assets.rest_api.config.resources import ResolvedResource, Resource, ResourceDefaults
@@ -109,6 +110,7 @@ class RestApiConfig(Model):
         endpoint = own.model_copy(update=_apply_defaults(defaults.endpoint, own))
         if endpoint.paginator is None:
             endpoint = endpoint.model_copy(update={"paginator": self.client.paginator})
+        endpoint = _with_response_actions(endpoint, own)
         return resource.model_copy(update={**_apply_defaults(defaults, resource), "endpoint": endpoint})
 
     @model_validator(mode="after")
@@ -140,6 +142,17 @@ def _apply_defaults(defaults: Model, own: Model) -> dict[str, Any]:
         else:
             fields[name] = getattr(own if name in own.model_fields_set else defaults, name)
     return fields
+
+
+def _with_response_actions(endpoint: EndpointConfig, own: EndpointConfig) -> EndpointConfig:
+    """The endpoint with dlt's `response_actions` in its `error_handler`, unless the resource's own handler has some."""
+    own_handler = own.error_handler is not None and "response_actions" in own.error_handler.model_fields_set
+    if endpoint.response_actions is None or (own_handler and own.response_actions is None):
+        return endpoint
+    handler = (endpoint.error_handler or ErrorHandler()).model_copy(
+        update={"response_actions": endpoint.response_actions}
+    )
+    return endpoint.model_copy(update={"error_handler": handler})
 
 
 def _resolve(resource: Resource) -> ResolvedResource:

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, Str
 from typing_extensions import Self
 
 from analytics_assets.rest_api.config.auth import Auth
-from analytics_assets.rest_api.config.error_handler import ErrorHandler
+from analytics_assets.rest_api.config.error_handler import ErrorHandler, ResponseAction
 from analytics_assets.rest_api.config.paginators import PaginatorConfig, SinglePageConfig
 from analytics_assets.rest_api.config.parsing.model import Model, OneOrMany
 from analytics_assets.rest_api.config.parsing.validation import validate_each, validation_error
@@ -160,14 +160,15 @@ class EndpointDefaults(Model):
     paginator: PaginatorConfig | None = None
     """How the API pages."""
     error_handler: ErrorHandler | None = None
-    """Which responses are retried, and how."""
+    """Which responses are retried and how, and which have no rows or fail the load."""
+    response_actions: tuple[ResponseAction, ...] | None = None
+    """dlt's place for `error_handler.response_actions`."""
     incremental: Incremental | None = None
     """Loads windows instead of all rows; needs `partitions`."""
 
     unsupported: ClassVar[Mapping[str, str]] = {
         "json": GET_ONLY,
         "data": GET_ONLY,
-        "response_actions": "`error_handler` lists the statuses to retry; `end_on_404` ends page_number",
     }
 
 

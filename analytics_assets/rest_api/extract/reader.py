@@ -10,12 +10,14 @@ import itertools
 import logging
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from analytics_assets.rest_api.config import Endpoint, SinglePageConfig
 from analytics_assets.rest_api.errors import ResponseError, SliceError
 from analytics_assets.rest_api.extract.concurrency import parallel_map
+from analytics_assets.rest_api.extract.ignored_reads import check_response_action
 from analytics_assets.rest_api.extract.pagination.base import PageRequest, PageResponse, Paginator
 from analytics_assets.rest_api.extract.pagination.completeness import CompletenessCheck
 from analytics_assets.rest_api.extract.pagination.factory import build_paginator
@@ -82,6 +84,7 @@ class EndpointReader:
         rows: Rows that were read.
         total: Rows of the read, if the API names a total.
         is_bounded: Whether the configuration ended the read before the API's own end.
+        ignored: The read, by the status of its first response, if `response_actions` ignores that response.
     """
 
     endpoint: Endpoint
@@ -98,6 +101,7 @@ class EndpointReader:
     rows: int = field(default=0, init=False)
     total: int | None = field(default=None, init=False)
     is_bounded: bool = field(default=False, init=False)
+    ignored: Counter[int] = field(default_factory=Counter, init=False)
 
     def __post_init__(self) -> None:
         self._selector = Selector(
@@ -140,7 +144,8 @@ class EndpointReader:
                 parts = (PageSequence(whole.time_range, part, part.first()) for part in split)
                 yield from parallel_map(self._read_sequences, parts, self.threads)
                 whole.request = None if whole.time_range.completeness.is_complete else whole.paginator.resume()
-        self._check(whole)
+        if not self.ignored:
+            self._check(whole)
 
     def _slices(self) -> list[Window]:
         """The slices of the window; none if slices cannot be requested."""
@@ -188,9 +193,13 @@ class EndpointReader:
             link = sequence.request.link
             url = self.client.next_page_url(link, found_at=url) if link else url
             response = self.client.get(url, {} if link else {**params, **sequence.request.params}, self.headers)
-            if self.pages and sequence.paginator.ends_on(response.status):
+            action = response.action
+            if self.pages and sequence.paginator.ends_on(response.status) and not (action and action.action == "fail"):
                 sequence.paginator.end()
                 sequence.request = None
+                return
+            if action is not None:
+                self._ignore(response, sequence, url)
                 return
             page = self._read_page(response, sequence, url)
             if page.records and self.has_primary_key and response.body in (previous, time_range.first_body):
@@ -201,6 +210,19 @@ class EndpointReader:
             previous = response.body
             time_range.first_body = time_range.first_body or response.body
             yield PageBatch(page.records, time_range.window, len(response.body))
+
+    def _ignore(self, response: Response, sequence: PageSequence, url: str) -> None:
+        """End the read without rows, if the action that the response matches allows it."""
+        check_response_action(
+            response,
+            where=f"{redacted_request(url)}, page {self.pages + 1}",
+            pages_read=self.pages,
+            in_slice=sequence.time_range.window != self.window,
+            selector=self._selector,
+            client=self.client,
+        )
+        self.ignored[response.status] += 1
+        sequence.request = None
 
     def _read_page(self, response: Response, sequence: PageSequence, url: str) -> Page:
         """The page of a response; sets the sequence's next request."""

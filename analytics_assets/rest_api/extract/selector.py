@@ -68,6 +68,13 @@ class Selector:
         self._ignore_hints = {normalize_path(path) for path in ignore_hints}
         self._read = read
 
+    def count_records(self, body: bytes) -> int:
+        """The records in a body that may be something else; 0 where any object would be a record."""
+        try:
+            return 0 if self._object_is_record else len(self.page(body).records)
+        except ResponseError:
+            return 0
+
     def page(self, body: bytes) -> Page:
         """The page of a body.
 

@@ -1,4 +1,4 @@
-"""Errors for HTTP statuses: what the API said, and what to check in the configuration."""
+"""Errors for responses that are not pages: what the API said, and what to check in the configuration."""
 
 from __future__ import annotations
 
@@ -24,11 +24,41 @@ def status_error(
         client: Masks secrets in the reason, and names the variables of its credentials.
     """
     status = response.status
-    reason = client.error_reason(response) if 400 <= status < 500 else None
-    reason_text = f" ({reason})" if reason else ""
     kind = UnavailableError if status in TRANSIENT_STATUSES or status >= 500 else ResponseError
     hint = status_hint(status, paginator=paginator, pages_read=pages_read, auth=client.auth)
-    return kind(f"{where}: the API returned {status}{reason_text}. {hint}")
+    return kind(f"{where}: the API returned {_status_text(response, client)}. {hint}")
+
+
+def action_error(response: Response, action: config.ResponseAction, *, where: str, client: HttpClient) -> ResponseError:
+    """The error for a response that `response_actions` fails, still retries, or ignores after the first page.
+
+    Args:
+        response: The response.
+        action: The action that it matches.
+        where: The request and the page, without query and secret.
+        client: Masks secrets in the API's own reason.
+    """
+    problem = f"{where}: the API returned {_status_text(response, client)}"
+    matched = " and ".join(
+        f"{key} {value!r}" for key, value in action.model_dump(include={"status_code", "content"}).items() if value
+    )
+    if action.action == "fail":
+        return ResponseError(f"{problem}. {action.message or f'`response_actions` fails the load for {matched}'}")
+    if action.action == "retry":
+        return UnavailableError(
+            f"{problem}, after all retries for {matched} of `response_actions`. Run again later, raise `max_retries`, "
+            "or correct the action"
+        )
+    return ResponseError(
+        f"{problem}. `response_actions` ignores {matched} for the first page of a read only: later, rows would be "
+        "missing"
+    )
+
+
+def _status_text(response: Response, client: HttpClient) -> str:
+    """The status, and the API's own reason if it is a client error."""
+    reason = client.error_reason(response) if 400 <= response.status < 500 else None
+    return f"{response.status} ({reason})" if reason else str(response.status)
 
 
 def status_hint(status: int, *, paginator: config.PaginatorConfig, pages_read: int, auth: Authenticator | None) -> str:

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import logging
-import random
-import re
 import time
 from collections.abc import Mapping
-from email.utils import parsedate_to_datetime
+from dataclasses import replace
 
 from analytics_assets.rest_api.auth.authenticator import Authenticator
 from analytics_assets.rest_api.auth.tokens import TokenRequest
 from analytics_assets.rest_api.config import ErrorHandler
 from analytics_assets.rest_api.errors import CredentialsError, ResponseError, UnavailableError
+from analytics_assets.rest_api.http.backoff import exponential_wait, wait_before_retry
 from analytics_assets.rest_api.http.error_reason import error_reason
 from analytics_assets.rest_api.http.metrics import RequestMetrics
-from analytics_assets.rest_api.http.rate_limiter import RateLimiter
+from analytics_assets.rest_api.http.rate_limit_headers import RATE_LIMIT_HEADER, Quota, read_quotas
+from analytics_assets.rest_api.http.rate_limiter import MAX_VAIN_PAUSES, RateLimiter
 from analytics_assets.rest_api.http.response import Response
+from analytics_assets.rest_api.http.response_actions import ResponseActions
 from analytics_assets.rest_api.http.transport import Transport, TransportError
 from analytics_assets.rest_api.http.urls import BASE_URL, origin, resolve_reference, validate_url, with_query
 from analytics_assets.rest_api.redaction import redacted_request, redactor
@@ -24,7 +25,6 @@ from analytics_assets.rest_api.redaction import redacted_request, redactor
 MAX_REDIRECTS = 5
 REDIRECT_STATUSES = (301, 302, 303, 307, 308)
 NOT_PROCESSED = frozenset({429, 503})  # statuses of servers that have not processed the request
-MAX_BACKOFF_SECONDS = 120.0
 
 
 class HttpClient:
@@ -57,7 +57,7 @@ class HttpClient:
             base_url: Paths are appended to it; links and redirects must not leave its scheme, host and port.
             headers: Sent with every GET request.
             secret_values: Values to mask in messages, besides those of the credentials.
-            error_handler: Which statuses are retried, how often, and the waits between.
+            error_handler: Which responses are retried, how often, and the waits between.
             connect_timeout: Seconds.
             read_timeout: Seconds without a byte received.
             max_requests_per_second: Over all threads; None for no limit.
@@ -75,7 +75,8 @@ class HttpClient:
         self._secret_values = secret_values
         self._headers = {"Accept": "application/json", "User-Agent": "analytics_assets", **(headers or {})}
         self._error_handler = error_handler or ErrorHandler()
-        self._rate_limiter = RateLimiter(max_requests_per_second)
+        self._actions = ResponseActions(self._error_handler.response_actions)
+        self._rate_limiter = RateLimiter(max_requests_per_second, max_pause=self._error_handler.max_retry_after)
         self._transport = Transport(
             self._origin, connect_timeout=connect_timeout, read_timeout=read_timeout, max_page_bytes=max_page_bytes
         )
@@ -111,6 +112,8 @@ class HttpClient:
     def get(self, url: str, params: Mapping[str, str], headers: Mapping[str, str] | None = None) -> Response:
         """GET with credentials, refreshed once after a 401. Other error statuses are returned, after the retries.
 
+        The response holds the action of the configuration that it matches, also when no retry is left for `retry`.
+
         Raises:
             UnavailableError: There was no response, or the client is closed.
             ResponseError: The response is too large, or redirects to another host.
@@ -122,6 +125,8 @@ class HttpClient:
             if response.status != 401 or self.auth is None:
                 return response
             if refreshed or not self.auth.refresh(credential_id):
+                if response.action:
+                    return response
                 raise CredentialsError(
                     f"{redacted_request(url)} returned 401 (unauthorized). {self.auth.rejection_hint(401)}"
                 )
@@ -182,21 +187,24 @@ class HttpClient:
                     raise UnavailableError(
                         f"{redacted_request(url, method)} failed after {attempts}: {error}"
                     ) from None
-                delay, cause = self._backoff(attempt), str(error)
+                wait, cause = exponential_wait(handler, attempt), str(error)
             else:
-                if is_last or response.status not in statuses:
+                if token_request is None and (action := self._actions.match(response)):
+                    response = replace(response, action=action)
+                retried = response.action.action == "retry" if response.action else response.status in statuses
+                if is_last or not retried:
                     return credential_id, response
-                retry_after = self._retry_after(response)
-                delay = self._backoff(attempt) if retry_after is None else retry_after
-                cause = f"HTTP {response.status}" + ("" if retry_after is None else " with Retry-After")
-                if response.status == 429:
-                    self._rate_limiter.pause(delay)
+                wait = wait_before_retry(handler, response, attempt)
+                cause = f"HTTP {response.status}" + (f" with {wait.header}" if wait.header else "")
+                cause += " matches `response_actions`" if response.action else ""
+                if response.status == 429 or (response.action and wait.header):
+                    self._rate_limiter.pause(wait.seconds)
             self._warn(
                 f"{redacted_request(url, method)}: {cause}. "
-                f"Retry {attempt + 1} of {handler.max_retries} in {delay:.1f} s"
+                f"Retry {attempt + 1} of {handler.max_retries} in {wait.seconds:.1f} s"
             )
-            self.metrics.add(retries=1, waited=delay)
-            time.sleep(delay)
+            self.metrics.add(retries=1, waited=wait.seconds)
+            time.sleep(wait.seconds)
         raise AssertionError("unreachable: the last attempt returns or raises")
 
     def _follow_redirects(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> Response:
@@ -218,32 +226,35 @@ class HttpClient:
         raise ResponseError(f"{redacted_request(url)}: more than {MAX_REDIRECTS} redirects")
 
     def _send(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> Response:
-        waited = self._rate_limiter.wait()
-        if self._closed:
-            raise UnavailableError(f"{redacted_request(url, method)} was not sent: the load is over")
-        self.metrics.add(requests=1, waited=waited)
-        started = time.monotonic()
+        waited = self._rate_limiter.wait(self._warn_of_pause)
         try:
-            response = self._transport.send(method, url, headers, body)
+            if self._closed:
+                raise UnavailableError(f"{redacted_request(url, method)} was not sent: the load is over")
+            self.metrics.add(requests=1, waited=waited)
+            started = time.monotonic()
+            try:
+                response = self._transport.send(method, url, headers, body)
+            finally:
+                self.metrics.add(api=time.monotonic() - started)
         finally:
-            self.metrics.add(api=time.monotonic() - started)
+            self._rate_limiter.done()
         self.metrics.add(received=len(response.body))
+        if self._error_handler.respect_rate_limit_headers and response.headers.has_name(RATE_LIMIT_HEADER):
+            self._observe_quotas(response, url)
         return response
 
-    def _backoff(self, attempt: int) -> float:
-        """Seconds to wait: exponential up to a cap, with jitter of half, so that clients do not retry in step."""
-        ceiling = min(self._error_handler.backoff_factor * 2.0**attempt, MAX_BACKOFF_SECONDS)
-        return ceiling * random.uniform(0.5, 1.0)  # noqa: S311
+    def _observe_quotas(self, response: Response, url: str) -> None:
+        """Pause all threads if the response says that the API's rate limit is used up."""
+        if response.status == 429 or origin(url) != self._origin:  # the retry waits; another host has other limits
+            return
+        if wrong := self._rate_limiter.observe(read_quotas(response.headers)):
+            self._warn(
+                f"{wrong.header} still says {wrong.remaining} after {MAX_VAIN_PAUSES} waits for its reset: this load "
+                "ignores it from now on, and waits when the API returns 429"
+            )
 
-    def _retry_after(self, response: Response) -> float | None:
-        """Seconds from Retry-After (a number or a date), up to `max_retry_after`; None if it is absent or invalid."""
-        value = response.headers.get("Retry-After", "").strip()
-        try:
-            date = None if re.fullmatch(r"[0-9]+", value) else parsedate_to_datetime(value)
-        except ValueError:
-            return None
-        seconds = float(value) if date is None else date.timestamp() - time.time()
-        return min(max(seconds, 0.0), self._error_handler.max_retry_after)
+    def _warn_of_pause(self, quota: Quota, seconds: float) -> None:
+        self._warn(f"{quota.header} says {quota.remaining}: all requests wait {seconds:.1f} s for its reset")
 
     def _warn(self, message: str) -> None:
         self._log.warning(self._redact(f"{self._log_prefix}{message}"))

@@ -1,31 +1,88 @@
-"""The rate limit of one API."""
+"""The rate limit of one API: the configured one, and the one that the API's headers name."""
 
 from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable, Iterable
+
+from analytics_assets.rest_api.http.rate_limit_headers import Quota
+
+MAX_VAIN_PAUSES = 3  # a header that still says so after as many pauses is wrong
 
 
 class RateLimiter:
     """Spaces requests evenly, and pauses all threads of a client when the API asks for it."""
 
-    def __init__(self, requests_per_second: float | None) -> None:
-        """Args: requests_per_second: the maximum; None for no limit."""
+    def __init__(self, requests_per_second: float | None, *, max_pause: float = 300.0) -> None:
+        """Configure the limit.
+
+        Args:
+            requests_per_second: The maximum; None for no limit.
+            max_pause: Longest pause for a quota that is used up, in seconds.
+        """
         self._interval = 1.0 / requests_per_second if requests_per_second else 0.0
+        self._max_pause = max_pause
         self._lock = threading.Lock()
         self._next_slot = 0.0
+        self._in_flight = 0
+        self._quota_pause: Quota | None = None  # until the first thread that waits for it has logged it
+        self._paused_until = 0.0
+        self._least_remaining = -1
+        self._vain_pauses = 0
 
-    def wait(self) -> float:
-        """Block until a request may be sent; returns the seconds waited."""
+    def wait(self, on_pause: Callable[[Quota, float], None] = lambda *_: None) -> float:
+        """Block until a request may be sent; returns the seconds waited.
+
+        Args:
+            on_pause: Called once per pause for a quota, before it, with the seconds.
+        """
         with self._lock:
             now = time.monotonic()
             slot = max(now, self._next_slot)
             self._next_slot = slot + self._interval
+            self._in_flight += 1
+            quota, self._quota_pause = self._quota_pause, None
         if slot > now:
+            if quota:
+                on_pause(quota, slot - now)
             time.sleep(slot - now)
         return slot - now
+
+    def done(self) -> None:
+        """A request that `wait` let through has its response, or failed."""
+        with self._lock:
+            self._in_flight -= 1
 
     def pause(self, seconds: float) -> None:
         """Send no request for so many seconds."""
         with self._lock:
             self._next_slot = max(self._next_slot, time.monotonic() + seconds)
+
+    def observe(self, quotas: Iterable[Quota]) -> Quota | None:
+        """Pause until the reset of a quota that the requests in flight use up.
+
+        A quota that is not renewed after several pauses is wrong, or one request at a time; it is ignored from then
+        on, and status 429 decides.
+
+        Returns:
+            The quota, when it is ignored for the first time.
+        """
+        with self._lock:
+            if self._vain_pauses >= MAX_VAIN_PAUSES:
+                return None
+            used_up = [quota for quota in quotas if quota.remaining <= self._in_flight]
+            if not used_up:
+                self._vain_pauses, self._least_remaining = 0, -1
+                return None
+            quota, now = max(used_up, key=lambda quota: quota.reset), time.monotonic()
+            if now < self._paused_until:  # a response to a request that was sent before the pause
+                self._least_remaining = min(self._least_remaining, quota.remaining)
+                return None
+            self._vain_pauses = 0 if quota.remaining > self._least_remaining else self._vain_pauses + 1
+            if self._vain_pauses >= MAX_VAIN_PAUSES:
+                return quota
+            self._least_remaining, self._quota_pause = quota.remaining, quota
+            self._paused_until = now + min(quota.reset, self._max_pause)
+            self._next_slot = max(self._next_slot, self._paused_until)
+            return None

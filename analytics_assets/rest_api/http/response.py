@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+
+from analytics_assets.rest_api.config import ResponseAction
 
 
 class Headers(Mapping[str, str]):
@@ -26,6 +29,10 @@ class Headers(Mapping[str, str]):
                 values[key] = f"{values[key]}, {text}" if key in values else text
         return values
 
+    def has_name(self, pattern: re.Pattern[bytes]) -> bool:
+        """Whether a header's name begins like the pattern; for frequent use, since it does not parse the headers."""
+        return any(map(pattern.match, self._lines))
+
     def __getitem__(self, name: str) -> str:
         return self._values[name.lower()]
 
@@ -44,8 +51,10 @@ class Response:
         status: The HTTP status code.
         headers: The response headers.
         body: The whole body, decompressed; at most `client.max_page_bytes` bytes.
+        action: The first of the endpoint's `response_actions` that the response matches, if any.
     """
 
     status: int
     headers: Headers
     body: bytes
+    action: ResponseAction | None = None

@@ -262,6 +262,25 @@ def test_ignored_hints_of_a_resource_replace_those_of_the_defaults() -> None:
     assert ignored(["count"], None) == ()
 
 
+def test_response_actions_of_dlt_are_those_of_error_handler() -> None:
+    """dlt has the key at `endpoint`. The resource's own actions replace those of the defaults, wherever they stand."""
+    ignore, retry = ({"status_code": 404, "action": action} for action in ("ignore", "retry"))
+
+    def resolved(defaults: dict[str, Any], own: dict[str, Any]) -> ErrorHandler:
+        return parse(endpoint=own, defaults=defaults).resolved_resources()[0].endpoint.error_handler
+
+    at_endpoint, in_handler = {"response_actions": [ignore]}, {"error_handler": {"response_actions": [ignore]}}
+    expected = ErrorHandler.model_validate({"response_actions": [ignore]})
+    for other in ({"response_actions": [retry]}, {"error_handler": {"response_actions": [retry]}}, {}):
+        assert resolved(other, at_endpoint) == resolved(other, in_handler) == expected
+        if not other:
+            assert resolved(at_endpoint, other) == resolved(in_handler, other) == expected
+    retries = {"error_handler": {"max_retries": 9}}
+    assert resolved(retries, at_endpoint) == resolved(at_endpoint, retries)
+    assert resolved(retries, at_endpoint) == expected.model_copy(update={"max_retries": 9})
+    assert resolved(at_endpoint, {"response_actions": []}).response_actions == ()
+
+
 ALIASES = [
     ({"type": "oauth2_client_credentials", "access_token_url": "https://a.b/t"}, {"token_url": "https://a.b/t"}),
     ({"type": "oauth2", "token_url": {"env": "U"}}, {"token_url": SecretRef(env="U")}),

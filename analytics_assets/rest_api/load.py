@@ -86,10 +86,7 @@ class PreparedLoad:
         log, name, statistics = self.request.log, self.request.resource.name, self.statistics
         yield from self.converter.tables(self.reader.read_pages(), Progress(log, name, self.reader).log_if_due)
         statistics.pages = self.reader.pages
-        statistics.ignored_reads = self.reader.ignored.total()
-        check_ignored_reads(
-            self.reader.ignored, reads=1, windowed=self.request.read_window is not None, name=name, log=log
-        )
+        statistics.ignored_reads = check_ignored_reads(self.reader)
         if statistics.filter_seems_ignored:
             log.warning(
                 f"{name}: {statistics.rows_outside_window} of {statistics.fetched} rows are outside the window and "

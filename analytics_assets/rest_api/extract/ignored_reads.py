@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections import Counter
+from typing import Protocol
 
 from analytics_assets.rest_api.errors import ResponseError, SliceError
 from analytics_assets.rest_api.extract.selector import Selector
 from analytics_assets.rest_api.extract.status_errors import action_error
 from analytics_assets.rest_api.http.client import HttpClient
 from analytics_assets.rest_api.http.response import Response
+from analytics_assets.rest_api.windows import Window
 
 
 def check_response_action(
@@ -41,28 +43,40 @@ def check_response_action(
         )
 
 
-def check_ignored_reads(
-    ignored: Mapping[int, int], *, reads: int, windowed: bool, name: str, log: logging.Logger
-) -> None:
-    """Log the reads that were ignored.
+class Reads(Protocol):
+    """One read of an endpoint, or many.
 
-    Args:
-        ignored: Ignored reads by the status of their response.
-        reads: All reads of the load.
-        windowed: Whether the load is of a window: then a single read may have no rows.
+    Attributes:
         name: The resource, as log lines begin.
-        log: Receives the warning.
+        log: Receives a warning.
+        window: The time range that was requested; None for all rows.
+        reads: How many reads there were.
+        ignored: Those that were ignored, by the status of their response.
+    """
+
+    name: str
+    log: logging.Logger
+    window: Window | None
+    reads: int
+    ignored: Counter[int]
+
+
+def check_ignored_reads(done: Reads) -> int:
+    """Log a warning for the reads that were ignored; returns their number.
 
     Raises:
-        ResponseError: All were ignored, so the load would be empty because of a response that is no page.
+        ResponseError: All were ignored, so the load would have no rows because of a response that is no page. Only a
+            single read of a window may have none.
     """
-    count = sum(ignored.values())
-    if not count:
-        return
-    statuses = ", ".join(f"{status}: {times}" for status, times in sorted(ignored.items()))
-    if count >= reads and not (windowed and reads == 1):
+    count = done.ignored.total()
+    statuses = ", ".join(f"{status}: {times}" for status, times in sorted(done.ignored.items()))
+    if count and count >= done.reads and (done.reads > 1 or done.window is None):
         raise ResponseError(
-            f"`response_actions` ignores the responses to all reads of {name} ({statuses}), so there are no rows to "
-            "load. Check the credentials, `base_url`, `endpoint.path`, and the action"
+            f"`response_actions` ignores the responses to all reads of {done.name} ({statuses}), so there are no rows "
+            "to load. Check the credentials, `base_url`, `endpoint.path`, and the action"
         )
-    log.warning(f"{name}: {count} of {reads} reads are without rows: `response_actions` ignores them ({statuses})")
+    if count:
+        done.log.warning(
+            f"{done.name}: {count} of {done.reads} reads are without rows: `response_actions` ignores them ({statuses})"
+        )
+    return count

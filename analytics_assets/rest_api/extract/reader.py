@@ -84,7 +84,8 @@ class EndpointReader:
         rows: Rows that were read.
         total: Rows of the read, if the API names a total.
         is_bounded: Whether the configuration ended the read before the API's own end.
-        ignored: The read, by the status of its first response, if `response_actions` ignores that response.
+        reads: Always one; here beside `ignored`, as for readers of many.
+        ignored: The read by the status of its first response, if `response_actions` ignores that response.
     """
 
     endpoint: Endpoint
@@ -101,6 +102,7 @@ class EndpointReader:
     rows: int = field(default=0, init=False)
     total: int | None = field(default=None, init=False)
     is_bounded: bool = field(default=False, init=False)
+    reads: int = field(default=1, init=False)
     ignored: Counter[int] = field(default_factory=Counter, init=False)
 
     def __post_init__(self) -> None:

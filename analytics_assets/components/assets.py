@@ -28,6 +28,7 @@ class AssetPlan:
         credentials: The variables of the API's base URL and authentication, of all its resources.
         partitions_def: The time windows to load; None if each run loads the whole resource.
         chunk_size: Number of partitions of a range that are loaded and marked together.
+        may_be_sandbox: Whether the sandbox serves the API while none of its variables is set.
     """
 
     api: str
@@ -36,6 +37,7 @@ class AssetPlan:
     partitions_def: WindowPartitionsDefinition | None = None
     chunk_size: int = 1
     credentials: tuple[SecretRef, ...] = ()
+    may_be_sandbox: bool = False
 
     @property
     def key(self) -> dg.AssetKey:
@@ -92,8 +94,8 @@ def build_table_spec(plan: AssetPlan, settings: Settings) -> dg.AssetSpec:
         tags=dict(resource.tags),
         kinds={"dlt", settings.destination},
         metadata=metadata,
-        # A run may mark partitions itself, see execution.py. Its step then has no output.
-        skippable=plan.partitions_def is not None,
+        # The step has no output if it marks partitions itself, or leaves the marks of real data as they are.
+        skippable=plan.partitions_def is not None or plan.may_be_sandbox,
         code_version=hashlib.sha256(resource.model_dump_json().encode()).hexdigest()[:12],
         partitions_def=plan.partitions_def,
     )

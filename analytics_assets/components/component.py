@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from functools import cached_property
+from typing import Any
 
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
@@ -37,10 +38,11 @@ class RestApi(dg.Component):
         chunk_size = partitions.chunk_size if partitions else 1
         resources = self.config.resolved_resources()
         credentials = tuple(references([self.config.client, *(resource.endpoint.auth for resource in resources)]))
+        shared: dict[str, Any] = {"credentials": credentials, "may_be_sandbox": self.config.sandbox}
         return [
-            AssetPlan(self.api, self.config.client, resource, partitions_def, chunk_size, credentials=credentials)
+            AssetPlan(self.api, self.config.client, resource, partitions_def, chunk_size, **shared)
             if resource.endpoint.incremental
-            else AssetPlan(self.api, self.config.client, resource, credentials=credentials)
+            else AssetPlan(self.api, self.config.client, resource, **shared)
             for resource in resources
         ]
 

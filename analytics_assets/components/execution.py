@@ -19,12 +19,14 @@ from analytics_assets.components.jobs import FULL_REFRESH, MODE_TAG
 from analytics_assets.components.metadata.load import materialization_metadata, summary
 from analytics_assets.components.partitions import (
     Chunk,
+    loaded_partitions,
     partition_bounds,
     refuse_unused_partition,
     remaining_chunks,
     requested_partitions,
 )
 from analytics_assets.components.resources import ApiCredentials, WarehouseResource
+from analytics_assets.components.sandbox_marks import source_text, tag_run, wipe_sandbox_marks
 from analytics_assets.components.settings import Settings
 from analytics_assets.rest_api.errors import RestApiError, TypeChangeError
 from analytics_assets.rest_api.load import load_table
@@ -45,7 +47,8 @@ def run_asset(
     results: list[LoadResult] = []
     try:
         request, sandbox = build_request(context, plan)
-        for chunk in chunks_to_load(context, plan, now=now):
+        tag_run(context, sandbox=sandbox)
+        for chunk in chunks_to_load(context, plan, now=now, sandbox=sandbox):
             started = time.monotonic()
             bounds = partition_bounds(plan.partitions_def, chunk.partitions) if plan.partitions_def else ()
             result = load_table(replace(request, window=chunk.window, partition_bounds=bounds))
@@ -53,9 +56,12 @@ def run_asset(
             results.append(result)
             context.log.info(summary(plan.name, result, seconds=seconds))
             metadata = materialization_metadata(
-                result, partitions=len(chunk.partitions), seconds=seconds, sandbox=sandbox
+                result, partitions=len(chunk.partitions), seconds=seconds, source=source_text(sandbox=sandbox)
             )
-            yield from materializations(context, plan, chunk, metadata)
+            if wipe_sandbox_marks(context, plan.key, endpoint_key=plan.endpoint_key, sandbox=sandbox):
+                yield from materializations(context, plan, chunk, metadata)
+            else:
+                log_observations(context, plan, chunk, metadata)
     except RestApiError as error:
         if isinstance(error, TypeChangeError):
             yield from type_change_results(plan.check_specs, error)
@@ -83,10 +89,16 @@ def build_request(context: dg.OpExecutionContext, plan: AssetPlan) -> tuple[Load
         token_dir=environment.token_dir,
         log=context.log,
     )
+    if environment.sandbox:
+        context.log.warning(
+            f"{plan.name}: loading invented data from the sandbox into {request.dataset}.{plan.resource.name}, since "
+            f"none of the variables of {plan.api} is set. To load real data, set them: "
+            f"{', '.join(credentials.variables)}"
+        )
     return request, environment.sandbox
 
 
-def chunks_to_load(context: dg.OpExecutionContext, plan: AssetPlan, *, now: datetime) -> list[Chunk]:
+def chunks_to_load(context: dg.OpExecutionContext, plan: AssetPlan, *, now: datetime, sandbox: bool) -> list[Chunk]:
     """The chunks of the run's partitions; one chunk without a window if the whole resource is loaded."""
     if is_full_refresh(context):
         return [Chunk(plan.partitions_def.get_partition_keys(current_time=now) if plan.partitions_def else ())]
@@ -94,7 +106,8 @@ def chunks_to_load(context: dg.OpExecutionContext, plan: AssetPlan, *, now: date
         refuse_unused_partition(context)
         return [Chunk()]
     requested = requested_partitions(context, plan.partitions_def, now=now)
-    chunks = remaining_chunks(context, plan.key, plan.partitions_def, requested, size=plan.chunk_size)
+    loaded = loaded_partitions(context, plan.key, sandbox=sandbox)
+    chunks = remaining_chunks(plan.partitions_def, requested, loaded, size=plan.chunk_size)
     remaining = sum(len(chunk.partitions) for chunk in chunks)
     if remaining < len(requested):
         context.log.info(
@@ -128,6 +141,15 @@ def materializations(
         partitions: Sequence[str | None] = chunk.partitions or [None]
         for marked, of_partition in zip(partitions, metadata, strict=True):
             context.log_event(dg.AssetMaterialization(plan.key, partition=marked, metadata=of_partition))
+
+
+def log_observations(
+    context: dg.OpExecutionContext, plan: AssetPlan, chunk: Chunk, metadata: Sequence[Mapping[str, Any]]
+) -> None:
+    """Report what a load did without marking anything as materialized."""
+    partitions: Sequence[str | None] = chunk.partitions or [None]
+    for partition, of_partition in zip(partitions, metadata, strict=True):
+        context.log_event(dg.AssetObservation(plan.key, partition=partition, metadata=of_partition))
 
 
 def is_full_refresh(context: dg.OpExecutionContext) -> bool:

@@ -12,6 +12,7 @@ import dagster as dg
 from dagster._core.definitions.partitions.context import PartitionLoadingContext
 from dagster._core.storage.tags import ASSET_RESUME_RETRY_TAG, RESUME_RETRY_TAG
 
+from analytics_assets.components.sandbox_marks import is_sandbox_mark
 from analytics_assets.rest_api.config import Partitions
 from analytics_assets.rest_api.errors import ConfigError
 from analytics_assets.rest_api.windows import Window, format_timestamp
@@ -156,15 +157,9 @@ def requested_partitions(
 
 
 def remaining_chunks(
-    context: dg.OpExecutionContext,
-    asset_key: dg.AssetKey,
-    partitions_def: WindowPartitionsDefinition,
-    partitions: Sequence[str],
-    *,
-    size: int,
+    partitions_def: WindowPartitionsDefinition, partitions: Sequence[str], loaded: set[str], *, size: int
 ) -> list[Chunk]:
     """Partitions in chunks of up to `size`, without those that an earlier attempt at this run has loaded."""
-    loaded = loaded_partitions(context, asset_key)
     if loaded.issuperset(partitions):  # the earlier attempt was complete: this one loads everything again
         loaded = set()
     chunks = []
@@ -176,17 +171,20 @@ def remaining_chunks(
     return chunks
 
 
-def loaded_partitions(context: dg.OpExecutionContext, asset_key: dg.AssetKey) -> set[str]:
+def loaded_partitions(context: dg.OpExecutionContext, asset_key: dg.AssetKey, *, sandbox: bool) -> set[str]:
     """The partitions of an asset that this run, or a failed run that it continues, has marked as materialized.
 
-    Other runs do not count: a person who requests a range again wants it loaded again.
+    Other runs do not count: a person who requests a range again wants it loaded again. Nor does what the sandbox loaded
+    before the credentials were set.
     """
     events = (
         entry.dagster_event
         for run in attempts(context)
         for entry in context.instance.all_logs(run.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION)
     )
-    return {event.partition for event in events if event and event.asset_key == asset_key and event.partition}
+    marks = (event.step_materialization_data.materialization for event in events if event)
+    of_asset = [mark for mark in marks if mark.asset_key == asset_key]
+    return {mark.partition for mark in of_asset if mark.partition and is_sandbox_mark(mark) is sandbox}
 
 
 def attempts(context: dg.OpExecutionContext) -> Iterator[dg.DagsterRun]:

@@ -16,6 +16,7 @@ from dagster._core.storage.tags import (
 )
 
 from analytics_assets.components.partitions import PartitionKeyError, WindowPartitionsDefinition
+from analytics_assets.components.sandbox_marks import SANDBOX, SOURCE_TAG, loaded_partitions_of_api
 from analytics_assets.rest_api.config import Schedule
 
 
@@ -44,7 +45,7 @@ def build_incremental_schedule(
             yield dg.SkipReason("No partition is over yet.")
             return
         older, recent = due[: -schedule.catch_up - 1], due[-schedule.catch_up - 1 :]
-        loaded = set.intersection(*(context.instance.get_materialized_partitions(key) for key in asset_keys))
+        loaded = set.intersection(*(loaded_partitions_of_api(context.instance, key) for key in asset_keys))
         if not_loaded := [key for key in older if key not in loaded]:
             context.log.warning(
                 f"{len(not_loaded)} older partitions are not loaded, from {not_loaded[0]} to {not_loaded[-1]}. "
@@ -73,12 +74,17 @@ def build_incremental_schedule(
 def requested_partitions(
     instance: dg.DagsterInstance, job_name: str, partitions_def: WindowPartitionsDefinition, *, since: datetime
 ) -> set[str]:
-    """The partitions that runs of a job, whatever became of them, were to load. Only runs created since then count."""
+    """The partitions that runs of a job, whatever became of them, were to load.
+
+    Runs that were created before `since`, or loaded from the sandbox, do not count.
+    """
     requested: set[str] = set()
     for record in instance.get_run_records(
         dg.RunsFilter(job_name=job_name, created_after=since.astimezone(timezone.utc))
     ):
         tags = record.dagster_run.tags
+        if tags.get(SOURCE_TAG) == SANDBOX:
+            continue
         start = tags.get(PARTITION_NAME_TAG) or tags.get(ASSET_PARTITION_RANGE_START_TAG)
         end = tags.get(PARTITION_NAME_TAG) or tags.get(ASSET_PARTITION_RANGE_END_TAG)
         if start and end:

@@ -15,7 +15,7 @@ NOT_COUNTED = "unknown: the rows have no cursor (`incremental.cursor_path`), so 
 
 
 def materialization_metadata(
-    result: rest_api.LoadResult, *, partitions: int, seconds: float, sandbox: bool
+    result: rest_api.LoadResult, *, partitions: int, seconds: float, source: str
 ) -> list[dict[str, Any]]:
     """The metadata of each materialization of a load: one for each partition, or one for an asset without partitions.
 
@@ -25,9 +25,9 @@ def materialization_metadata(
         result: What the load did.
         partitions: The number of partitions that the load covers.
         seconds: How long the load took.
-        sandbox: Whether the sandbox served the API.
+        source: Where the rows are from: `sandbox_marks.source_text`.
     """
-    shared = {"mode": mode(result), "window": window_text(result), "source": source_text(sandbox=sandbox)}
+    shared = {"mode": mode(result), "window": window_text(result), "source": source}
     whole = load_metadata(result, seconds=seconds)
     if not partitions:
         return [{**shared, "rows_loaded": result.rows, **whole}]
@@ -104,10 +104,6 @@ def mode(result: rest_api.LoadResult) -> str:
 
 def window_text(result: rest_api.LoadResult) -> str:
     return str(result.window) if result.window else "all history"
-
-
-def source_text(*, sandbox: bool) -> str:
-    return "sandbox: invented data" if sandbox else "API"
 
 
 def rows(count: int) -> str:

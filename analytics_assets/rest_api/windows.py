@@ -1,14 +1,13 @@
-"""Windows: half-open time ranges in UTC, their query parameters, and their time slices."""
+"""Windows: half-open time ranges in UTC, the values that an API is sent, and their time slices."""
 
 from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
-from analytics_assets.rest_api.config import Incremental, has_placeholder
+from analytics_assets.rest_api.config import Endpoint, Incremental, placeholders_in
 
 MICROSECOND = timedelta(microseconds=1)
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
@@ -56,6 +55,10 @@ class Window:
 
     def __str__(self) -> str:
         return f"[{format_timestamp(self.start, 'iso8601')}, {format_timestamp(self.end, 'iso8601')})"
+
+
+# The widest range that is sent where a bound cannot be omitted. APIs and formats differ in what lies outside.
+ALL_HISTORY = Window(EPOCH, datetime(2100, 1, 1, tzinfo=timezone.utc))
 
 
 def resolution(format: str) -> str:
@@ -113,30 +116,25 @@ def bounds(window: Window, incremental: Incremental) -> tuple[str, str]:
     return format_timestamp(start, incremental.format), format_timestamp(end, incremental.format)
 
 
-def window_params(params: Mapping[str, str], incremental: Incremental | None, window: Window | None) -> dict[str, str]:
-    """The query parameters of a read, with the bounds of the window.
+def window_bindings(window: Window | None, incremental: Incremental | None) -> dict[str, str | int]:
+    """The values of the placeholders `{start}` and `{end}`: numbers for epoch times, else text.
 
-    Without a window, parameters with `{start}` or `{end}` are omitted: all history is read.
+    Returns:
+        The values; nothing without a window.
     """
-    templates = {name for name, value in params.items() if incremental and has_placeholder(value)}
-    if incremental is None or window is None:
-        return {name: value for name, value in params.items() if name not in templates}
-    start, end = bounds(window, incremental)
-    query = {
-        name: value.replace("{start}", start).replace("{end}", end) if name in templates else value
-        for name, value in params.items()
-    }
-    if incremental.start_param:
-        query[incremental.start_param] = start
-    if incremental.end_param:
-        query[incremental.end_param] = end
-    return query
+    if window is None or incremental is None:
+        return {}
+    values: dict[str, str | int] = dict(zip(("start", "end"), bounds(window, incremental), strict=True))
+    is_number = incremental.format in ("epoch_s", "epoch_ms")
+    return {name: int(value) for name, value in values.items()} if is_number else values
 
 
-def filters_both_ends(params: Mapping[str, str], incremental: Incremental) -> bool:
-    """Whether the query parameters contain both ends of the window."""
-    values = " ".join(params.values())
-    return bool(incremental.start_param or "{start}" in values) and bool(incremental.end_param or "{end}" in values)
+def filters_both_ends(endpoint: Endpoint) -> bool:
+    """Whether requests contain both ends of the window."""
+    incremental, names = endpoint.incremental, placeholders_in(endpoint)
+    return incremental is not None and all(
+        param or name in names for name, param in (("start", incremental.start_param), ("end", incremental.end_param))
+    )
 
 
 def coarse_unit(format: str) -> str:

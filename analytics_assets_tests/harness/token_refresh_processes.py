@@ -29,6 +29,7 @@ from analytics_assets.rest_api.auth.tokens import SendTokenRequest, TokenRequest
 from analytics_assets.rest_api.config import ErrorHandler
 from analytics_assets.rest_api.errors import CredentialsError
 from analytics_assets.rest_api.http.client import HttpClient
+from analytics_assets.rest_api.http.request import Request
 from analytics_assets_tests.fake_api import (
     Api,
     Endpoint,
@@ -131,7 +132,7 @@ def refresh_repeatedly(environ: Mapping[str, str], folder: Path, journal: Path, 
                 for token in used:
                     notes.write(f"stored {token}\n".encode())
                 used.clear()
-                assert client.get(client.url("rows"), {}).status == 200
+                assert client.send(Request(client.url("rows"))).status == 200
         except CredentialsError as error:
             notes.write(f"error {error}\n".encode())
             sys.exit(NEEDS_AUTHORIZATION)

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from analytics_assets.rest_api.errors import CredentialsError
+from analytics_assets.rest_api.http.request import Request
 from analytics_assets_tests.fake_api import FakeServer, serve
 from analytics_assets_tests.harness.token_refresh_processes import (
     NEEDS_AUTHORIZATION,
@@ -57,7 +58,7 @@ def refresh_error(environ: Mapping[str, str], folder: Path) -> str:
             assert auth.refresh(auth.sign({}, {}))
         except CredentialsError as error:
             return str(error)
-        assert client.get(client.url("rows"), {}).status == 200
+        assert client.send(Request(client.url("rows"))).status == 200
         return ""
 
 

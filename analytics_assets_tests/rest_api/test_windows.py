@@ -5,10 +5,11 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 
-from analytics_assets.rest_api.config import Incremental
+from analytics_assets.rest_api.config import Endpoint, Incremental
 from analytics_assets.rest_api.windows import (
     Window,
     bounds,
@@ -18,7 +19,7 @@ from analytics_assets.rest_api.windows import (
     format_timestamp,
     resolution,
     slices,
-    window_params,
+    window_bindings,
 )
 
 
@@ -112,44 +113,22 @@ def test_floor_and_ceil() -> None:
     assert ceil(utc(2026, 10, 1), "day") == utc(2026, 10, 1)
 
 
-PARAMS = {"expand": "owner", "filter": "updated >= {start}", "between": "><{start}|{end}", "braces": "{other}"}
-
-
 @pytest.mark.parametrize(
-    ("incremental", "window", "expected"),
+    ("format", "expected"),
     [
-        (
-            Incremental(cursor_path="updated", format="date", start_param="filter[updated][_gte]"),
-            DAY,
-            {
-                "expand": "owner",
-                "filter": "updated >= 2026-10-01",
-                "between": "><2026-10-01|2026-10-02",
-                "braces": "{other}",
-                "filter[updated][_gte]": "2026-10-01",
-            },
-        ),
-        (
-            Incremental(cursor_path="updated", format="date", end_param="until"),
-            DAY.with_lookback(timedelta(days=2)),
-            {
-                "expand": "owner",
-                "filter": "updated >= 2026-09-29",
-                "between": "><2026-09-29|2026-10-02",
-                "braces": "{other}",
-                "until": "2026-10-02",
-            },
-        ),
-        # A full refresh reads all history.
-        (
-            Incremental(cursor_path="updated", format="date", start_param="since"),
-            None,
-            {"expand": "owner", "braces": "{other}"},
-        ),
+        ("date", {"start": "2026-10-01", "end": "2026-10-02"}),
+        ("epoch_s", {"start": 1790812800, "end": 1790899200}),
+        ("%Y%m%d", {"start": "20261001", "end": "20261002"}),
     ],
 )
-def test_window_params(incremental: Incremental, window: Window | None, expected: dict[str, str]) -> None:
-    assert window_params(PARAMS, incremental, window) == expected
+def test_bounds_are_numbers_in_epoch_formats_only(format: str, expected: dict[str, Any]) -> None:
+    assert window_bindings(DAY, Incremental(start_param="since", format=format)) == expected
+
+
+@pytest.mark.parametrize("incremental", [None, Incremental(start_param="since")])
+def test_no_window_has_no_bounds(incremental: Incremental | None) -> None:
+    assert window_bindings(None, incremental) == {}
+    assert window_bindings(DAY, None) == {}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,14 +158,20 @@ def test_slices_cover_the_window_once(case: SliceCase) -> None:
 
 
 @pytest.mark.parametrize(
-    ("params", "incremental", "expected"),
+    ("request_parts", "incremental", "expected"),
     [
         ({}, {"start_param": "a", "end_param": "b"}, True),
-        ({"filter": "{start}..{end}"}, {}, True),
-        ({"filter": "before {end}"}, {"start_param": "a"}, True),
+        ({"params": {"filter": "{start}..{end}"}}, {}, True),
+        ({"params": {"filter": "before {end}"}}, {"start_param": "a"}, True),
+        ({"path": "/days/{start}", "json_": {"where": [{"until": "{end}"}]}}, {}, True),
+        ({"path": "/days/{start}", "headers": {"X-Until": "{end}"}}, {}, True),
+        ({"data": "from={start}&to={end}"}, {}, True),
+        ({"data": {"to": "{end}"}}, {"start_param": "a"}, True),
         ({}, {"start_param": "a"}, False),
-        ({"filter": "since {start}"}, {}, False),
+        ({"params": {"filter": "since {start}"}}, {}, False),
+        ({"json_": {"start": "{{start}}{end}"}}, {}, False),
     ],
 )
-def test_filters_both_ends(params: dict[str, str], incremental: dict[str, str], expected: bool) -> None:
-    assert filters_both_ends(params, Incremental.model_validate(incremental)) is expected
+def test_filters_both_ends(request_parts: dict[str, Any], incremental: dict[str, str], expected: bool) -> None:
+    endpoint = Endpoint.model_validate({"path": "/rows", **request_parts, "incremental": incremental})
+    assert filters_both_ends(endpoint) is expected

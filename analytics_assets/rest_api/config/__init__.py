@@ -16,7 +16,7 @@ from analytics_assets.rest_api.config.auth import (
 )
 from analytics_assets.rest_api.config.client import Client
 from analytics_assets.rest_api.config.columns import Column, DataType
-from analytics_assets.rest_api.config.endpoints import Endpoint, Incremental, has_placeholder
+from analytics_assets.rest_api.config.endpoints import Endpoint, Incremental
 from analytics_assets.rest_api.config.error_handler import Backoff, ErrorHandler, ResponseAction
 from analytics_assets.rest_api.config.loader import COMPONENT, Attributes, load_config, parse_config
 from analytics_assets.rest_api.config.paginators import (
@@ -29,6 +29,13 @@ from analytics_assets.rest_api.config.paginators import (
     PaginatorConfig,
     SinglePageConfig,
     StopCondition,
+)
+from analytics_assets.rest_api.config.request import (
+    Method,
+    placeholder_names,
+    placeholders_in,
+    position_name,
+    split_text,
 )
 from analytics_assets.rest_api.config.resources import ResolvedResource, Resource, ResourceDefaults
 from analytics_assets.rest_api.config.values import SecretRef, Value
@@ -54,6 +61,7 @@ __all__ = [
     "JsonLinkConfig",
     "LoginConfig",
     "LoginRequest",
+    "Method",
     "OAuth2Config",
     "OffsetConfig",
     "PageNumberConfig",
@@ -69,7 +77,10 @@ __all__ = [
     "SinglePageConfig",
     "StopCondition",
     "Value",
-    "has_placeholder",
     "load_config",
     "parse_config",
+    "placeholder_names",
+    "placeholders_in",
+    "position_name",
+    "split_text",
 ]  # fmt: skip

@@ -15,9 +15,10 @@ from analytics_assets.rest_api.config.endpoints import Endpoint, EndpointConfig
 from analytics_assets.rest_api.config.error_handler import ErrorHandler
 from analytics_assets.rest_api.config.parsing.model import Model
 from analytics_assets.rest_api.config.parsing.validation import Problem, nearest, validation_error
+from analytics_assets.rest_api.config.request import placeholders_in, position_name
 from analytics_assets.rest_api.config.resources import ResolvedResource, Resource, ResourceDefaults
 
-MERGED_BY_KEY = ("params", "headers")
+MERGED_BY_KEY = ("params", "headers", "json_")
 
 
 def _validate_start(data: Any) -> datetime:
@@ -134,10 +135,10 @@ class RestApiConfig(Model):
 
 
 def _apply_defaults(defaults: Model, own: Model) -> dict[str, Any]:
-    """The fields of both. A value of the resource wins, also null; parameters and headers are merged by key."""
+    """The fields of both. A value of the resource wins, also null; `params`, `headers` and `json` are merged by key."""
     fields: dict[str, Any] = {}
     for name in type(defaults).model_fields:
-        if name in MERGED_BY_KEY:
+        if name in MERGED_BY_KEY and isinstance(getattr(defaults, name), dict) and isinstance(getattr(own, name), dict):
             fields[name] = {**getattr(defaults, name), **getattr(own, name)}
         else:
             fields[name] = getattr(own if name in own.model_fields_set else defaults, name)
@@ -156,16 +157,27 @@ def _with_response_actions(endpoint: EndpointConfig, own: EndpointConfig) -> End
 
 
 def _resolve(resource: Resource) -> ResolvedResource:
-    endpoint = resource.endpoint
-    params = {name: value for name, value in endpoint.params.items() if value is not None}
-    path = resource.name if endpoint.path is None else endpoint.path
     return ResolvedResource.model_validate(
         {
             **_fields_set(resource, ResolvedResource),
-            "endpoint": Endpoint.model_validate({**_fields_set(endpoint, Endpoint), "params": params, "path": path}),
+            "endpoint": _resolve_endpoint(resource.endpoint, default_path=resource.name),
             "columns": resource.columns or resource.schema_ or {},
         }
     )
+
+
+def _resolve_endpoint(endpoint: EndpointConfig, *, default_path: str) -> Endpoint:
+    fields = {"path": default_path, **_fields_set(endpoint, Endpoint)}
+    for name in ("params", "data"):
+        if isinstance(value := fields.get(name), dict):
+            fields[name] = {key: text for key, text in value.items() if text is not None}
+    resolved = Endpoint.model_validate(fields)
+    position = position_name(resolved.paginator)
+    if position in placeholders_in(resolved) and f"{position}_param" not in resolved.paginator.model_fields_set:
+        # The placeholder takes the place of the parameter that is sent by default.
+        paginator = resolved.paginator.model_copy(update={f"{position}_param": None})
+        return resolved.model_copy(update={"paginator": paginator})
+    return resolved
 
 
 def _fields_set(source: Model, target: type[Model]) -> dict[str, Any]:

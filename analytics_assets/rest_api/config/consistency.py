@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from analytics_assets.rest_api.config.endpoints import has_placeholder
 from analytics_assets.rest_api.config.paginators import PAGINATORS
 from analytics_assets.rest_api.config.parsing.validation import Problem
+from analytics_assets.rest_api.config.request import (
+    METHODS_WITH_BODY,
+    WINDOW_PLACEHOLDERS,
+    placeholder_problems,
+    placeholders_in,
+    position_name,
+)
 from analytics_assets.rest_api.config.resources import Resource
 
 TIMES, NUMBERS, EPOCHS = ("timestamp", "date"), ("bigint", "double", "decimal"), ("epoch_s", "epoch_ms")
@@ -46,15 +52,34 @@ def consistency_problems(resource: Resource, *, partitioned: bool) -> Iterator[P
         )
     if incremental and not partitioned:
         yield ("endpoint", "incremental"), "needs `partitions`, such as {cadence: daily, start: 2026-10-01}"
+    yield from _request_problems(resource)
     yield from _window_problems(resource)
+
+
+def _request_problems(resource: Resource) -> Iterator[Problem]:
+    endpoint, paginator = resource.endpoint, resource.endpoint.paginator
+    bodies = [key for key, value in (("json", endpoint.json_), ("data", endpoint.data)) if value is not None]
+    paths = paginator.body_paths if paginator else {}
+    if endpoint.method not in METHODS_WITH_BODY:
+        message = "needs `method: POST` or `method: PUT`: a GET has no body"
+        yield from ((("endpoint", key), message) for key in bodies)
+        yield from ((("endpoint", "paginator", key), message) for key in paths)
+    elif len(bodies) > 1:
+        yield ("endpoint", "data"), "is the body, and `json` is too: remove one of the two"
+    elif paths and isinstance(endpoint.data if endpoint.json_ is None else endpoint.json_, (str, list)):
+        message = "needs a body that is a mapping, to set the value in"
+        yield from ((("endpoint", "paginator", key), message) for key in paths)
+    for key, problem in placeholder_problems(endpoint):
+        yield ("endpoint", *key), problem
+    position = position_name(paginator)
+    sent = getattr(paginator, f"{position}_param", None) or f"{position}_body_path" in paths
+    if position and not sent and position not in placeholders_in(endpoint):
+        yield ("endpoint", "paginator", f"{position}_param"), f"is null, and nothing else sends the {position}"
 
 
 def _window_problems(resource: Resource) -> Iterator[Problem]:
     incremental, params = resource.endpoint.incremental, resource.endpoint.params
-    templates = [name for name, value in params.items() if value and has_placeholder(value)]
     if incremental is None:
-        for name in templates:
-            yield ("endpoint", "params", name), "contains {start} or {end}, which need `endpoint.incremental`"
         return
     cursor = (resource.columns or resource.schema_ or {}).get(incremental.cursor_path or "")
     if cursor and cursor.data_type not in (*TIMES, *(NUMBERS if incremental.format in EPOCHS else ())):
@@ -63,10 +88,11 @@ def _window_problems(resource: Resource) -> Iterator[Problem]:
             f"is declared as {cursor.data_type}, which does not sort by time: declare its `format` too",
         )
     window_params = [name for name in (incremental.start_param, incremental.end_param) if name]
-    if not window_params and not templates:
+    if not window_params and placeholders_in(resource.endpoint).isdisjoint(WINDOW_PLACEHOLDERS):
         yield (
             ("endpoint", "incremental"),
-            "must say how the API filters by time: `start_param`, `end_param`, or {start} and {end} in `params`",
+            "must say how the API filters by time: `start_param`, `end_param`, or {start} and {end} in `params`, the "
+            "path or the body",
         )
     for name in window_params:
         if params.get(name) is not None:

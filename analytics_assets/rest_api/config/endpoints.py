@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import difflib
-import re
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, StrictBool, WithJsonSchema, model_validator
+from pydantic import BeforeValidator, Field, StrictBool, model_validator
 from typing_extensions import Self
 
 from analytics_assets.rest_api.config.auth import Auth
 from analytics_assets.rest_api.config.error_handler import ErrorHandler, ResponseAction
 from analytics_assets.rest_api.config.paginators import PaginatorConfig, SinglePageConfig
 from analytics_assets.rest_api.config.parsing.model import Model, OneOrMany
-from analytics_assets.rest_api.config.parsing.validation import validate_each, validation_error
+from analytics_assets.rest_api.config.parsing.validation import validation_error
+from analytics_assets.rest_api.config.request import DataBody, JsonBody, Method, Params, Path
 from analytics_assets.rest_api.config.values import (
     FieldPath,
     Headers,
@@ -24,13 +23,9 @@ from analytics_assets.rest_api.config.values import (
     Selector,
     TimeFormat,
     Value,
-    is_secret_name,
 )
 
 Bound = Literal["inclusive", "exclusive"]
-GET_ONLY = "only GET requests are sent, and they have no body"
-NO_PARENTS = "a resource cannot depend on the rows of another one"
-PLACEHOLDERS = ("start", "end")
 
 
 class Incremental(Model):
@@ -70,70 +65,6 @@ class Incremental(Model):
         return self
 
 
-def has_placeholder(value: str) -> bool:
-    """Whether a query parameter contains `{start}` or `{end}`."""
-    return any(f"{{{name}}}" in value for name in PLACEHOLDERS)
-
-
-def _validate_placeholders(text: str) -> str:
-    """Reject placeholders other than `{start}` and `{end}`.
-
-    Braces that are not a placeholder are literal: JSON text, `{a,b}`, or a list of one field after a word as in
-    `owner{name}`, unless its name is similar to a placeholder's.
-    """
-    _reject_dlt_placeholders(text)
-    for braces in re.finditer(r"(?P<word>\w?)\{(?P<spaces>\s*)(?P<name>[A-Za-z_]\w*)\s*\}", text):
-        name = braces["name"]
-        placeholder = braces[0].removeprefix(braces["word"])
-        if placeholder in ("{start}", "{end}"):
-            continue
-        similar = difflib.get_close_matches(name.lower(), PLACEHOLDERS, n=1)
-        if similar:
-            raise ValueError(f"unknown placeholder {placeholder}; did you mean {{{similar[0]}}}?")
-        if not braces["word"] and placeholder == f"{{{name}}}":
-            raise ValueError(f"unknown placeholder {placeholder}; allowed: {{start}}, {{end}}")
-    return text
-
-
-def _reject_dlt_placeholders(text: str) -> None:
-    placeholder = re.search(r"\{(resources|incremental)\.", text)
-    if placeholder:
-        instead = NO_PARENTS if placeholder[1] == "resources" else "write {start} or {end} in `params`"
-        raise ValueError(f"dlt's placeholder {{{placeholder[1]}...}} is not supported: {instead}")
-
-
-def _validate_parameter(name: str, data: Any) -> str | None:
-    """A query parameter as it is sent; None removes a parameter of `resource_defaults`."""
-    if is_secret_name(name) and data is not None:
-        raise ValueError(
-            f"is a secret by its name: write client.auth {{type: api_key, name: {name}, location: query}} instead"
-        )
-    if isinstance(data, Mapping) and data.get("type") in ("incremental", "resolve"):
-        instead = NO_PARENTS if data["type"] == "resolve" else "write `start_param` in endpoint.incremental"
-        raise ValueError(f"dlt's {data['type']} parameter is not supported: {instead}")
-    if isinstance(data, bool):
-        return str(data).lower()
-    if data is None or isinstance(data, (str, int, float)):
-        return None if data is None else _validate_placeholders(str(data))
-    raise ValueError("must be one text, number or boolean; write a list as the API expects it, for example a,b")
-
-
-def _validate_path(path: str) -> str:
-    if re.match(r"\w+:", path) or not re.fullmatch(r"[!\"$-\[\]-~]*", path):
-        raise ValueError("must be a path below `base_url`, such as /v1/users, with special characters percent-encoded")
-    _reject_dlt_placeholders(path)
-    if placeholder := re.search(r"\{\w+\}", path):
-        raise ValueError(f"unknown placeholder {placeholder[0]}; {{start}} and {{end}} are allowed in `params` only")
-    return path
-
-
-Params = Annotated[
-    dict[str, str | None],
-    PlainValidator(lambda data: validate_each(data, _validate_parameter)),
-    WithJsonSchema({"type": "object", "additionalProperties": {"type": ["string", "number", "boolean", "null"]}}),
-]
-
-
 # A key without value means no authentication, in contrast to no key.
 EndpointAuth = Annotated[
     Annotated[tuple[Auth, ...], OneOrMany()] | None, BeforeValidator(lambda data: () if data is None else data)
@@ -143,10 +74,14 @@ EndpointAuth = Annotated[
 class EndpointDefaults(Model):
     """Defaults of all endpoints."""
 
-    method: Literal["GET"] = "GET"
+    method: Method = "GET"
     """The HTTP method."""
     params: Params = Field(default_factory=dict)
     """Query parameters. `{start}` and `{end}` are replaced by the bounds of the window."""
+    json_: Annotated[JsonBody, Field(alias="json")] = None
+    """The body of a POST or PUT as JSON. A value that is nothing but a placeholder keeps its type."""
+    data: DataBody = None
+    """The body of a POST or PUT in place of `json`: the fields of a form, or text."""
     headers: Headers = Field(default_factory=dict)
     """Headers, added to those of `client`."""
     data_selector: Selector | None = None
@@ -166,16 +101,13 @@ class EndpointDefaults(Model):
     incremental: Incremental | None = None
     """Loads windows instead of all rows; needs `partitions`."""
 
-    unsupported: ClassVar[Mapping[str, str]] = {
-        "json": GET_ONLY,
-        "data": GET_ONLY,
-    }
+    unsupported: ClassVar[Mapping[str, str]] = {}
 
 
 class EndpointConfig(EndpointDefaults):
     """One endpoint."""
 
-    path: Annotated[str, AfterValidator(_validate_path)] | None = None
+    path: Path | None = None
     """Path below `base_url`, sent as it is. By default the resource's name."""
 
     shorthand: ClassVar[str | None] = "path"
@@ -185,7 +117,10 @@ class Endpoint(Model):
     """An endpoint with its defaults applied."""
 
     path: str
+    method: Method = "GET"
     params: dict[str, str] = Field(default_factory=dict)
+    json_: Any = None
+    data: dict[str, str] | str | None = None
     headers: dict[str, Value] = Field(default_factory=dict)
     auth: tuple[Auth, ...] | None = None
     data_selector: str = "$"

@@ -6,13 +6,27 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, StrictBool, WithJsonSchema, model_validator
+from pydantic import AfterValidator, BeforeValidator, StrictBool, WithJsonSchema, model_validator
 from typing_extensions import Self
 
 from analytics_assets.rest_api.config.parsing.model import ByType, Model
-from analytics_assets.rest_api.config.values import HeaderName, JsonPath, Name, StrictNonNegativeInt, StrictPositiveInt
+from analytics_assets.rest_api.config.parsing.validation import validation_error
+from analytics_assets.rest_api.config.values import (
+    CursorPath,
+    HeaderName,
+    JsonPath,
+    Matches,
+    Name,
+    StrictNonNegativeInt,
+    StrictPositiveInt,
+)
 
-NO_BODY = "GET requests have no body; name a query parameter"
+BodyPath = Annotated[
+    str,
+    AfterValidator(lambda path: path.removeprefix("$.")),
+    Matches(r"[^.\[\]*]+(\.[^.\[\]*]+)*", "a field of the body, or a path to one such as page.number"),
+]
+POSITIONS = ("page", "offset", "cursor", "limit")  # what a page is requested by
 CONDITION = re.compile(r"(?P<path>\S+)\s+is\s+(?P<operator>false|true|null|empty)", re.IGNORECASE)
 
 
@@ -53,6 +67,40 @@ class PaginatorConfigBase(Model):
     total_rows_header: HeaderName | None = None
     """Header with the number of rows, used as `total_rows_path` is."""
 
+    @property
+    def body_paths(self) -> dict[str, str]:
+        """The paths in the body that are set for each page, by their keys."""
+        keys = (f"{name}_body_path" for name in POSITIONS)
+        return {key: path for key in keys if (path := getattr(self, key, None))}
+
+    def place(self, **values: str | int | float | None) -> tuple[dict[str, str], dict[str, str | int | float]]:
+        """Where the values of a page are sent.
+
+        Args:
+            values: Values by what they are: `page`, `offset`, `cursor`, `limit`. None is not sent.
+
+        Returns:
+            Query parameters, and values in the body by path.
+        """
+        params: dict[str, str] = {}
+        body: dict[str, str | int | float] = {}
+        for name, value in values.items():
+            if value is None:
+                continue
+            if path := getattr(self, f"{name}_body_path", None):
+                body[path] = value
+            elif param := getattr(self, f"{name}_param", None):
+                params[param] = str(value)
+        return params, body
+
+    @model_validator(mode="after")
+    def _validate_body_paths(self) -> Self:
+        for key in self.body_paths:
+            param = key.replace("_body_path", "_param")
+            if param in self.model_fields_set:
+                raise validation_error(((key,), f"has the same meaning as `{param}`: remove one of the two"))
+        return self
+
 
 class OffsetConfig(PaginatorConfigBase):
     """Requests rows by the number of the first one."""
@@ -60,10 +108,14 @@ class OffsetConfig(PaginatorConfigBase):
     type: Literal["offset"] = "offset"
     limit: StrictPositiveInt
     """Rows per page."""
-    offset_param: Name = "offset"
+    offset_param: Name | None = "offset"
     """Query parameter of the offset."""
+    offset_body_path: BodyPath | None = None
+    """Path of the offset in the body, in place of `offset_param`."""
     limit_param: Name = "limit"
     """Query parameter of the page size."""
+    limit_body_path: BodyPath | None = None
+    """Path of the page size in the body, in place of `limit_param`."""
     offset: StrictNonNegativeInt = 0
     """Offset of the first page."""
     total_path: JsonPath | None = None
@@ -75,19 +127,21 @@ class OffsetConfig(PaginatorConfigBase):
     stop_after_empty_page: Literal[True] = True
     """dlt's default, and the only value. Rows after an empty page are an error."""
 
-    unsupported: ClassVar[Mapping[str, str]] = {"offset_body_path": NO_BODY, "limit_body_path": NO_BODY}
-
 
 class PageNumberConfig(PaginatorConfigBase):
     """Requests pages by number."""
 
     type: Literal["page_number"] = "page_number"
     limit: StrictPositiveInt | None = None
-    """Rows per page; sent only if `limit_param` is set."""
+    """Rows per page; sent only if `limit_param` or `limit_body_path` is set."""
     limit_param: Name | None = None
     """Query parameter of the page size."""
-    page_param: Name = "page"
+    limit_body_path: BodyPath | None = None
+    """Path of the page size in the body, in place of `limit_param`."""
+    page_param: Name | None = "page"
     """Query parameter of the page number."""
+    page_body_path: BodyPath | None = None
+    """Path of the page number in the body, in place of `page_param`."""
     start_from_page: StrictNonNegativeInt = 0
     """Number of the API's first page."""
     page: StrictNonNegativeInt | None = None
@@ -104,7 +158,6 @@ class PageNumberConfig(PaginatorConfigBase):
     """dlt's default, and the only value. Rows after an empty page are an error."""
 
     aliases: ClassVar[Mapping[str, str]] = {"base_page": "start_from_page"}
-    unsupported: ClassVar[Mapping[str, str]] = {"page_body_path": NO_BODY}
 
     @property
     def first_page(self) -> int:
@@ -120,10 +173,14 @@ class CursorConfig(PaginatorConfigBase):
     """Rows per page."""
     limit_param: Name = "limit"
     """Query parameter of the page size."""
-    cursor_param: Name
+    limit_body_path: BodyPath | None = None
+    """Path of the page size in the body, in place of `limit_param`."""
+    cursor_param: Name | None = None
     """Query parameter of the cursor."""
-    cursor_path: JsonPath
-    """Path of the next cursor; null, missing or empty ends the read."""
+    cursor_body_path: BodyPath | None = None
+    """Path of the cursor in the body, in place of `cursor_param`."""
+    cursor_path: CursorPath
+    """Path of the next cursor; null, missing or empty ends the read. `data[-1].id` is the field of the last record."""
     stop_condition: (
         Annotated[
             StopCondition,
@@ -138,10 +195,10 @@ class CursorConfig(PaginatorConfigBase):
     stop_after_empty_page: Literal[False] = False
     """dlt's default, and the only value: the cursor ends the read."""
 
-    unsupported: ClassVar[Mapping[str, str]] = {"cursor_body_path": NO_BODY}
-
     @model_validator(mode="after")
-    def _validate_end(self) -> Self:
+    def _validate_cursor(self) -> Self:
+        if self.cursor_param is None and self.cursor_body_path is None:
+            raise validation_error((("cursor_param",), "is required, or `cursor_body_path`"))
         if self.stop_condition and self.has_more_path:
             raise ValueError("has both `stop_condition` and `has_more_path`: remove one of the two")
         return self
@@ -173,6 +230,8 @@ class HeaderCursorConfig(PaginatorConfigBase):
     """Header of the next cursor."""
     cursor_param: Name = "cursor"
     """Query parameter of the cursor."""
+    cursor_body_path: BodyPath | None = None
+    """Path of the cursor in the body, in place of `cursor_param`."""
 
 
 class SinglePageConfig(PaginatorConfigBase):

@@ -10,9 +10,10 @@ from pydantic import Field, PlainValidator, StrictBool, WithJsonSchema, model_va
 from typing_extensions import Self
 
 from analytics_assets.rest_api.config.columns import Column, Columns, SchemaColumns
-from analytics_assets.rest_api.config.endpoints import NO_PARENTS, Endpoint, EndpointConfig, EndpointDefaults
+from analytics_assets.rest_api.config.endpoints import Endpoint, EndpointConfig, EndpointDefaults
 from analytics_assets.rest_api.config.parsing.model import Model, OneOrMany
 from analytics_assets.rest_api.config.parsing.validation import validate_each, validation_error
+from analytics_assets.rest_api.config.request import NO_PARENTS
 from analytics_assets.rest_api.config.values import Matches, Name
 
 WriteDisposition = Literal["merge", "replace", "append"]

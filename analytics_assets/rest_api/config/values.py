@@ -66,6 +66,11 @@ _WILD = rf"{_STEP}|\.\*|\[\*\]"
 JsonPath = Annotated[
     str, Matches(rf"\$(?:{_STEP})+|{_KEY}(?:{_STEP})*", "a JSONPath to one value, such as next or meta.next")
 ]
+_LAST = rf"{_STEP}|\[-[0-9]+\]"
+CursorPath = Annotated[
+    str,
+    Matches(rf"\$(?:{_LAST})+|{_KEY}(?:{_LAST})*", "a JSONPath to one value, such as next, meta.next or data[-1].id"),
+]
 Selector = Annotated[
     str,
     Matches(

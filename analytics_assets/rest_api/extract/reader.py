@@ -13,8 +13,9 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
-from analytics_assets.rest_api.config import Endpoint, SinglePageConfig
+from analytics_assets.rest_api.config import Endpoint, SinglePageConfig, position_name
 from analytics_assets.rest_api.errors import ResponseError, SliceError
 from analytics_assets.rest_api.extract.concurrency import parallel_map
 from analytics_assets.rest_api.extract.ignored_reads import check_response_action
@@ -22,12 +23,14 @@ from analytics_assets.rest_api.extract.pagination.base import PageRequest, PageR
 from analytics_assets.rest_api.extract.pagination.completeness import CompletenessCheck
 from analytics_assets.rest_api.extract.pagination.factory import build_paginator
 from analytics_assets.rest_api.extract.records import PageRecords, concat_records, read_dicts
+from analytics_assets.rest_api.extract.request_template import BoundRequest, RequestTemplate
 from analytics_assets.rest_api.extract.selector import Page, Selector
 from analytics_assets.rest_api.extract.status_errors import status_error
 from analytics_assets.rest_api.http.client import HttpClient
+from analytics_assets.rest_api.http.request import Request
 from analytics_assets.rest_api.http.response import Response
 from analytics_assets.rest_api.redaction import redacted_request
-from analytics_assets.rest_api.windows import Window, filters_both_ends, slices, window_params
+from analytics_assets.rest_api.windows import Window, filters_both_ends, slices, window_bindings
 
 PAGES_BEFORE_SLICING = 2  # a window of two pages is read faster as a whole
 SLICES_PER_THREAD = 2  # slices differ in size: a thread that is done takes another one
@@ -73,6 +76,7 @@ class EndpointReader:
         client: Sends the requests.
         headers: Headers of the endpoint.
         window: The time range to request; everything without one.
+        bindings: Values of placeholders for the whole read, by name.
         threads: Requests at once.
         has_primary_key: Whether rows have a key: then no two pages can be equal.
         window_is_honoured: Whether all of a page's records are of the window. The window is cut into slices only if
@@ -92,6 +96,7 @@ class EndpointReader:
     client: HttpClient
     headers: Mapping[str, str]
     window: Window | None = None
+    bindings: Mapping[str, Any] = field(default_factory=dict)
     threads: int = 1
     has_primary_key: bool = True
     window_is_honoured: Callable[[PageRecords], bool] | None = None
@@ -113,7 +118,7 @@ class EndpointReader:
             ignore_hints=self.endpoint.ignore_hints,
             read=self.read,
         )
-        self._url = self.client.url(self.endpoint.path)
+        self._template = RequestTemplate(self.endpoint, url=self.client.url(self.endpoint.path), headers=self.headers)
         self._lock = threading.Lock()
         self._warned = False
 
@@ -151,11 +156,11 @@ class EndpointReader:
 
     def _slices(self) -> list[Window]:
         """The slices of the window; none if slices cannot be requested."""
-        params, incremental = self.endpoint.params, self.endpoint.incremental
+        incremental = self.endpoint.incremental
         if self.threads == 1 or self.window_is_honoured is None or self.window is None or incremental is None:
             return []
         cuts = slices(self.window, incremental, self.threads * SLICES_PER_THREAD)
-        return cuts if len(cuts) > 1 and filters_both_ends(params, incremental) else []
+        return cuts if len(cuts) > 1 and filters_both_ends(self.endpoint) else []
 
     def _sequence(self, window: Window | None) -> PageSequence:
         completeness = CompletenessCheck(self.endpoint, self._selector.steps, windowed=window is not None)
@@ -189,35 +194,43 @@ class EndpointReader:
     def _read_sequence(self, sequence: PageSequence) -> Iterator[PageBatch]:
         """The pages of a sequence, one after the other."""
         time_range = sequence.time_range
-        params = window_params(self.endpoint.params, self.endpoint.incremental, time_range.window)
-        url, previous = self._url, b""
+        requests = self._requests(time_range.window)
+        url, previous = "", b""
         while sequence.request is not None:
             link = sequence.request.link
-            url = self.client.next_page_url(link, found_at=url) if link else url
-            response = self.client.get(url, {} if link else {**params, **sequence.request.params}, self.headers)
+            if link:
+                request = requests.link(self.client.next_page_url(link, found_at=url))
+            else:
+                request = requests.page(sequence.request)
+            url = request.url
+            response = self.client.send(request)
             action = response.action
             if self.pages and sequence.paginator.ends_on(response.status) and not (action and action.action == "fail"):
                 sequence.paginator.end()
                 sequence.request = None
                 return
             if action is not None:
-                self._ignore(response, sequence, url)
+                self._ignore(response, sequence, request)
                 return
-            page = self._read_page(response, sequence, url)
+            page = self._read_page(response, sequence, request)
             if page.records and self.has_primary_key and response.body in (previous, time_range.first_body):
                 raise ResponseError(
-                    f"{redacted_request(url)}: the API sent the same page twice: it ignores the paginator's "
-                    f"parameters. {sequence.paginator.correction}"
+                    f"{redacted_request(url, request.method)}: the API sent the same page twice: it ignores the "
+                    f"paginator's parameters. {sequence.paginator.correction}"
                 )
             previous = response.body
             time_range.first_body = time_range.first_body or response.body
             yield PageBatch(page.records, time_range.window, len(response.body))
 
-    def _ignore(self, response: Response, sequence: PageSequence, url: str) -> None:
+    def _requests(self, window: Window | None) -> BoundRequest:
+        bindings = {**self.bindings, **window_bindings(window, self.endpoint.incremental)}
+        return BoundRequest(self._template, bindings, position_name=position_name(self.endpoint.paginator))
+
+    def _ignore(self, response: Response, sequence: PageSequence, request: Request) -> None:
         """End the read without rows, if the action that the response matches allows it."""
         check_response_action(
             response,
-            where=f"{redacted_request(url)}, page {self.pages + 1}",
+            where=f"{redacted_request(request.url, request.method)}, page {self.pages + 1}",
             pages_read=self.pages,
             in_slice=sequence.time_range.window != self.window,
             selector=self._selector,
@@ -226,11 +239,11 @@ class EndpointReader:
         self.ignored[response.status] += 1
         sequence.request = None
 
-    def _read_page(self, response: Response, sequence: PageSequence, url: str) -> Page:
+    def _read_page(self, response: Response, sequence: PageSequence, request: Request) -> Page:
         """The page of a response; sets the sequence's next request."""
         with self._lock:
             self.pages += 1
-            where = f"{redacted_request(url)}, page {self.pages}"
+            where = f"{redacted_request(request.url, request.method)}, page {self.pages}"
         if not 200 <= response.status < 300:
             raise status_error(
                 response,

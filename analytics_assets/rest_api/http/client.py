@@ -16,6 +16,7 @@ from analytics_assets.rest_api.http.error_reason import error_reason
 from analytics_assets.rest_api.http.metrics import RequestMetrics
 from analytics_assets.rest_api.http.rate_limit_headers import RATE_LIMIT_HEADER, Quota, read_quotas
 from analytics_assets.rest_api.http.rate_limiter import MAX_VAIN_PAUSES, RateLimiter
+from analytics_assets.rest_api.http.request import Request
 from analytics_assets.rest_api.http.response import Response
 from analytics_assets.rest_api.http.response_actions import ResponseActions
 from analytics_assets.rest_api.http.transport import Transport, TransportError
@@ -25,6 +26,7 @@ from analytics_assets.rest_api.redaction import redacted_request, redactor
 MAX_REDIRECTS = 5
 REDIRECT_STATUSES = (301, 302, 303, 307, 308)
 NOT_PROCESSED = frozenset({429, 503})  # statuses of servers that have not processed the request
+SAME_METHOD_REDIRECTS = (307, 308)
 
 
 class HttpClient:
@@ -55,7 +57,7 @@ class HttpClient:
 
         Args:
             base_url: Paths are appended to it; links and redirects must not leave its scheme, host and port.
-            headers: Sent with every GET request.
+            headers: Sent with every request but those for tokens.
             secret_values: Values to mask in messages, besides those of the credentials.
             error_handler: Which responses are retried, how often, and the waits between.
             connect_timeout: Seconds.
@@ -109,8 +111,10 @@ class HttpClient:
             )
         return target
 
-    def get(self, url: str, params: Mapping[str, str], headers: Mapping[str, str] | None = None) -> Response:
-        """GET with credentials, refreshed once after a 401. Other error statuses are returned, after the retries.
+    def send(self, request: Request) -> Response:
+        """Send with credentials, refreshed once after a 401. Other error statuses are returned, after the retries.
+
+        A POST is retried as a GET is: it reads.
 
         The response holds the action of the configuration that it matches, also when no retry is left for `retry`.
 
@@ -121,15 +125,14 @@ class HttpClient:
         """
         refreshed = False
         while True:
-            credential_id, response = self._retry("GET", url, params, {**self._headers, **(headers or {})}, None)
+            credential_id, response = self._retry(request)
             if response.status != 401 or self.auth is None:
                 return response
             if refreshed or not self.auth.refresh(credential_id):
                 if response.action:
                     return response
-                raise CredentialsError(
-                    f"{redacted_request(url)} returned 401 (unauthorized). {self.auth.rejection_hint(401)}"
-                )
+                where = redacted_request(request.url, request.method)
+                raise CredentialsError(f"{where} returned 401 (unauthorized). {self.auth.rejection_hint(401)}")
             refreshed = True
 
     def send_token_request(self, request: TokenRequest) -> Response:
@@ -143,7 +146,8 @@ class HttpClient:
             ResponseError: The response is too large.
         """
         validate_url(request.url, purpose=request.purpose, allow_insecure_http=self._allow_insecure_http)
-        return self._retry(request.method, request.url, {}, request.headers, request.body, token_request=request)[1]
+        sent = Request(request.url, request.method, headers=request.headers, body=request.body)
+        return self._retry(sent, token_request=request)[1]
 
     def secret_values(self) -> frozenset[str]:
         """All values to mask in messages. Grows with each new token: call it again for each message."""
@@ -153,15 +157,7 @@ class HttpClient:
         """The API's own reason for an error status: one line of at most 200 characters, secrets masked; or None."""
         return error_reason(response.body, self._redact)
 
-    def _retry(
-        self,
-        method: str,
-        url: str,
-        params: Mapping[str, str],
-        headers: Mapping[str, str],
-        body: bytes | None,
-        token_request: TokenRequest | None = None,
-    ) -> tuple[str, Response]:
+    def _retry(self, request: Request, *, token_request: TokenRequest | None = None) -> tuple[str, Response]:
         """Send until a response needs no retry or no retry is left.
 
         A token request is not signed, and is retried only if the server cannot have received it. If it uses a refresh
@@ -176,16 +172,18 @@ class HttpClient:
             statuses &= NOT_PROCESSED
         for attempt in range(handler.max_retries + 1):
             is_last = attempt == handler.max_retries
-            credential_id, query, signed_headers = "", dict(params), dict(headers)
+            credential_id, query = "", dict(request.params)
+            headers = {**({} if token_request else self._headers), **request.headers}
             if token_request is None and self.auth is not None:
-                credential_id = self.auth.sign(query, signed_headers)
+                credential_id = self.auth.sign(query, headers)
+            signed = replace(request, url=with_query(request.url, query), headers=headers)
             try:
-                response = self._follow_redirects(method, with_query(url, query), signed_headers, body)
+                response = self._follow_redirects(signed, is_token_request=token_request is not None)
             except TransportError as error:
                 if is_last or (token_request is not None and error.may_have_been_received):
                     attempts = "1 attempt" if attempt == 0 else f"{attempt + 1} attempts"
                     raise UnavailableError(
-                        f"{redacted_request(url, method)} failed after {attempts}: {error}"
+                        f"{redacted_request(request.url, request.method)} failed after {attempts}: {error}"
                     ) from None
                 wait, cause = exponential_wait(handler, attempt), str(error)
             else:
@@ -200,40 +198,49 @@ class HttpClient:
                 if response.status == 429 or (response.action and wait.header):
                     self._rate_limiter.pause(wait.seconds)
             self._warn(
-                f"{redacted_request(url, method)}: {cause}. "
+                f"{redacted_request(request.url, request.method)}: {cause}. "
                 f"Retry {attempt + 1} of {handler.max_retries} in {wait.seconds:.1f} s"
             )
             self.metrics.add(retries=1, waited=wait.seconds)
             time.sleep(wait.seconds)
         raise AssertionError("unreachable: the last attempt returns or raises")
 
-    def _follow_redirects(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> Response:
-        """Send once, and follow redirects that stay on the same host."""
+    def _follow_redirects(self, request: Request, *, is_token_request: bool) -> Response:
+        """Send once, and follow redirects that stay on the same host. Those of token requests are not followed."""
+        url, method = request.url, request.method
         first_origin = origin(url)
         for _ in range(MAX_REDIRECTS + 1):
-            response = self._send(method, url, headers, body)
-            is_redirect = method == "GET" and response.status in REDIRECT_STATUSES
+            response = self._send(request, url, reuse_connection=not is_token_request)
+            is_redirect = not is_token_request and response.status in REDIRECT_STATUSES
             location = response.headers.get("Location") if is_redirect else None
             if not location:
                 return response
             target, target_origin = resolve_reference(location, url)
             if target_origin != first_origin:
                 raise ResponseError(
-                    f"{redacted_request(url)}: the API redirects to another host ({target_origin[1]!r}): credentials "
-                    "are not sent there. Put the final URL into `client.base_url`."
+                    f"{redacted_request(url, method)}: the API redirects to another host ({target_origin[1]!r}): "
+                    "credentials are not sent there. Put the final URL into `client.base_url`."
+                )
+            if method != "GET" and response.status not in SAME_METHOD_REDIRECTS:
+                raise ResponseError(
+                    f"{redacted_request(url, method)}: the API redirects with {response.status}, which would turn the "
+                    f"{method} into a GET without its body. Put the final URL ({redacted_request(target, method)}) "
+                    "into `client.base_url` and `endpoint.path`."
                 )
             url = target
-        raise ResponseError(f"{redacted_request(url)}: more than {MAX_REDIRECTS} redirects")
+        raise ResponseError(f"{redacted_request(url, method)}: more than {MAX_REDIRECTS} redirects")
 
-    def _send(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> Response:
+    def _send(self, request: Request, url: str, *, reuse_connection: bool) -> Response:
         waited = self._rate_limiter.wait(self._warn_of_pause)
         try:
             if self._closed:
-                raise UnavailableError(f"{redacted_request(url, method)} was not sent: the load is over")
+                raise UnavailableError(f"{redacted_request(url, request.method)} was not sent: the load is over")
             self.metrics.add(requests=1, waited=waited)
             started = time.monotonic()
             try:
-                response = self._transport.send(method, url, headers, body)
+                response = self._transport.send(
+                    request.method, url, request.headers, request.body, reuse_connection=reuse_connection
+                )
             finally:
                 self.metrics.add(api=time.monotonic() - started)
         finally:

@@ -27,6 +27,8 @@ PROXY = re.compile(r"(https?)://(?:[^/@]*@)?(?:\[[0-9a-fA-F:]+\]|[^/@:\[\]]+)(?:
 CONTENT_ENCODING = re.compile(rb"content-encoding", re.IGNORECASE)
 
 CURLE_WEIRD_SERVER_REPLY, CURLE_TOO_LARGE = 8, 100  # pycurl has no names for them
+# The headers without a value are those that libcurl would add to a body.
+EXTRA_HEADERS = (b"Accept-Encoding: gzip", b"Expect:", b"Content-Type:")
 NOT_HTTP = "the response is not valid HTTP"
 PROXY_FAILED = "the proxy from the environment cannot be reached or refused the request"
 CONNECTION_CLOSED = "the connection was closed before the response was complete"
@@ -95,24 +97,42 @@ class Transport:
         if trusted.capath:
             self._options[pycurl.CAPATH] = trusted.capath
         self._max_page_bytes = max_page_bytes
-        self._idle: list[pycurl.Curl] = []
+        self._idle: dict[str, list[pycurl.Curl]] = {}
 
     def close(self) -> None:
         """Close the idle connections."""
-        while self._idle:
-            self._idle.pop().close()
+        for idle in self._idle.values():
+            while idle:
+                idle.pop().close()
 
-    def send(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> Response:
+    def send(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes | None = None,
+        *,
+        reuse_connection: bool = True,
+    ) -> Response:
         """Send one request. Responses of every status are returned; redirects are not followed.
+
+        Args:
+            method: GET, POST or PUT.
+            url: The URL, with its query.
+            headers: The headers.
+            body: The body, for POST and PUT.
+            reuse_connection: Whether libcurl may use an open connection. On one that the server has closed, libcurl
+                sends the request again by itself.
 
         Raises:
             TransportError: There is no complete response.
             ResponseError: The body is longer than `max_page_bytes`; the rest of it is not read.
         """
+        idle = self._idle.setdefault(method, [])
         try:
-            curl = self._idle.pop()
+            curl = idle.pop()
         except IndexError:  # no check before: another thread could take the last one
-            curl = self._open()
+            curl = self._open(method)
         lines: list[bytes] = []
         chunks: list[bytes] = []
         remaining = self._max_page_bytes
@@ -124,12 +144,13 @@ class Transport:
             return None if remaining >= 0 else 0  # 0 makes libcurl abort the transfer
 
         curl.setopt(pycurl.URL, UNSAFE_URL_CHARS.sub(lambda found: quote(found[0]), URL_USERINFO.sub("", url, 1)))
-        curl.setopt(pycurl.HTTPHEADER, [*map(_header_line, headers.items()), b"Accept-Encoding: gzip", b"Expect:"])
+        curl.setopt(pycurl.HTTPHEADER, [*map(_header_line, headers.items()), *EXTRA_HEADERS])
         curl.setopt(pycurl.WRITEFUNCTION, write)
         curl.setopt(pycurl.HEADERFUNCTION, lines.append)
-        if method == "POST":
+        if method != "GET":
             curl.setopt(pycurl.POSTFIELDS, body or b"")
-            curl.setopt(pycurl.FRESH_CONNECT, 1)  # on a stale connection libcurl would repeat the POST by itself
+        if not reuse_connection:
+            curl.setopt(pycurl.FRESH_CONNECT, 1)
             curl.setopt(pycurl.FORBID_REUSE, 1)
         try:
             curl.perform()
@@ -143,10 +164,10 @@ class Transport:
             curl.close()
             raise
         status = curl.getinfo(pycurl.RESPONSE_CODE)
-        if method == "POST":
-            curl.close()
+        if reuse_connection:
+            idle.append(curl)
         else:
-            self._idle.append(curl)
+            curl.close()
         response = Response(status, Headers(lines), b"".join(chunks))
         if any(map(CONTENT_ENCODING.match, lines)):
             return self._decompressed(response, url, method)
@@ -170,8 +191,10 @@ class Transport:
             "Request smaller pages (the paginator's `limit`), or increase `client.max_page_bytes`."
         )
 
-    def _open(self) -> pycurl.Curl:
+    def _open(self, method: str) -> pycurl.Curl:
         curl = pycurl.Curl()
+        if method != "GET":
+            curl.setopt(pycurl.CUSTOMREQUEST, method)
         for option, value in self._options.items():
             curl.setopt(option, value)
         return curl

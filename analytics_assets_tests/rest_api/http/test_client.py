@@ -20,6 +20,7 @@ from analytics_assets.rest_api.config import ErrorHandler
 from analytics_assets.rest_api.errors import CredentialsError, ResponseError, UnavailableError
 from analytics_assets.rest_api.http.client import HttpClient
 from analytics_assets.rest_api.http.rate_limiter import RateLimiter
+from analytics_assets.rest_api.http.request import Request
 from analytics_assets_tests.fake_api import ApiKey, Bearer, Fault, OAuth2, faults, serve_endpoint
 from analytics_assets_tests.support.auth import BEARER, BODY, OAUTH, QUERY_KEY, ROWS, SECRET, authenticated_client
 from analytics_assets_tests.support.clock import Clock
@@ -47,7 +48,7 @@ def test_only_the_statuses_of_error_handler_are_retried(clock: Clock, handler: E
             sandbox.requests.clear()
             sandbox.faults.clear()
             sandbox.faults.add(faults.status(status), times=None)
-            assert client.get(url, {}).status == status
+            assert client.send(Request(url)).status == status
             assert len(sandbox.requests) == (4 if status in retried else 1), status
 
 
@@ -58,7 +59,7 @@ def test_closed_client_sends_nothing(clock: Clock) -> None:
         clock.during_wait = client.close
         sandbox.faults.add(faults.status(503), times=None)
         with pytest.raises(UnavailableError, match="was not sent: the load is over"):
-            client.get(url, {})
+            client.send(Request(url))
         assert len(sandbox.requests) == 1
 
 
@@ -81,12 +82,12 @@ def test_broken_connection_is_retried_then_an_error_without_query_or_secret(
     with serve_endpoint(ROWS) as (sandbox, url):
         client = HttpClient(url, read_timeout=0.2)
         sandbox.faults.add(kind, times=2)
-        assert json.loads(client.get(url, {"q": SECRET}).body) == BODY
+        assert json.loads(client.send(Request(url, params={"q": SECRET})).body) == BODY
         assert (client.metrics.requests, client.metrics.retries) == (3, 2)
         sandbox.faults.clear()
         sandbox.faults.add(kind, times=None)
         with pytest.raises(ResponseError) as caught:
-            client.get(url, {"q": SECRET}, {"X-Secret": SECRET})
+            client.send(Request(url, params={"q": SECRET}, headers={"X-Secret": SECRET}))
     assert str(caught.value) == f"GET {url} failed after 4 attempts: {problem}"
     assert caught.value.__cause__ is None
     assert caught.value.__suppress_context__
@@ -96,7 +97,7 @@ def test_broken_connection_is_retried_then_an_error_without_query_or_secret(
 def test_refused_connection_is_retried(clock: Clock) -> None:
     base = f"http://127.0.0.1:{unused_port()}"
     with pytest.raises(ResponseError, match=f"^GET {base}/rows failed after 4 attempts: the connection was refused$"):
-        HttpClient(base).get(f"{base}/rows", {"q": SECRET})
+        HttpClient(base).send(Request(f"{base}/rows", params={"q": SECRET}))
 
 
 def test_connect_timeout_ends_the_wait_for_a_server_that_accepts_no_connection(clock: Clock) -> None:
@@ -105,7 +106,7 @@ def test_connect_timeout_ends_the_wait_for_a_server_that_accepts_no_connection(c
         with socket.create_connection(address):  # fills the backlog: the kernel accepts no other connection
             client = HttpClient(f"http://{address[0]}:{address[1]}", connect_timeout=0.1)
             with pytest.raises(ResponseError, match="no connection within the connect timeout"):
-                client.get(client.url("rows"), {})
+                client.send(Request(client.url("rows")))
 
 
 @pytest.mark.parametrize(
@@ -121,8 +122,8 @@ def test_backoff_is_exponential_capped_and_jittered(clock: Clock, handler: Error
     with serve_endpoint(ROWS) as (sandbox, url):
         sandbox.faults.add(faults.status(500), times=None)
         client = HttpClient(url, error_handler=handler)
-        client.get(url, {})
-        client.get(url, {})
+        client.send(Request(url))
+        client.send(Request(url))
     assert client.metrics.waited_seconds == pytest.approx(sum(clock.waits))
     first, second = clock.waits[: len(ceilings)], clock.waits[len(ceilings) :]
     assert all(wait <= ceiling <= 2 * wait for wait, ceiling in zip(first, ceilings, strict=True))
@@ -155,7 +156,7 @@ def test_retry_after_is_honoured_up_to_the_cap(
         value = formatdate(clock.now + retry_after, usegmt=True) if isinstance(retry_after, float) else retry_after
         sandbox.faults.add(faults.status(status, headers={"Retry-After": value}))
         client = HttpClient(url)
-        assert client.get(url, {}).status == 200
+        assert client.send(Request(url)).status == 200
     [waited] = clock.waits
     assert client.metrics.waited_seconds == waited
     if wait is None:
@@ -167,7 +168,7 @@ def test_retry_after_is_honoured_up_to_the_cap(
 def test_max_retry_after_raises_the_cap(clock: Clock) -> None:
     with serve_endpoint(ROWS) as (sandbox, url):
         sandbox.faults.add(faults.status(429, headers={"Retry-After": "80000"}))
-        HttpClient(url, error_handler=ErrorHandler(max_retry_after=86_400)).get(url, {})
+        HttpClient(url, error_handler=ErrorHandler(max_retry_after=86_400)).send(Request(url))
     assert clock.waits == [80_000]
 
 
@@ -178,10 +179,10 @@ def test_429_pauses_all_threads_of_the_client(clock: Clock) -> None:
 
         def another() -> None:
             clock.during_wait = lambda: None
-            client.get(url, {})
+            client.send(Request(url))
 
         clock.during_wait = another
-        client.get(url, {})
+        client.send(Request(url))
     assert clock.waits[:2] == [30, 30]
 
 
@@ -189,7 +190,7 @@ def test_rate_limit_spaces_requests_evenly(clock: Clock) -> None:
     with serve_endpoint(ROWS) as (_, url):
         client = HttpClient(url, max_requests_per_second=4)
         for _ in range(5):
-            client.get(url, {})
+            client.send(Request(url))
     assert clock.waits == [0.25] * 4
     assert client.metrics.waited_seconds == 1
     assert RateLimiter(None).wait() == 0
@@ -199,7 +200,7 @@ def test_token_that_expires_during_a_wait_is_refreshed(clock: Clock, tmp_path: P
     oauth = OAuth2("id", "secret", lifetime=60)
     with authenticated_client(OAUTH, oauth, tmp_path, clock) as (sandbox, client, url):
         sandbox.faults.add(faults.status(429, headers={"Retry-After": "120"}))
-        assert client.get(url, {}).status == 200
+        assert client.send(Request(url)).status == 200
         paths = [(record.request.path, record.status) for record in sandbox.requests]
     token, rows = "/shop/oauth/token", "/shop/rows"
     assert paths == [(token, 200), (rows, 429), (token, 200), (rows, 200)]
@@ -207,12 +208,12 @@ def test_token_that_expires_during_a_wait_is_refreshed(clock: Clock, tmp_path: P
 
 def test_rejected_token_is_refreshed_once(clock: Clock, tmp_path: Path) -> None:
     with authenticated_client(OAUTH, OAuth2("id", "secret", token_uses=1), tmp_path, clock) as (sandbox, client, url):
-        assert [client.get(url, {}).status for _ in range(2)] == [200, 200]
+        assert [client.send(Request(url)).status for _ in range(2)] == [200, 200]
         assert [record.status for record in sandbox.requests] == [200, 200, 401, 200, 200]
         sandbox.faults.add(faults.status(401), times=None)
         sandbox.requests.clear()
         with pytest.raises(CredentialsError, match=r"/rows returned 401 .*SHOP_CLIENT_ID, SHOP_CLIENT_SECRET"):
-            client.get(url, {"q": SECRET})
+            client.send(Request(url, params={"q": SECRET}))
         requests = [record for record in sandbox.requests if record.request.path == "/shop/rows"]
     assert len(requests) == 2
     assert clock.waits == []
@@ -226,10 +227,10 @@ def test_401_to_a_static_credential_names_its_variable(
     clock: Clock, tmp_path: Path, auth: dict[str, Any], api_auth: ApiKey | Bearer, name: str
 ) -> None:
     with authenticated_client(auth, api_auth, tmp_path, clock) as (sandbox, client, url):
-        assert client.get(url, {}).status == 200
+        assert client.send(Request(url)).status == 200
         sandbox.faults.add(faults.status(401), times=None)
         with pytest.raises(CredentialsError, match=rf"returned 401 \(unauthorized\)\. Check {name}:") as caught:
-            client.get(url, {})
+            client.send(Request(url))
     assert len(sandbox.requests) == 2
     assert SECRET not in str(caught.value)
 
@@ -237,7 +238,7 @@ def test_401_to_a_static_credential_names_its_variable(
 def test_401_is_returned_for_an_api_without_credentials(clock: Clock) -> None:
     with serve_endpoint(ROWS) as (sandbox, url):
         sandbox.faults.add(faults.status(401))
-        assert HttpClient(url).get(url, {}).status == 401
+        assert HttpClient(url).send(Request(url)).status == 401
 
 
 def test_metrics_count_requests_retries_waits_and_bytes(clock: Clock) -> None:
@@ -248,8 +249,8 @@ def test_metrics_count_requests_retries_waits_and_bytes(clock: Clock) -> None:
         sandbox.faults.add(compressed)
         sandbox.faults.add(faults.status(429, headers={"Retry-After": "3"}))
         client = HttpClient(url)
-        assert client.get(url, {}).body == plain
-        client.get(url, {})
+        assert client.send(Request(url)).body == plain
+        client.send(Request(url))
         assert sandbox.requests[0].request.headers["accept-encoding"] == "gzip"
     metrics = client.metrics
     assert (metrics.requests, metrics.retries, metrics.waited_seconds) == (3, 1, 3)
@@ -262,7 +263,7 @@ def test_client_is_safe_to_share_between_threads() -> None:
     with serve_endpoint(ROWS) as (sandbox, url):
         client = HttpClient(url)
         with ThreadPoolExecutor(4) as threads:
-            bodies = list(threads.map(lambda _: client.get(url, {}).body, range(40)))
+            bodies = list(threads.map(lambda _: client.send(Request(url)).body, range(40)))
     assert len(set(bodies)) == 1
     assert client.metrics.requests == len(sandbox.requests) == 40
 
@@ -308,10 +309,10 @@ def test_response_is_limited_to_max_page_bytes(encoding: str, over: int) -> None
         client = HttpClient(url, max_page_bytes=10_000)
         if over:
             with pytest.raises(ResponseError, match=r"longer than 10000 bytes\. .*increase `client\.max_page_bytes`"):
-                client.get(url, {})
+                client.send(Request(url))
         else:
-            assert client.get(url, {}).body == content
-        assert json.loads(client.get(url, {}).body) == BODY
+            assert client.send(Request(url)).body == content
+        assert json.loads(client.send(Request(url)).body) == BODY
         assert len(sandbox.requests) == 2
 
 
@@ -323,7 +324,7 @@ def test_gzip_bomb_does_not_fill_the_memory() -> None:
         sandbox.faults.add(faults.body(bomb, headers=headers))
         tracemalloc.start()
         with pytest.raises(ResponseError, match="longer than 1000000 bytes"):
-            HttpClient(url, max_page_bytes=1_000_000).get(url, {})
+            HttpClient(url, max_page_bytes=1_000_000).send(Request(url))
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
     assert peak < 30_000_000

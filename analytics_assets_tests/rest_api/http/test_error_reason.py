@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from analytics_assets.rest_api.http.error_reason import MAX_REASON_CHARS, error_reason
+from analytics_assets.rest_api.http.request import Request
 from analytics_assets.rest_api.http.response import Headers, Response
 from analytics_assets.rest_api.redaction import redactor
 from analytics_assets_tests.fake_api import ApiKey, faults
@@ -81,7 +82,7 @@ def test_reason_is_printable_text_whatever_was_escaped() -> None:
 def test_client_masks_its_credentials_in_the_reason(clock: Clock, tmp_path: Path) -> None:
     with authenticated_client(QUERY_KEY, ApiKey(API_KEY, name="key"), tmp_path, clock) as (sandbox, client, url):
         sandbox.faults.add(faults.status(403))
-        assert client.error_reason(client.get(url, {})) == "fault 403"
+        assert client.error_reason(client.send(Request(url))) == "fault 403"
         denied = json.dumps({"message": f"key {API_KEY} may not read this"}).encode()
         assert client.error_reason(Response(403, Headers([]), denied)) == "key *** may not read this"
 

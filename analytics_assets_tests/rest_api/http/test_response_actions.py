@@ -10,6 +10,7 @@ import pytest
 
 from analytics_assets.rest_api.config import ErrorHandler, ResponseAction
 from analytics_assets.rest_api.http.client import HttpClient
+from analytics_assets.rest_api.http.request import Request
 from analytics_assets.rest_api.http.response import Headers, Response
 from analytics_assets.rest_api.http.response_actions import MAX_SEARCH_BYTES, ResponseActions
 from analytics_assets_tests.fake_api import Fault, OAuth2, faults, serve_endpoint
@@ -66,7 +67,7 @@ def test_first_action_that_matches_decides_whether_a_response_is_retried(
     handler = ErrorHandler.model_validate({"response_actions": actions, "max_retries": 2})
     with serve_endpoint(ROWS) as (sandbox, url):
         sandbox.faults.add(fault, times=None)
-        response = HttpClient(url, error_handler=handler).get(url, {})
+        response = HttpClient(url, error_handler=handler).send(Request(url))
         assert len(sandbox.requests) == requests
     assert response.action == (None if matched is None else handler.response_actions[matched])
 
@@ -76,7 +77,7 @@ def test_retried_response_that_is_a_page_in_the_end_is_returned(clock: Clock) ->
     with serve_endpoint(ROWS) as (sandbox, url):
         sandbox.faults.add(faults.error_object(), times=2)
         client = HttpClient(url, error_handler=handler)
-        response = client.get(url, {})
+        response = client.send(Request(url))
     assert (response.status, response.action, "data" in json.loads(response.body)) == (200, None, True)
     assert (client.metrics.retries, len(clock.waits)) == (2, 2)
 
@@ -88,7 +89,7 @@ def test_credentials_are_refreshed_before_an_action_for_401_applies(
     handler = ErrorHandler.model_validate({"response_actions": [{"status_code": 401, "action": "ignore"}]})
     with authenticated_client(OAUTH, OAuth2("id", "secret"), tmp_path, clock, handler) as (sandbox, client, url):
         sandbox.faults.add(faults.status(401), path="/rows", times=1 if refreshed_helps else None)
-        response = client.get(url, {})
+        response = client.send(Request(url))
         rows = [record.status for record in sandbox.requests if record.request.path == "/shop/rows"]
     assert rows == statuses
     assert (response.action is None) == refreshed_helps
@@ -97,5 +98,5 @@ def test_credentials_are_refreshed_before_an_action_for_401_applies(
 def test_token_requests_match_no_action(clock: Clock, tmp_path: Path) -> None:
     handler = ErrorHandler.model_validate({"response_actions": [{"content": "access_token", "action": "retry"}]})
     with authenticated_client(OAUTH, OAuth2("id", "secret"), tmp_path, clock, handler) as (sandbox, client, url):
-        assert client.get(url, {}).status == 200
+        assert client.send(Request(url)).status == 200
         assert len(sandbox.requests) == 2

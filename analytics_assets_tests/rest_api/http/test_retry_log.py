@@ -10,6 +10,7 @@ import pytest
 
 from analytics_assets.rest_api.config import ErrorHandler
 from analytics_assets.rest_api.http.client import HttpClient
+from analytics_assets.rest_api.http.request import Request
 from analytics_assets_tests.fake_api import ApiKey, OAuth2, faults, serve_endpoint
 from analytics_assets_tests.support.auth import OAUTH, QUERY_KEY, ROWS, SECRET, authenticated_client
 from analytics_assets_tests.support.clock import Clock
@@ -31,7 +32,7 @@ def test_each_retry_is_a_warning_with_cause_attempt_and_wait(
         sandbox.faults.add(faults.status(503))
         sandbox.faults.add(faults.status(429, headers={"Retry-After": "7"}))
         sandbox.faults.add(faults.cut())
-        assert client.get(url, {"q": "pr1vate"}).status == 200
+        assert client.send(Request(url, params={"q": "pr1vate"})).status == 200
     backoffs = [f"{clock.waits[0]:.1f}", "7.0", f"{clock.waits[-1]:.1f}"]
     assert warnings(caplog) == [
         f"GET {url}: HTTP 503. Retry 1 of 3 in {backoffs[0]} s",
@@ -47,7 +48,7 @@ def test_retry_of_a_token_request_is_logged_without_its_secrets(
 ) -> None:
     with authenticated_client(OAUTH, OAuth2("id", SECRET), tmp_path, clock) as (sandbox, client, url):
         sandbox.faults.add(faults.status(503), path="/oauth/token")
-        assert client.get(url, {}).status == 200
+        assert client.send(Request(url)).status == 200
         token_url = url.replace("/rows", "/oauth/token")
     [line] = warnings(caplog)
     assert line == f"POST {token_url}: HTTP 503. Retry 1 of 3 in {clock.waits[0]:.1f} s"
@@ -59,7 +60,7 @@ def test_secret_in_the_path_is_masked(clock: Clock, tmp_path: Path, caplog: pyte
     with authenticated_client(QUERY_KEY, ApiKey("t0ken", name="key"), tmp_path, clock) as (_, signed, url):
         client = HttpClient(url, error_handler=once)
         client.auth = signed.auth
-        client.get(client.url("bot-t0ken"), {})
+        client.send(Request(client.url("bot-t0ken")))
     [line] = warnings(caplog)
     assert line.startswith(f"GET {url}/bot-***: HTTP 404. Retry 1 of 1 in ")
 
@@ -68,7 +69,7 @@ def test_request_that_succeeds_or_is_not_retried_logs_nothing(clock: Clock, capl
     with serve_endpoint(ROWS) as (sandbox, url):
         sandbox.faults.add(faults.status(400))
         client = HttpClient(url)
-        assert [client.get(url, {}).status for _ in range(2)] == [400, 200]
+        assert [client.send(Request(url)).status for _ in range(2)] == [400, 200]
     assert warnings(caplog) == []
 
 

@@ -16,6 +16,7 @@ from analytics_assets.rest_api.auth.tokens import TokenRequest
 from analytics_assets.rest_api.config import ErrorHandler
 from analytics_assets.rest_api.errors import ConfigError, ResponseError
 from analytics_assets.rest_api.http.client import HttpClient
+from analytics_assets.rest_api.http.request import Request
 from analytics_assets_tests.fake_api import ApiKey, Bearer, faults, serve_endpoint
 from analytics_assets_tests.support.auth import BEARER, BODY, QUERY_KEY, ROWS, SECRET, authenticated_client
 from analytics_assets_tests.support.clock import Clock
@@ -51,11 +52,11 @@ def test_redirects_on_the_same_host_are_followed(clock: Clock, tmp_path: Path) -
         for status in (301, 302, 303, 307, 308):
             for location in ("/shop/rows?q=1", "rows?q=2", f"{url}?q=3"):
                 sandbox.faults.add(faults.status(status, headers={"Location": location}))
-                assert json.loads(client.get(url, {}).body) == BODY
+                assert json.loads(client.send(Request(url)).body) == BODY
         assert client.metrics.requests == 30
         sandbox.faults.add(faults.status(302, headers={"Location": "/shop/rows"}), times=None)
         with pytest.raises(ResponseError, match="more than 5 redirects"):
-            client.get(url, {"q": SECRET})
+            client.send(Request(url, params={"q": SECRET}))
     assert client.metrics.requests == 36
 
 
@@ -77,7 +78,7 @@ def test_credentials_do_not_follow_a_redirect_or_a_link_to_another_host(
         ):
             sandbox.faults.add(faults.status(302, headers={"Location": location}))
             with pytest.raises(ResponseError, match="redirect"):
-                client.get(url, {})
+                client.send(Request(url))
             with pytest.raises(ResponseError, match="link"):
                 client.next_page_url(location, found_at=url)
         for found, link in {
@@ -92,9 +93,9 @@ def test_credentials_do_not_follow_a_redirect_or_a_link_to_another_host(
 
 def test_key_in_the_query_is_sent_once_and_the_rest_of_a_link_is_not_changed(clock: Clock, tmp_path: Path) -> None:
     with authenticated_client(QUERY_KEY, ApiKey(SECRET, name="key"), tmp_path, clock) as (sandbox, client, url):
-        assert client.get(f"{url}?key=old&q=a%20b", {}).status == 200
-        assert client.get(f"{url}?q=a+b%2Fc#part", {}).status == 200
-        assert client.get(f"{url}?q=1", {"q": "2"}).status == 200
+        assert client.send(Request(f"{url}?key=old&q=a%20b")).status == 200
+        assert client.send(Request(f"{url}?q=a+b%2Fc#part")).status == 200
+        assert client.send(Request(f"{url}?q=1", params={"q": "2"})).status == 200
         queries = [record.request.query for record in sandbox.requests]
     assert queries == [{"q": q, "key": SECRET} for q in ("a b", "a b/c", "2")]
 
@@ -102,9 +103,9 @@ def test_key_in_the_query_is_sent_once_and_the_rest_of_a_link_is_not_changed(clo
 def test_query_and_path_are_sent_byte_by_byte() -> None:
     with raw_server(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}") as (address, received):
         client = HttpClient(f"http://{address}/v2/")
-        client.get(client.url("/v1/a%2Fb%20c;d=1/~e"), {})
-        client.get(client.url("v1/rows?x=a+b&flag&y=%C3%A9&filter[a]=1"), {"cursor": "a b&c=/+é"})
-        client.get(client.url("rows"), {"filter[at][_gte]": "2026-10-01T00:00:00Z", "on": "><{a|b}"})
+        client.send(Request(client.url("/v1/a%2Fb%20c;d=1/~e")))
+        client.send(Request(client.url("v1/rows?x=a+b&flag&y=%C3%A9&filter[a]=1"), params={"cursor": "a b&c=/+é"}))
+        client.send(Request(client.url("rows"), params={"filter[at][_gte]": "2026-10-01T00:00:00Z", "on": "><{a|b}"}))
     assert [request.split(b" HTTP")[0].decode() for request in received] == [
         "GET /v2/v1/a%2Fb%20c;d=1/~e",
         "GET /v2/v1/rows?x=a+b&flag&y=%C3%A9&filter%5Ba%5D=1&cursor=a%20b%26c%3D%2F%2B%C3%A9",
@@ -115,7 +116,7 @@ def test_query_and_path_are_sent_byte_by_byte() -> None:
 def test_parameters_are_received_as_given() -> None:
     sent = {"q": "a b&c=/+é", "filter[at][_gte]": "%25{}"}
     with serve_endpoint(ROWS) as (sandbox, url):
-        assert HttpClient(url).get(url, sent).status == 200
+        assert HttpClient(url).send(Request(url, params=sent)).status == 200
     assert sandbox.requests[0].request.query == sent
 
 
@@ -186,16 +187,16 @@ def test_proxy_from_the_environment_is_used_except_on_loopback(monkeypatch: pyte
         monkeypatch.setenv("HTTP_PROXY", f"{scheme}{proxy}")
         monkeypatch.setenv("HTTPS_PROXY", f"{scheme}{proxy}")
         plain = HttpClient("http://api.example.com", allow_insecure_http=True, error_handler=once)
-        assert plain.get(plain.url("rows"), {}).status == 503
+        assert plain.send(Request(plain.url("rows"))).status == 503
         secure = HttpClient("https://api.example.com", error_handler=once)
         with pytest.raises(ResponseError, match="the proxy from the environment"):
-            secure.get(secure.url("rows"), {})
+            secure.send(Request(secure.url("rows")))
         with serve_endpoint(ROWS) as (_, url):
-            assert HttpClient(url).get(url, {}).status == 200
+            assert HttpClient(url).send(Request(url)).status == 200
         monkeypatch.setenv("NO_PROXY", "invalid")
         bypassed = HttpClient("http://api.invalid", allow_insecure_http=True, error_handler=once)
         with pytest.raises(ResponseError):
-            bypassed.get(bypassed.url("rows"), {})
+            bypassed.send(Request(bypassed.url("rows")))
     assert [request.partition(b" HTTP")[0] for request in received] == [
         b"GET http://api.example.com/rows",
         b"CONNECT api.example.com:443",

@@ -26,11 +26,13 @@ class PageRequest:
 
     Attributes:
         params: Query parameters.
+        body: Values to set in the body, by path.
         link: A link that replaces the URL and all parameters.
         position: The offset or number of the page; 0 where pages are only known from the one before.
     """
 
     params: Mapping[str, str] = field(default_factory=dict)
+    body: Mapping[str, Any] = field(default_factory=dict)
     link: str | None = None
     position: int = 0
 

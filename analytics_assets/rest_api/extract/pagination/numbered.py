@@ -143,9 +143,8 @@ class OffsetPaginator(NumberedPaginator):
         self.skipped = spec.offset
 
     def request(self, position: int, limit: int | None = None) -> PageRequest:
-        spec = self._spec
-        params = {spec.offset_param: str(position), spec.limit_param: str(limit or spec.limit)}
-        return PageRequest(params, position=position)
+        params, body = self._spec.place(offset=position, limit=limit or self._spec.limit)
+        return PageRequest(params, body, position=position)
 
     def _advance(self, response: PageResponse) -> int:
         return response.rows or (self.empty_pages.greatest if self.empty_pages else 0)
@@ -207,10 +206,8 @@ class PageNumberPaginator(NumberedPaginator):
         return super().next(response)
 
     def request(self, position: int) -> PageRequest:
-        params = {self._spec.page_param: str(position)}
-        if self._spec.limit_param and self._spec.limit:
-            params[self._spec.limit_param] = str(self._spec.limit)
-        return PageRequest(params, position=position)
+        params, body = self._spec.place(page=position, limit=self._spec.limit)
+        return PageRequest(params, body, position=position)
 
     def _advance(self, response: PageResponse) -> int:  # noqa: ARG002
         return 1

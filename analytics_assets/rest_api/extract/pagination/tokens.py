@@ -91,19 +91,18 @@ class CursorPaginator(TokenPaginator):
     _spec: config.CursorConfig | config.HeaderCursorConfig
 
     def first(self) -> PageRequest:
-        return PageRequest(self._page_size())
+        return PageRequest(*self._spec.place(limit=self._limit))
 
-    def _page_size(self) -> dict[str, str]:
-        if isinstance(self._spec, config.HeaderCursorConfig) or not self._spec.limit or not self._spec.limit_param:
-            return {}
-        return {self._spec.limit_param: str(self._spec.limit)}
+    @property
+    def _limit(self) -> int | None:
+        return self._spec.limit if isinstance(self._spec, config.CursorConfig) else None
 
     def _request(self, token: Any) -> PageRequest:
         if isinstance(token, bool) or not isinstance(token, (str, int, float)):
-            raise ResponseError(
-                f"the cursor for `{self._spec.cursor_param}` is a {type(token).__name__}, not text or a number"
-            )
-        return PageRequest({**self._page_size(), self._spec.cursor_param: self._loops.add(str(token), "cursor")})
+            place = self._spec.cursor_body_path or self._spec.cursor_param
+            raise ResponseError(f"the cursor for `{place}` is a {type(token).__name__}, not text or a number")
+        self._loops.add(str(token), "cursor")
+        return PageRequest(*self._spec.place(cursor=token, limit=self._limit))
 
 
 class LinkPaginator(TokenPaginator):

@@ -41,10 +41,15 @@ Responses = list[Any]  # bodies, or a body with its headers
 def ids(url: str, paginator: Mapping[str, Any], *, threads: int = 1, **endpoint: Any) -> list[Any]:
     """The ids that a read returns, in their order if there is one thread."""
     described = config.Endpoint.model_validate(
-        {"path": "", "data_selector": "data", **endpoint, "paginator": paginator, "error_handler": {"max_retries": 0}}
+        {
+            "path": url.rpartition("/")[2],
+            "data_selector": "data",
+            **endpoint,
+            "paginator": paginator,
+            "error_handler": {"max_retries": 0},
+        }
     )
     reader = EndpointReader(described, HttpClient(url.rpartition("/")[0]), {}, threads=threads)
-    reader._url = url
     return [record["id"] for page in reader.read_pages() for record in cast("list[Any]", page.records)]
 
 

@@ -1,0 +1,25 @@
+"""HTTP requests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request to the API, before it is signed.
+
+    Attributes:
+        url: The URL; its query is sent too.
+        method: GET, POST or PUT.
+        params: Query parameters. They replace those of the same names in the URL.
+        headers: Headers besides those of the client.
+        body: The body; None for a request without one.
+    """
+
+    url: str
+    method: str = "GET"
+    params: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes | None = None

@@ -9,6 +9,7 @@ import math
 import re
 import ssl
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from urllib.parse import quote
 from urllib.request import getproxies, proxy_bypass
@@ -129,10 +130,7 @@ class Transport:
             ResponseError: The body is longer than `max_page_bytes`; the rest of it is not read.
         """
         idle = self._idle.setdefault(method, [])
-        try:
-            curl = idle.pop()
-        except IndexError:  # no check before: another thread could take the last one
-            curl = self._open(method)
+        curl = self._open(method, idle if reuse_connection else [])
         lines: list[bytes] = []
         chunks: list[bytes] = []
         remaining = self._max_page_bytes
@@ -143,15 +141,9 @@ class Transport:
             chunks.append(chunk)
             return None if remaining >= 0 else 0  # 0 makes libcurl abort the transfer
 
-        curl.setopt(pycurl.URL, UNSAFE_URL_CHARS.sub(lambda found: quote(found[0]), URL_USERINFO.sub("", url, 1)))
-        curl.setopt(pycurl.HTTPHEADER, [*map(_header_line, headers.items()), *EXTRA_HEADERS])
+        _set_request(curl, url, headers, None if method == "GET" else body or b"")
         curl.setopt(pycurl.WRITEFUNCTION, write)
         curl.setopt(pycurl.HEADERFUNCTION, lines.append)
-        if method != "GET":
-            curl.setopt(pycurl.POSTFIELDS, body or b"")
-        if not reuse_connection:
-            curl.setopt(pycurl.FRESH_CONNECT, 1)
-            curl.setopt(pycurl.FORBID_REUSE, 1)
         try:
             curl.perform()
         except pycurl.error as error:
@@ -191,12 +183,15 @@ class Transport:
             "Request smaller pages (the paginator's `limit`), or increase `client.max_page_bytes`."
         )
 
-    def _open(self, method: str) -> pycurl.Curl:
+    def _open(self, method: str, idle: list[pycurl.Curl]) -> pycurl.Curl:
+        """An idle connection, or a new one."""
+        with suppress(IndexError):  # no check before: another thread could take the last one
+            return idle.pop()
         curl = pycurl.Curl()
-        if method != "GET":
-            curl.setopt(pycurl.CUSTOMREQUEST, method)
         for option, value in self._options.items():
             curl.setopt(option, value)
+        if method != "GET":
+            curl.setopt(pycurl.CUSTOMREQUEST, method)
         return curl
 
 
@@ -212,6 +207,13 @@ def proxy_for(target: tuple[str, str, int]) -> str:
     if url and not PROXY.fullmatch(url):
         raise ConfigError(f"{scheme.upper()}_PROXY must be the URL of a proxy, such as http://proxy.example.com:3128")
     return url
+
+
+def _set_request(curl: pycurl.Curl, url: str, headers: Mapping[str, str], body: bytes | None) -> None:
+    curl.setopt(pycurl.URL, UNSAFE_URL_CHARS.sub(lambda found: quote(found[0]), URL_USERINFO.sub("", url, 1)))
+    curl.setopt(pycurl.HTTPHEADER, [*map(_header_line, headers.items()), *EXTRA_HEADERS])
+    if body is not None:
+        curl.setopt(pycurl.POSTFIELDS, body)
 
 
 def _header_line(header: tuple[str, str]) -> bytes:

@@ -221,7 +221,6 @@ WRONG = [
     # bodies
     Mistake(old=PATH, new=f"{PATH}\n        json: {{a: 1}}", expected=f"13 {USERS}.endpoint.json: needs `method: POST` or `method: PUT`: a GET has no body"),
     Mistake(old=PATH, new=f"{PATH}\n        data: {{a: 1}}", expected=f"13 {USERS}.endpoint.data: needs `method: POST` or `method: PUT`: a GET has no body"),
-    Mistake(old=PATH, new=f"{PATH}\n        jsn: {{a: 1}}", expected=f"13 {USERS}.endpoint.jsn: unknown key; did you mean 'json'? allowed: allow_missing_selector, auth, data, data_selector, error_handler, headers, ignore_hints, incremental, json, method, paginator, params, path"),
     Mistake(old=PATH, new=f"{PATH}\n        method: POST\n        json: {{a: 1}}\n        data: {{a: 1}}", expected=f"15 {USERS}.endpoint.data: is the body, and `json` is too: remove one of the two"),
     Mistake(old=PATH, new=f"{PATH}\n        method: POST\n        json: text", expected=f"14 {USERS}.endpoint.json: must be a mapping or a list: the body of the request as JSON; write other text as `data`"),
     Mistake(old=PATH, new=f"{PATH}\n        method: POST\n        data: [1]", expected=f"14 {USERS}.endpoint.data: must be a mapping, the fields of a form, or the body as text"),

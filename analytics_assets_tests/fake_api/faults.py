@@ -161,6 +161,11 @@ def change_body(change: Callable[[bytes], bytes], *, headers: Mapping[str, str] 
     return changed
 
 
+def headers(more: Mapping[str, str]) -> Fault:
+    """The right response with more headers."""
+    return change_body(lambda content: content, headers=more)
+
+
 def edit(change: Callable[[Any], object]) -> Fault:
     """The right body, changed in place as a JSON value."""
 

@@ -58,12 +58,10 @@ def wait_time(value: str, format: WaitFormat) -> float | None:
     """Seconds from a header's value; None if it has another format, or names a time that is over."""
     value = value.strip()
     if format == "iso8601":
-        seconds = _until_iso8601(value)
-    elif not NUMBER.fullmatch(value):
+        return _until_iso8601(value)
+    if not NUMBER.fullmatch(value):
         return None
-    else:
-        seconds = float(value) - (time.time() if format == "epoch_s" else 0.0)
-    return seconds if seconds and seconds > 0 else None
+    return _positive(float(value) - (time.time() if format == "epoch_s" else 0.0))
 
 
 def read_quotas(headers: Mapping[str, str]) -> Iterator[Quota]:
@@ -103,15 +101,19 @@ def _until_reset(value: str) -> float | None:
         return _until_iso8601(value)
     number = float(value)
     if number >= MIN_EPOCH_MILLISECONDS:
-        return number / 1000 - time.time()
-    return number - time.time() if number >= MIN_EPOCH_SECONDS else number
+        number /= 1000
+    return _positive(number - time.time() if number >= MIN_EPOCH_SECONDS else number)
 
 
 def _until_iso8601(value: str) -> float | None:
-    """Seconds until a time; UTC if it has no offset. None if it is not a time."""
+    """Seconds until a time; UTC if it has no offset. None if it is not a time, or over."""
     try:
         parsed = datetime.fromisoformat(value.upper().replace("Z", "+00:00"))
         timestamp = (parsed if parsed.tzinfo else parsed.replace(tzinfo=timezone.utc)).timestamp()
     except (ValueError, OverflowError):
         return None
-    return timestamp - time.time()
+    return _positive(timestamp - time.time())
+
+
+def _positive(seconds: float) -> float | None:
+    return seconds if seconds > 0 else None

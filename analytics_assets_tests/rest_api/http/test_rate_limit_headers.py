@@ -14,6 +14,7 @@ from analytics_assets.rest_api.config import ErrorHandler
 from analytics_assets.rest_api.http.client import HttpClient
 from analytics_assets.rest_api.http.rate_limit_headers import MAX_FIELD_CHARS, Quota, read_quotas
 from analytics_assets.rest_api.http.rate_limiter import MAX_VAIN_PAUSES, RateLimiter
+from analytics_assets.rest_api.http.request import Request
 from analytics_assets.rest_api.http.response import Headers
 from analytics_assets_tests.fake_api import Fault, faults, serve_endpoint
 from analytics_assets_tests.support.auth import ROWS
@@ -96,11 +97,11 @@ def test_request_after_the_last_one_of_a_quota_waits_for_the_reset(
         clock.during_wait = lambda: lines_before_wait.append(len(warnings(caplog)))
         for remaining in (1, 0, 1):
             server.faults.add(used_up(remaining))
-            client.get(url, {})
+            client.send(Request(url))
         assert clock.waits == [30]
         assert client.metrics.waited_seconds == 30
         server.faults.add(used_up(0))
-        client.get(url, {})  # the last request of the load
+        client.send(Request(url))  # the last request of the load
     assert warnings(caplog) == ["X-RateLimit-Remaining says 0: all requests wait 30.0 s for its reset"]
     assert lines_before_wait == [1]  # the line is there while people wait
     assert [record.status for record in server.requests] == [200] * 4
@@ -124,8 +125,8 @@ def test_wait_for_a_reset_is_at_most_max_retry_after(
     with serve_endpoint(ROWS) as (server, url):
         server.faults.add(used_up(0, reset))
         client = HttpClient(url, error_handler=handler)
-        client.get(url, {})
-        client.get(url, {})
+        client.send(Request(url))
+        client.send(Request(url))
     assert clock.waits == waits
 
 
@@ -136,7 +137,7 @@ def test_quota_that_is_never_renewed_is_ignored_after_some_waits(
         rule = server.faults.add(used_up(0), times=None)
         client = HttpClient(url)
         for _ in range(20):
-            assert client.get(url, {}).status == 200
+            assert client.send(Request(url)).status == 200
         assert clock.waits == [30] * MAX_VAIN_PAUSES
         wait_line = "X-RateLimit-Remaining says 0: all requests wait 30.0 s for its reset"
         assert warnings(caplog) == [wait_line] * MAX_VAIN_PAUSES + [
@@ -145,7 +146,7 @@ def test_quota_that_is_never_renewed_is_ignored_after_some_waits(
         ]
         rule.times = 0
         server.faults.add(faults.status(429, headers={"Retry-After": "7"}))
-        client.get(url, {})
+        client.send(Request(url))
     assert clock.waits[MAX_VAIN_PAUSES:] == [7]
 
 
@@ -154,7 +155,7 @@ def test_quota_that_is_renewed_is_waited_for_each_time(clock: Clock) -> None:
         client = HttpClient(url)
         for remaining in [1, 0] * 10:
             server.faults.add(used_up(remaining))
-            client.get(url, {})
+            client.send(Request(url))
     assert clock.waits == [30] * 9
 
 
@@ -189,8 +190,8 @@ def test_longest_reset_of_several_quotas_counts(clock: Clock) -> None:
     with serve_endpoint(ROWS) as (server, url):
         server.faults.add(faults.headers({"RateLimit": '"burst";r=0;t=1, "day";r=0;t=60, "month";r=9;t=600'}))
         client = HttpClient(url)
-        client.get(url, {})
-        client.get(url, {})
+        client.send(Request(url))
+        client.send(Request(url))
     assert clock.waits == [60]
 
 
@@ -199,7 +200,7 @@ def test_quota_of_another_host_is_not_that_of_the_api(clock: Clock) -> None:
         other.faults.add(used_up(0))
         client = HttpClient(url)
         client.send_token_request(TokenRequest("GET", token_url, {}, None))
-        client.get(url, {})
+        client.send(Request(url))
     assert clock.waits == []
 
 
@@ -222,7 +223,7 @@ def test_429_without_retry_after_waits_for_the_reset_of_the_quota(
 ) -> None:
     with serve_endpoint(ROWS) as (server, url):
         server.faults.add(faults.status(status, headers=headers))
-        assert HttpClient(url).get(url, {}).status == 200
+        assert HttpClient(url).send(Request(url)).status == 200
     [waited] = clock.waits
     assert 1 <= waited <= 2 if wait is None else waited == wait
 
@@ -264,7 +265,7 @@ def test_wait_header_of_backoff_is_read_in_its_format(
     clock.now = NOW
     with serve_endpoint(ROWS) as (server, url):
         server.faults.add(faults.status(status, headers=headers))
-        assert HttpClient(url, error_handler=handler).get(url, {}).status == 200
+        assert HttpClient(url, error_handler=handler).send(Request(url)).status == 200
     [waited] = clock.waits
     assert 1 <= waited <= 2 if wait is None else waited == pytest.approx(wait)
 
@@ -278,9 +279,9 @@ def test_wait_that_a_header_asks_for_after_an_action_pauses_all_threads(
 
         def another() -> None:
             clock.during_wait = lambda: None
-            client.get(url, {})
+            client.send(Request(url))
 
         clock.during_wait = another
-        client.get(url, {})
+        client.send(Request(url))
     assert clock.waits[:2] == [7, 7]
     assert warnings(caplog) == [f"GET {url}: HTTP 403 with X-Reset matches `response_actions`. Retry 1 of 3 in 7.0 s"]

@@ -8,6 +8,7 @@ from analytics_assets.sandbox.api import Api, Endpoint
 from analytics_assets.sandbox.app import Sandbox
 from analytics_assets.sandbox.auth import ApiKey
 from analytics_assets.sandbox.filters import TimeFilter
+from analytics_assets.sandbox.login import Login
 from analytics_assets.sandbox.oauth2 import OAuth2
 from analytics_assets.sandbox.pagination import CursorPagination, OffsetPagination
 from analytics_assets.sandbox.server import serve
@@ -17,6 +18,7 @@ __all__ = [
     "ApiKey",
     "CursorPagination",
     "Endpoint",
+    "Login",
     "OAuth2",
     "OffsetPagination",
     "Sandbox",

@@ -7,9 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from analytics_assets.sandbox.api import Api, Endpoint
-from analytics_assets.sandbox.auth import Clock, CredentialChecker
+from analytics_assets.sandbox.auth import Clock, CredentialChecker, CredentialIssuer
 from analytics_assets.sandbox.http import HTTPError, Receive, Request, Response, Scope, Send
-from analytics_assets.sandbox.oauth2 import TokenIssuer
 from analytics_assets.sandbox.pagination import Page
 
 
@@ -39,14 +38,15 @@ class Sandbox:
     def __init__(self, apis: Sequence[Api], *, clock: Clock = time.time) -> None:
         self.apis = {api.name: api for api in apis}
         self._checkers: dict[str, list[CredentialChecker]] = {}
-        self._issuers: dict[str, TokenIssuer] = {}
+        self._issuers: dict[str, Callable[[Request], Response]] = {}
         self._endpoints: dict[str, tuple[Api, Endpoint]] = {}
         for api in apis:
             checkers = [auth.build_checker(clock) for auth in api.auths]
             self._checkers[api.name] = checkers
             self._endpoints.update((f"/{api.name}{endpoint.path}", (api, endpoint)) for endpoint in api.endpoints)
-            issuers = [checker for checker in checkers if isinstance(checker, TokenIssuer)]
-            self._issuers.update((f"/{api.name}{issuer.config.token_path}", issuer) for issuer in issuers)
+            issuers = [checker for checker in checkers if isinstance(checker, CredentialIssuer)]
+            for path, issue in (route for issuer in issuers for route in issuer.routes.items()):
+                self._issuers[f"/{api.name}{path}"] = issue
 
     def variables(self, url: str) -> dict[str, str]:
         """The environment variables of a client of all APIs, on the server at `url`."""
@@ -69,8 +69,8 @@ class Sandbox:
         """
         if request.path in self._issuers:
             _check_method(request, "POST")
-            issuer = self._issuers[request.path]
-            return Exchange(request, Page(), lambda _: issuer.issue(request))
+            issue = self._issuers[request.path]
+            return Exchange(request, Page(), lambda _: issue(request))
         if request.path not in self._endpoints:
             raise HTTPError(404, "no such path")
         _check_method(request, "GET")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hmac
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from analytics_assets.sandbox.http import Request
+from analytics_assets.sandbox.http import Request, Response
 
 Clock = Callable[[], float]  # seconds since 1970
 
@@ -18,6 +18,19 @@ class CredentialChecker(Protocol):
 
     def identify(self, request: Request) -> str | None:
         """A name for the sender, or None if the credential is missing or wrong."""
+
+
+class CredentialIssuer(ABC):
+    """Identifies senders by the tokens that it issues."""
+
+    @property
+    @abstractmethod
+    def routes(self) -> Mapping[str, Callable[[Request], Response]]:
+        """The paths that issue tokens, and what responds to their POST requests."""
+
+    @abstractmethod
+    def identify(self, request: Request) -> str | None:
+        """A name for the sender, or None if the token is missing or not valid."""
 
 
 class Auth(ABC):

@@ -74,6 +74,20 @@ class Request:
             raise HTTPError(400, "invalid_request")
         return fields
 
+    def json_object(self) -> dict[str, Any]:
+        """The JSON object in the body.
+
+        Raises:
+            HTTPError: The body is something else.
+        """
+        try:
+            value = json.loads(self.body)
+        except ValueError:
+            value = None
+        if not isinstance(value, dict) or self.headers.get("content-type", "").partition(";")[0] != "application/json":
+            raise HTTPError(400, "the body must be a JSON object")
+        return value
+
 
 def _parse_pairs(encoded: bytes) -> tuple[dict[str, str], frozenset[str]]:
     pairs = parse_qsl(encoded.decode("latin-1"), keep_blank_values=True)

@@ -26,6 +26,7 @@ from analytics_assets_tests.fake_api.api import Api, Endpoint
 from analytics_assets_tests.fake_api.auth import ApiKey, Bearer, HttpBasic, OAuth2
 from analytics_assets_tests.fake_api.faults import Fault
 from analytics_assets_tests.fake_api.filters import TimeFilter
+from analytics_assets_tests.fake_api.login import Login
 from analytics_assets_tests.fake_api.pagination import (
     CursorPagination,
     HeaderCursorPagination,
@@ -54,6 +55,7 @@ __all__ = [
     "HeaderLinkPagination",
     "HttpBasic",
     "JsonLinkPagination",
+    "Login",
     "OAuth2",
     "OffsetPagination",
     "Page",

@@ -73,18 +73,28 @@ class OAuth2(sandbox.OAuth2):
     """OAuth2 with the peculiarities of real token endpoints.
 
     Attributes:
-        client_auth: Where the client sends its credentials.
+        client_auth: Where the client sends its credentials; `json` is a JSON body with all fields.
+        user: User name and password of the password grant.
         fields: Further fields that a token request must have: `{"scope": "read"}`.
         status: Status of the token response.
         lifetime_as: How the token response says `expires_in`.
         token_uses: Requests after which an access token is rejected.
     """
 
-    client_auth: Literal["body", "basic"] = "body"
+    client_auth: Literal["body", "basic", "json"] = "body"
+    user: tuple[str, str] | None = None
     fields: Mapping[str, str] = field(default_factory=dict)
     status: int = 200
     lifetime_as: Literal["number", "text", "absent"] = "number"
     token_uses: int | None = None
+
+    @property
+    def grant_type(self) -> str:
+        return "password" if self.user else super().grant_type
+
+    def variables(self) -> dict[str, str]:
+        user = dict(zip(("USERNAME", "PASSWORD"), self.user, strict=True)) if self.user else {}
+        return {**super().variables(), **user}
 
     def build_checker(self, clock: Clock) -> TokenIssuer:
         return _TokenIssuer(self, clock)
@@ -105,8 +115,11 @@ class _TokenIssuer(TokenIssuer):
             return None
         return user
 
+    def fields(self, request: Request) -> dict[str, str]:
+        return request.json_object() if self.config.client_auth == "json" else super().fields(request)
+
     def check_client(self, request: Request, form: dict[str, str]) -> None:
-        if self.config.client_auth == "body":
+        if self.config.client_auth != "basic":
             super().check_client(request, form)
             return
         user, password = basic_credentials(request) or ("", "")
@@ -115,6 +128,9 @@ class _TokenIssuer(TokenIssuer):
             raise HTTPError(401, "invalid_client", {"WWW-Authenticate": "Basic"})
 
     def form_error(self, form: dict[str, str]) -> str | None:
+        user = (form.pop("username", None), form.pop("password", None)) if self.config.user else None
+        if user != self.config.user:
+            return "invalid_grant"
         if form == self.config.fields:
             return None
         return "invalid_request" if form.get("scope") == self.config.fields.get("scope") else "invalid_scope"

@@ -16,6 +16,7 @@ from analytics_assets.sandbox import builtin
 from analytics_assets.sandbox.api import Row
 from analytics_assets.sandbox.auth import Clock
 from analytics_assets.sandbox.http import HTTPError, Receive, Request, Scope, Send
+from analytics_assets.sandbox.login import LoginIssuer
 from analytics_assets.sandbox.oauth2 import TokenIssuer
 from analytics_assets_tests.fake_api.api import Api
 from analytics_assets_tests.fake_api.faults import FaultInjector
@@ -63,6 +64,11 @@ class FakeServer(sandbox.Sandbox):
     def authorize(self, api: str) -> str:
         """A new refresh token, as a user gets it by authorizing the API's OAuth2 client again."""
         return next(checker for checker in self._checkers[api] if isinstance(checker, TokenIssuer)).authorize()
+
+    def revoke(self, api: str, access_token: str) -> None:
+        """Revoke an access token of a login, and the refresh token that belongs to it."""
+        issuer = next(checker for checker in self._checkers[api] if isinstance(checker, LoginIssuer))
+        issuer.tokens.revoke(access_token)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         record = Record(await Request.read(scope, receive))

@@ -12,7 +12,7 @@ from analytics_assets.rest_api.auth.credentials import Credentials, resolve_secr
 from analytics_assets.rest_api.auth.file_token_store import FileTokenStore
 from analytics_assets.rest_api.config import Client, ErrorHandler
 from analytics_assets.rest_api.http.client import HttpClient
-from analytics_assets_tests.fake_api import Api, ApiKey, Bearer, Endpoint, FakeServer, OAuth2, serve
+from analytics_assets_tests.fake_api import Api, Auth, Endpoint, FakeServer, serve
 from analytics_assets_tests.support.clock import Clock
 
 SECRET = "s3cret/k=y"
@@ -26,11 +26,24 @@ OAUTH = {
     "client_secret": {"env": "SHOP_CLIENT_SECRET"},
     "token_url": {"env": "SHOP_TOKEN_URL"},
 }
+LOGIN = {
+    "type": "login",
+    "request": {"path": "/auth/login", "json": {"email": {"env": "SHOP_EMAIL"}, "password": {"env": "SHOP_PASSWORD"}}},
+    "token_path": "data.access_token",
+    "expires_path": "data.expires",
+    "expires_unit": "ms",
+}
+REFRESHED_LOGIN = {
+    **LOGIN,
+    "refresh": {"path": "/auth/refresh", "json": {"refresh_token": "{refresh_token}"}},
+    "refresh_token_path": "$.data.refresh_token",
+}
 
 
 def resolve_credentials(auth: dict[str, Any], environ: Mapping[str, str]) -> Credentials:
     """The credentials of an API whose `client.auth` is this."""
-    client = Client.model_validate({"base_url": "https://api.example.com", "auth": auth})
+    base_url = environ.get("SHOP_BASE_URL", "https://api.example.com")
+    client = Client.model_validate({"base_url": base_url, "auth": auth})
     credentials = resolve_secrets(client, {}, api="shop", environ=environ).credentials
     assert credentials is not None
     return credentials
@@ -39,7 +52,7 @@ def resolve_credentials(auth: dict[str, Any], environ: Mapping[str, str]) -> Cre
 @contextmanager
 def authenticated_client(
     auth: dict[str, Any],
-    api_auth: ApiKey | Bearer | OAuth2,
+    api_auth: Auth,
     folder: Path,
     clock: Clock,
     error_handler: ErrorHandler | None = None,

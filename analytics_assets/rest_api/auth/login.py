@@ -39,7 +39,7 @@ class Login:
     @cached_property
     def fingerprint(self) -> str:
         """The name that the token is stored under. Another password, or another request, has another one."""
-        config = [self.credentials.api, self.credentials.base_url, self._config.model_dump(mode="json")]
+        config = [self.credentials.api, self.credentials.base_url, repr(self._config)]
         return password_digest(list(self.credentials.values.values()), salt=config)
 
     @property

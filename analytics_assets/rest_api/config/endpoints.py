@@ -122,7 +122,7 @@ class Endpoint(Model):
     json_: Any = None
     data: dict[str, str] | str | None = None
     headers: dict[str, Value] = Field(default_factory=dict)
-    auth: tuple[Auth, ...] | None = None
+    auth: tuple[Auth, ...] | None = Field(default=None, exclude=True)  # no part of an asset's code version
     data_selector: str = "$"
     allow_missing_selector: bool = False
     ignore_hints: tuple[str, ...] = ()

@@ -17,6 +17,7 @@ from analytics_assets_tests.fake_api import (
     Exchange,
     Fault,
     HttpBasic,
+    Login,
     OAuth2,
     OffsetPagination,
     Response,
@@ -25,6 +26,7 @@ from analytics_assets_tests.fake_api import (
 
 PERSON = "Zoë-Priv4te of Hidden-Street 7"  # in the bodies of error responses, outside of the API's reason
 TOKEN_PATH = "/oauth/token"
+LOGIN_PATH = "/auth/login"
 AUTH_KEYS: dict[type[Any], dict[str, Any]] = {
     OAuth2: {"type": "oauth2", "client_id": "CLIENT_ID", "client_secret": "CLIENT_SECRET", "token_url": "TOKEN_URL"},
     Bearer: {"type": "bearer", "token": "API_TOKEN"},
@@ -90,6 +92,15 @@ def auth_config(auth: Auth, api: str) -> dict[str, Any]:
     if isinstance(auth, ApiKey):
         key = {"env": f"{prefix}_API_KEY"}
         return {"type": "api_key", "name": auth.name, "location": auth.location, "api_key": key}
+    if isinstance(auth, Login):
+        user = {name: {"env": f"{prefix}_{name.upper()}"} for name in ("email", "password")}
+        return {
+            "type": "login",
+            "request": {"path": auth.login_path, "json": user},
+            "token_path": "data.access_token",
+            "refresh": {"path": auth.refresh_path, "json": {"refresh_token": "{refresh_token}"}},
+            "refresh_token_path": "data.refresh_token",
+        }
     config = {
         key: {"env": f"{prefix}_{value}"} if value.isupper() else value for key, value in AUTH_KEYS[type(auth)].items()
     }
@@ -142,6 +153,10 @@ def rotating(name: str) -> OAuth2:
     return OAuth2(f"client-{name}", client_secret, refresh_token=secret(f"{name}-refresh"), rotate=True)
 
 
+def login(name: str) -> Login:
+    return Login(secret(f"{name}-email"), secret(f"{name}-password"))
+
+
 def leak_cases(*, other_url: str, closed_url: str, self_signed_url: str) -> dict[str, LeakCase]:
     """All cases by the names of their APIs.
 
@@ -159,6 +174,7 @@ def leak_cases(*, other_url: str, closed_url: str, self_signed_url: str) -> dict
         "basic": ("PASSWORD", "401"),
         "rotating": ("REFRESH_TOKEN", "A new authorization is needed"),
         "client": ("CLIENT_SECRET", "(invalid_client)"),
+        "login": ("PASSWORD", "returned 401. Check WRONG_LOGIN_EMAIL"),
     }
     wrong = {
         f"wrong_{name}": replace(good[f"good_{name}"], error=error, environ={variable: secret(f"wrong-{name}")})
@@ -182,6 +198,7 @@ def _good_cases() -> dict[str, LeakCase]:
         "good_basic": LeakCase(auth=HttpBasic("me", secret("basic"))),
         "good_rotating": LeakCase(auth=rotating("rotating")),
         "good_client": LeakCase(auth=OAuth2("me", secret("client"), client_auth="basic")),
+        "good_login": LeakCase(auth=login("login")),
         "good_headers": LeakCase(
             client={"headers": {"X-Secret": {"env": "GOOD_HEADERS_FIRST"}}},
             endpoint={"headers": {"X-Other": {"env": "GOOD_HEADERS_SECOND"}}},
@@ -192,6 +209,7 @@ def _good_cases() -> dict[str, LeakCase]:
 
 def _response_cases(other_url: str) -> dict[str, LeakCase]:
     return {
+        "login_401": LeakCase(auth=login("login-401"), error="401", fault=echo(401)),
         "always_401": LeakCase(auth=rotating("always-401"), error="401", fault=echo(401)),
         "error_500": LeakCase(auth=api_key("500"), error="500", fault=echo(500)),
         "error_400": LeakCase(auth=api_key("400", "cookie"), error="400", fault=echo(400)),
@@ -230,7 +248,15 @@ def _token_cases(other_url: str) -> dict[str, LeakCase]:
     def case(name: str, error: str, fault: Fault) -> LeakCase:
         return LeakCase(auth=rotating(name), error=error, fault=fault, fault_path=TOKEN_PATH)
 
+    def login_case(name: str, error: str, fault: Fault) -> LeakCase:
+        return LeakCase(auth=login(name), error=error, fault=fault, fault_path=LOGIN_PATH)
+
     return {
+        "login_500": login_case("login-500", "500", echo(500)),
+        "login_html": login_case("login-html", "no JSON", echo(200, content_type="text/html")),
+        "login_echo": login_case("login-echo", "has no text at `token_path`", echo(200)),
+        "login_lost": login_case("login-lost", "failed after 1 attempt", faults.drop_response()),
+        "login_redirect": login_case("login-307", "307", redirect(307, other_url)),
         "token_500": case("token-500", "500", echo(500)),
         "token_400": case("token-400", "400", echo(400)),
         "token_html": case("token-html", "without a token", echo(200, content_type="text/html")),

@@ -41,7 +41,7 @@ from analytics_assets_tests.fake_api import (
     Record,
     Response,
 )
-from analytics_assets_tests.support.auth import resolve_credentials
+from analytics_assets_tests.support.auth import REFRESHED_LOGIN, resolve_credentials
 
 AUTH = {
     "type": "oauth2",
@@ -68,12 +68,16 @@ def rotating_server() -> FakeServer:
 
 @contextmanager
 def authenticated_client(
-    environ: Mapping[str, str], folder: Path, wrap: Callable[[SendTokenRequest], SendTokenRequest] = lambda send: send
+    environ: Mapping[str, str],
+    folder: Path,
+    wrap: Callable[[SendTokenRequest], SendTokenRequest] = lambda send: send,
+    *,
+    auth: Mapping[str, Any] = AUTH,
 ) -> Iterator[tuple[HttpClient, Authenticator]]:
     """A client like that of a load. `wrap` changes how it sends token requests."""
     client = HttpClient(environ["SHOP_BASE_URL"], error_handler=ErrorHandler(max_retries=0))
     client.auth = build_authenticator(
-        resolve_credentials(AUTH, environ),
+        resolve_credentials(dict(auth), environ),
         store=build_token_store(environ, folder),
         send=wrap(client.send_token_request),
     )
@@ -136,6 +140,17 @@ def refresh_repeatedly(environ: Mapping[str, str], folder: Path, journal: Path, 
         except CredentialsError as error:
             notes.write(f"error {error}\n".encode())
             sys.exit(NEEDS_AUTHORIZATION)
+
+
+def refresh_login_repeatedly(environ: Mapping[str, str], folder: Path, stop: Path) -> None:
+    """Refresh each token of a login at once, until the file `stop` exists."""
+
+    def wrap(send: SendTokenRequest) -> SendTokenRequest:
+        return lambda request: send(replace(request, headers={**request.headers, "X-Process": str(os.getpid())}))
+
+    with authenticated_client(environ, folder, wrap, auth=REFRESHED_LOGIN) as (_, auth):
+        while not stop.exists():
+            auth.refresh(auth.sign({}, {}))
 
 
 @dataclass

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+import yaml
 
 from analytics_assets.definitions import build_definitions
 from analytics_assets.sandbox import builtin
@@ -132,3 +133,20 @@ def test_sandbox_does_not_have_the_api(folder: Path, instance: dg.DagsterInstanc
         "shop/cash_drawers: `sandbox: true`: the sandbox has no API 'shop', only recruiting, treasury: "
         "remove `sandbox: true`"
     )
+
+
+def test_variable_of_a_single_endpoint_counts_as_set(
+    folder: Path, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    document = yaml.safe_load(BUILT_IN.read_text())
+    document["attributes"]["resources"][0]["endpoint"]["auth"] = {"type": "bearer", "token": {"env": "DRAWERS_TOKEN"}}
+    files = {"treasury": yaml.safe_dump(document)}
+    definitions = build_definitions({"ANALYTICS_DEFS_DIR": str(write_defs(folder / "defs", files))})
+    harness = JobHarness(folder, FakeServer([]), definitions, instance)
+    monkeypatch.setenv("DRAWERS_TOKEN", "t0ken")
+    result = harness.run("treasury_full_refresh", ok=False)
+    for resource in ("cash_drawers", "bank_accounts"):
+        message = failure_message(result, f"treasury__{resource}")
+        assert "TREASURY_" in message
+        assert "not set" in message
+    assert not (folder / "warehouse.duckdb").exists()

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from analytics_assets.rest_api.http.request import Request
 from analytics_assets_tests.fake_api import Api, Endpoint, FakeServer, Login, serve
 from analytics_assets_tests.harness.token_refresh_processes import (
     UNPROCESSED,
@@ -31,7 +32,7 @@ def login_server() -> FakeServer:
 def read_rows(environ: dict[str, str], folder: Path) -> None:
     """What a run does: sign in, and read."""
     with authenticated_client(environ, folder, auth=LOGIN) as (client, _):
-        assert client.get(client.url("rows"), {}).status == 200
+        assert client.send(Request(client.url("rows"))).status == 200
 
 
 @pytest.mark.parametrize("store", ["files", "postgres"])
@@ -72,7 +73,7 @@ def test_processes_that_are_killed_use_each_refresh_token_once(refreshes: int, t
             time.sleep(0.02)
         server.faults.clear()
         with authenticated_client(environ, tmp_path / "state", auth=REFRESHED_LOGIN) as (client, _):
-            assert client.get(client.url("rows"), {}).status == 200
+            assert client.send(Request(client.url("rows"))).status == 200
     accepted: list[str] = []
     rejected: list[str] = []
     logins = 0

@@ -19,6 +19,7 @@ from analytics_assets.rest_api.auth.login import find
 from analytics_assets.rest_api.auth.tokens import TokenRequest
 from analytics_assets.rest_api.errors import CredentialsError, ResponseError, RestApiError, UnavailableError
 from analytics_assets.rest_api.http.client import HttpClient
+from analytics_assets.rest_api.http.request import Request
 from analytics_assets_tests.fake_api import FakeServer, Fault, Login, Response, faults
 from analytics_assets_tests.support.auth import (
     BODY,
@@ -47,7 +48,7 @@ class World:
 
     def read(self, client: HttpClient | None = None) -> None:
         """Read the rows."""
-        assert json.loads((client or self.client).get(self.url, {}).body) == BODY
+        assert json.loads((client or self.client).send(Request(self.url)).body) == BODY
 
     def requests(self) -> list[str]:
         """The last part of each path so far, with the status if it is an error."""
@@ -164,7 +165,7 @@ def test_revoked_session_is_replaced_by_a_new_login(auth: dict[str, Any], reques
 def test_token_that_is_rejected_twice_fails_with_the_names_of_the_variables(worlds: Any) -> None:
     world = worlds(LOGIN, replace(API_LOGIN, token_uses=0))
     with pytest.raises(CredentialsError, match=r"returned 401 .* Check SHOP_EMAIL, SHOP_PASSWORD: the API does not"):
-        world.client.get(world.url, {})
+        world.client.send(Request(world.url))
     assert world.requests() == ["login", "rows 401", "login", "rows 401"]
 
 
@@ -265,7 +266,7 @@ def test_error_of_a_login_names_the_place_and_the_fix(
     if case.fault:
         world.server.faults.add(case.fault, path="/login", times=None)
     with pytest.raises(case.error) as caught:
-        world.client.get(world.url, {})
+        world.client.send(Request(world.url))
     assert case.expected in str(caught.value)
     assert len(world.server.requests) == case.requests
     for secret in (EMAIL, SECRET, "acc3ss", "people's data"):
@@ -279,14 +280,14 @@ def test_lost_response_is_not_requested_again_and_the_next_read_logs_in(worlds: 
     world = worlds(REFRESHED_LOGIN)
     world.server.faults.add(faults.drop_response(), path="/login")
     with pytest.raises(UnavailableError, match="failed after 1 attempt: the connection was closed"):
-        world.client.get(world.url, {})
+        world.client.send(Request(world.url))
     world.read()
     world.clock.now += 900
     world.server.requests.clear()
     for fault in (faults.drop_response(), faults.status(500)):
         world.server.faults.add(fault, path="/refresh")
         with pytest.raises(UnavailableError):
-            world.client.get(world.url, {})
+            world.client.send(Request(world.url))
     world.read()
     assert world.requests() == ["refresh", "refresh 500", "refresh 401", "login", "rows"]
 

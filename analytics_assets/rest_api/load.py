@@ -13,7 +13,7 @@ from analytics_assets.rest_api.arrow.column_names import RESERVED, column_name
 from analytics_assets.rest_api.arrow.column_types import ColumnType
 from analytics_assets.rest_api.arrow.converter import ArrowConverter
 from analytics_assets.rest_api.arrow.cursor import Cursor
-from analytics_assets.rest_api.arrow.progress import Progress, Statistics
+from analytics_assets.rest_api.arrow.statistics import Statistics
 from analytics_assets.rest_api.arrow.table_schema import TableSchema
 from analytics_assets.rest_api.arrow.window_filter import PartitionCounter, WindowCheck
 from analytics_assets.rest_api.auth.authenticator import build_authenticator
@@ -30,6 +30,7 @@ from analytics_assets.rest_api.extract.ignored_reads import check_ignored_reads
 from analytics_assets.rest_api.extract.reader import EndpointReader
 from analytics_assets.rest_api.http.client import HttpClient
 from analytics_assets.rest_api.http.metrics import RequestMetrics
+from analytics_assets.rest_api.load_log import NamedLog, ProgressLog, start_text
 from analytics_assets.rest_api.load_request import LoadRequest, LoadResult
 from analytics_assets.rest_api.redaction import redactor
 
@@ -83,13 +84,16 @@ class PreparedLoad:
 
     def read_tables(self) -> Iterator[pa.Table]:
         """The rows of the read as Arrow tables. Logs progress, and a warning if the API seems to ignore the filter."""
-        log, name, statistics = self.request.log, self.request.resource.name, self.statistics
-        yield from self.converter.tables(self.reader.read_pages(), Progress(log, name, self.reader).log_if_due)
+        statistics, log = self.statistics, NamedLog(self.request.log, self.request.name)
+        log.info(start_text(self.request, self.reader))
+        progress = ProgressLog(log, self.reader)
+        yield from self.converter.tables(self.reader.read_pages(), progress.log_if_due)
+        progress.log_end(f"{self.request.dataset}.{self.request.resource.name}")
         statistics.pages = self.reader.pages
         statistics.ignored_reads = check_ignored_reads(self.reader)
         if statistics.filter_seems_ignored:
             log.warning(
-                f"{name}: {statistics.rows_outside_window} of {statistics.fetched} rows are outside the window and "
+                f"{statistics.rows_outside_window} of {statistics.fetched} rows are outside the window and "
                 "were discarded: does the API ignore the parameters of `incremental`?"
             )
 
@@ -102,7 +106,7 @@ def load_table(request: LoadRequest) -> LoadResult:
     Raises:
         RestApiError: The load failed; the table was not changed. The message says what to do, and holds no secret.
     """
-    duplicate_keys = DuplicateKeyCheck(request.resource.name, request.log)
+    duplicate_keys = DuplicateKeyCheck(request.name, request.log)
     mismatch: tuple[int, int] | None = None
     for attempt in range(1, MAX_READ_ATTEMPTS + 1):
         try:
@@ -124,7 +128,7 @@ def load_table(request: LoadRequest) -> LoadResult:
             if isinstance(error, SliceError):
                 request = replace(request, use_slices=False)
             how = "" if request.use_slices else ", without slices. `max_concurrency: 1` does this from the start"
-            request.log.warning(f"{request.resource.name}: {error}. Nothing was loaded; reading again{how}")
+            request.log.warning(f"{request.name}: {error}. Nothing was loaded; reading again{how}")
     raise AssertionError("unreachable: the last attempt returns or raises")
 
 
@@ -148,10 +152,11 @@ def prepare(request: LoadRequest, duplicate_keys: DuplicateKeyCheck | None = Non
         environ=request.environ,
     )
     client, statistics = build_client(request, resolved), Statistics()
+    log = NamedLog(request.log, request.name)
     preview_rows = PREVIEW_ROWS if resource.preview else 0
     try:
         with table_pipeline(
-            request.warehouse, plan(request), dataset=request.dataset, log=request.log, preview_rows=preview_rows
+            request.warehouse, plan(request), dataset=request.dataset, log=log, preview_rows=preview_rows
         ) as pipeline:
             stored = pipeline.stored_columns()
             schema = table_schema(request, {} if pipeline.plan.recreate_table else stored, pipeline.max_name_length)
@@ -164,7 +169,7 @@ def prepare(request: LoadRequest, duplicate_keys: DuplicateKeyCheck | None = Non
             converter = build_converter(request, schema, if_empty, statistics, partitions)
             # Other paginators keep their place in the data: rows do not move between their pages.
             numbered = isinstance(resource.endpoint.paginator, (OffsetConfig, PageNumberConfig))
-            check = duplicate_keys or DuplicateKeyCheck(resource.name, request.log)
+            check = duplicate_keys or DuplicateKeyCheck(request.name, request.log)
             yield PreparedLoad(
                 request,
                 pipeline,
@@ -265,7 +270,7 @@ def build_reader(
         has_primary_key=bool(plan(request).primary_key),
         window_is_honoured=WindowCheck(schema, cursor, window) if cursor and window and request.use_slices else None,
         read=schema.read,
-        name=resource.name,
+        name=request.name,
         log=request.log,
     )
 
@@ -289,7 +294,7 @@ def build_client(request: LoadRequest, resolved: ResolvedClient) -> HttpClient:
         max_page_bytes=config.max_page_bytes,
         allow_insecure_http=config.allow_insecure_http,
         log=request.log,
-        log_prefix=f"{request.api}/{request.resource.name}: ",
+        log_prefix=f"{request.name}: ",
     )
     if resolved.credentials is not None:
         client.auth = build_authenticator(

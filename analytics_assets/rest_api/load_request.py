@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from analytics_assets.rest_api.arrow.progress import Statistics
+from analytics_assets.rest_api.arrow.statistics import Statistics
 from analytics_assets.rest_api.arrow.window_filter import PartitionCounter
 from analytics_assets.rest_api.config import Client, ResolvedResource
 from analytics_assets.rest_api.destination.plan import Mode
@@ -50,6 +50,11 @@ class LoadRequest:
     use_slices: bool = True
     token_dir: Path | None = None
     log: logging.Logger = field(default_factory=lambda: logging.getLogger("analytics_assets"))
+
+    @property
+    def name(self) -> str:
+        """The resource as log lines begin: `recruiting/users`."""
+        return f"{self.api}/{self.resource.name}"
 
     @property
     def mode(self) -> Mode:

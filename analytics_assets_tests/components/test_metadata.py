@@ -288,18 +288,31 @@ def test_preview_escapes_values(value: Any, cell: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("total", "shares"), [("", ["", "", ""]), (", total_path: total", [", 67% of 3", ", 100% of 3"])]
+    ("total", "shares"), [("", ["", "", ""]), (", total_path: total", [", 67% of 3 rows", ", 100% of 3 rows"])]
 )
-def test_progress_is_logged(
+def test_run_log_shows_start_progress_and_result(
     shop: Callable[..., JobHarness], monkeypatch: pytest.MonkeyPatch, total: str, shares: list[str]
 ) -> None:
-    monkeypatch.setattr("analytics_assets.rest_api.arrow.progress.PROGRESS_SECONDS", 0.0)
+    monkeypatch.setattr("analytics_assets.rest_api.load_log.PROGRESS_SECONDS", 0.0)
     monkeypatch.setattr("analytics_assets.rest_api.extract.reader.MIN_BATCH_ROWS", 1)
     harness = shop(total=total)
-    *lines, summary = harness.log_lines(harness.run("shop_full_refresh"))
-    found = [re.fullmatch(r"orders: (\d+) rows in (\d+) pages, \d+ rows/s(.*)", line) for line in lines]
-    assert [line.groups() for line in found if line] == [
+    start, *lines, end, summary = harness.log_lines(harness.run("shop_full_refresh"))
+    request = r"shop/orders: reading GET http://127.0.0.1:\d+/shop/v1/orders, all history, pages of 2 rows, "
+    assert re.fullmatch(request + "one request at a time", start)
+    found = [
+        re.fullmatch(r"shop/orders: (\d+) rows in (\d+) pages?(|, \d+% of 3 rows), \d+ rows/s(, about 0 s left)?", line)
+        for line in lines
+    ]
+    assert [line.groups()[:3] for line in found if line] == [
         (str(min(2 * page, 3)), str(page), share) for page, share in enumerate(shares, start=1)
     ]
     assert all(found)
+    assert re.fullmatch(r"shop/orders: 3 rows in \d pages were read in 0 s; writing to shop.orders", end)
     assert summary.startswith("shop/orders: 3 rows (all history) into shop.orders, which has 3 rows; ")
+
+
+def test_run_log_names_the_window(shop: Callable[..., JobHarness]) -> None:
+    harness = shop()
+    [start, summary] = harness.log_lines(harness.run("shop_incremental", partition="2026-10-01"))
+    assert "/v1/orders, window [2026-10-01T00:00:00Z, 2026-10-02T00:00:00Z), " in start
+    assert summary.startswith("shop/orders: 2 rows ([2026-10-01T00:00:00Z, 2026-10-02T00:00:00Z)) into ")

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from analytics_assets.rest_api.arrow.cursor import Cursor
-from analytics_assets.rest_api.arrow.progress import Statistics
+from analytics_assets.rest_api.arrow.statistics import Statistics
 from analytics_assets.rest_api.arrow.table_schema import TableSchema
 from analytics_assets.rest_api.arrow.window_filter import PartitionCounter, in_window_mask
 from analytics_assets.rest_api.errors import DataError

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from abc import abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +17,7 @@ from dlt.destinations.job_client_impl import SqlJobClientBase
 
 from analytics_assets.rest_api.destination.merge_sql import TargetTable
 from analytics_assets.rest_api.destination.plan import Plan
+from analytics_assets.rest_api.destination.warehouse import Log
 
 # The file that dlt carries from extract to load. dlt hands JSON lines on as they are; Parquet files it rewrites when
 # columns are added, in an order of its own.
@@ -38,7 +38,7 @@ class TableClient(SqlJobClientBase):
     def load_files(self, table: TargetTable, files: Sequence[Path], load_id: str) -> None:
         """Write the rows of the files to the table by the plan, in one transaction."""
 
-    def lock(self, table: str, deadline: float, log: logging.Logger) -> None:
+    def lock(self, table: str, deadline: float, log: Log) -> None:
         """Wait until no other process loads into the dataset, as far as the database itself can tell.
 
         Args:

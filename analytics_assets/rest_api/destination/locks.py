@@ -6,7 +6,6 @@ The kernel frees a lock when its process dies. A file beside each lock names its
 from __future__ import annotations
 
 import hashlib
-import logging
 import os
 import time
 from collections.abc import Iterator
@@ -17,7 +16,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from analytics_assets.rest_api.destination.duckdb.file import open_duckdb, remove_stale_spill_files
-from analytics_assets.rest_api.destination.warehouse import Warehouse
+from analytics_assets.rest_api.destination.warehouse import Log, Warehouse
 from analytics_assets.rest_api.errors import BusyError, WarehouseError
 
 QUIET_WAIT_SECONDS = 1.0  # waits shorter than that are not logged: loads into a small table take less
@@ -30,7 +29,7 @@ def holder_description(table: str) -> str:
 
 
 @contextmanager
-def destination_lock(warehouse: Warehouse, dataset: str, table: str, *, log: logging.Logger) -> Iterator[float]:
+def destination_lock(warehouse: Warehouse, dataset: str, table: str, *, log: Log) -> Iterator[float]:
     """Hold a lock that all processes of this machine share: of the DuckDB file, or of the dataset of a server.
 
     Yields:
@@ -67,7 +66,7 @@ def destination_lock(warehouse: Warehouse, dataset: str, table: str, *, log: log
         lock.release()
 
 
-def wait_for_lock(lock: FileLock, holder: Path, place: str, deadline: float, log: logging.Logger) -> None:
+def wait_for_lock(lock: FileLock, holder: Path, place: str, deadline: float, log: Log) -> None:
     """Acquire the lock. The log names its holder, and each later one.
 
     Raises:

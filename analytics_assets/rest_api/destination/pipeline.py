@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -34,7 +33,7 @@ from analytics_assets.rest_api.destination.table_report import (
     describe_table,
     stored_columns,
 )
-from analytics_assets.rest_api.destination.warehouse import Warehouse
+from analytics_assets.rest_api.destination.warehouse import Log, Warehouse
 from analytics_assets.rest_api.errors import WarehouseError
 from analytics_assets.rest_api.extract.concurrency import prefetch
 from analytics_assets.rest_api.workdir import temporary_workdir
@@ -52,7 +51,7 @@ class TablePipeline:
     """
 
     def __init__(
-        self, warehouse: Warehouse, plan: Plan, *, dataset: str, folder: Path, log: logging.Logger, preview_rows: int
+        self, warehouse: Warehouse, plan: Plan, *, dataset: str, folder: Path, log: Log, preview_rows: int
     ) -> None:
         self.plan = plan
         self.files = ParquetFiles(folder)
@@ -217,7 +216,7 @@ class TablePipeline:
 
 @contextmanager
 def table_pipeline(
-    warehouse: Warehouse, plan: Plan, *, dataset: str, log: logging.Logger, preview_rows: int = PREVIEW_ROWS
+    warehouse: Warehouse, plan: Plan, *, dataset: str, log: Log, preview_rows: int = PREVIEW_ROWS
 ) -> Iterator[TablePipeline]:
     """A pipeline with a temporary folder of its own.
 

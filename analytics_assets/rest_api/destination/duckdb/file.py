@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import re
 import time
@@ -11,12 +10,13 @@ from pathlib import Path
 
 import duckdb
 
+from analytics_assets.rest_api.destination.warehouse import Log
 from analytics_assets.rest_api.errors import BusyError, WarehouseError
 
 POLL_SECONDS = 0.25
 
 
-def open_duckdb(path: Path, deadline: float, log: logging.Logger) -> duckdb.DuckDBPyConnection:
+def open_duckdb(path: Path, deadline: float, log: Log) -> duckdb.DuckDBPyConnection:
     """Open the file for writing, as soon as no other program has it open.
 
     Raises:

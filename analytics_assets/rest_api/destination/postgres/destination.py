@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Iterator, Sequence
 from io import BytesIO
@@ -21,6 +20,7 @@ from analytics_assets.rest_api.destination.locks import holder_description
 from analytics_assets.rest_api.destination.merge_sql import TargetTable
 from analytics_assets.rest_api.destination.parquet_files import read_batches
 from analytics_assets.rest_api.destination.postgres.merge_sql import PostgresMergeSql
+from analytics_assets.rest_api.destination.warehouse import Log
 from analytics_assets.rest_api.destination.widening import widen_columns
 from analytics_assets.rest_api.errors import BusyError
 
@@ -56,7 +56,7 @@ class PostgresTableClient(TableClient, PostgresClient):
                 except Exception as error:  # dlt's classes of errors decide whether a job is tried again
                     raise self.sql_client._make_database_exception(error) from error
 
-    def lock(self, table: str, deadline: float, log: logging.Logger) -> None:
+    def lock(self, table: str, deadline: float, log: Log) -> None:
         """Take the dataset's advisory lock, which all machines share and which ends with the connection."""
         sql, dataset, logged = self.sql_client, self.sql_client.dataset_name, ""
         sql.execute_sql("SELECT set_config('application_name', %s, false)", holder_description(table))

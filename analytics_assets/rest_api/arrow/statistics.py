@@ -1,13 +1,8 @@
-"""Progress: what a load has read so far, for the log, and what became of it, for metadata and checks."""
+"""Statistics: what a load read and what became of it, for metadata and checks."""
 
 from __future__ import annotations
 
-import logging
-import time
 from dataclasses import dataclass, field
-from typing import Protocol
-
-PROGRESS_SECONDS = 5.0  # between two lines of the log
 
 
 @dataclass
@@ -39,29 +34,3 @@ class Statistics:
     def filter_seems_ignored(self) -> bool:
         """Whether most rows were outside the window: the API does not filter as the configuration says."""
         return self.rows_outside_window > self.rows
-
-
-class Counts(Protocol):
-    """What has been read so far, and how many rows there are, if the API names a total."""
-
-    rows: int
-    pages: int
-    total: int | None
-
-
-class Progress:
-    """Logs the progress of a long load every few seconds."""
-
-    def __init__(self, log: logging.Logger, name: str, counts: Counts) -> None:
-        self._log, self._name, self._counts = log, name, counts
-        self._began = self._last = time.monotonic()
-
-    def log_if_due(self) -> None:
-        """Logs a line if the last one is long enough ago."""
-        now, counts = time.monotonic(), self._counts
-        if now - self._last < PROGRESS_SECONDS:
-            return
-        self._last = now
-        share = f", {min(counts.rows / counts.total, 1):.0%} of {counts.total}" if counts.total else ""
-        rate = counts.rows / (now - self._began)
-        self._log.info(f"{self._name}: {counts.rows} rows in {counts.pages} pages, {rate:.0f} rows/s{share}")

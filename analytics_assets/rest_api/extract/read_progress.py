@@ -1,0 +1,29 @@
+"""How far a read is, for reads whose end is known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class ReadProgress:
+    """A part of a known whole.
+
+    Attributes:
+        done: How many units were read.
+        total: How many there are, at least one. The API may be wrong about it.
+        unit: What is counted, in the singular: row, page, or what else tells how far the read is.
+    """
+
+    done: int
+    total: int
+    unit: str = "row"
+
+    @property
+    def share(self) -> float:
+        """From 0 to 1."""
+        return min(self.done / self.total, 1.0)
+
+    def seconds_left(self, seconds: float) -> float:
+        """An estimate, from the seconds that the read has taken so far."""
+        return seconds * (self.total / self.done - 1) if 0 < self.done < self.total else 0.0

@@ -114,6 +114,8 @@ def chunks_to_load(context: dg.OpExecutionContext, plan: AssetPlan, *, now: date
             f"{plan.name}: loading the remaining {remaining} of {len(requested)} partitions; an earlier attempt loaded "
             "the others"
         )
+    if len(chunks) > 1:
+        context.log.info(f"{plan.name}: {remaining} partitions in {len(chunks)} loads, of up to {plan.chunk_size} each")
     return chunks
 
 

@@ -30,7 +30,7 @@ from analytics_assets.rest_api.extract.ignored_reads import check_ignored_reads
 from analytics_assets.rest_api.extract.reader import EndpointReader
 from analytics_assets.rest_api.http.client import HttpClient
 from analytics_assets.rest_api.http.metrics import RequestMetrics
-from analytics_assets.rest_api.load_log import NamedLog, ProgressLog, start_text
+from analytics_assets.rest_api.load_log import NamedLog, ProgressLog, ignored_filter_text, start_text
 from analytics_assets.rest_api.load_request import LoadRequest, LoadResult
 from analytics_assets.rest_api.redaction import redactor
 
@@ -92,10 +92,7 @@ class PreparedLoad:
         statistics.pages = self.reader.pages
         statistics.ignored_reads = check_ignored_reads(self.reader)
         if statistics.filter_seems_ignored:
-            log.warning(
-                f"{statistics.rows_outside_window} of {statistics.fetched} rows are outside the window and "
-                "were discarded: does the API ignore the parameters of `incremental`?"
-            )
+            log.warning(ignored_filter_text(statistics))
 
 
 def load_table(request: LoadRequest) -> LoadResult:

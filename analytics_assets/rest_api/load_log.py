@@ -7,6 +7,7 @@ import time
 from collections.abc import MutableMapping
 from typing import Any, Protocol
 
+from analytics_assets.rest_api.arrow.statistics import Statistics
 from analytics_assets.rest_api.extract.read_progress import ReadProgress
 from analytics_assets.rest_api.extract.reader import EndpointReader
 from analytics_assets.rest_api.load_request import LoadRequest
@@ -36,6 +37,13 @@ def start_text(request: LoadRequest, reader: EndpointReader) -> str:
         f"up to {threads} requests at once" if threads > 1 else "one request at a time",
     ]
     return ", ".join(parts)
+
+
+def ignored_filter_text(statistics: Statistics) -> str:
+    return (
+        f"{statistics.rows_outside_window} of {statistics.fetched} rows are outside the window and were discarded: "
+        "does the API ignore the parameters of `incremental`?"
+    )
 
 
 class Counts(Protocol):

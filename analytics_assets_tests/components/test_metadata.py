@@ -221,7 +221,7 @@ def test_only_a_table_that_exists_is_named(build_harness: Callable[..., JobHarne
     with duckdb.connect(str(harness.folder / "warehouse.duckdb"), read_only=True) as connection:
         tables = {f"{schema}.{table}" for schema, table in connection.sql(TABLES).fetchall()}
     [metadata] = materializations(result, "shop/orders").values()
-    [line] = harness.log_lines(result)
+    [_, line] = harness.log_lines(result)
     assert ("dagster/table_name" in metadata) is ("shop.orders" in tables)
     assert ("shop.orders" in line) is ("shop.orders" in tables)
 

@@ -30,7 +30,7 @@ from analytics_assets.rest_api.extract.ignored_reads import check_ignored_reads
 from analytics_assets.rest_api.extract.reader import EndpointReader
 from analytics_assets.rest_api.http.client import HttpClient
 from analytics_assets.rest_api.http.metrics import RequestMetrics
-from analytics_assets.rest_api.load_log import NamedLog, ProgressLog, ignored_filter_text, start_text
+from analytics_assets.rest_api.load_log import NamedLog, ProgressLog, start_text
 from analytics_assets.rest_api.load_request import LoadRequest, LoadResult
 from analytics_assets.rest_api.redaction import redactor
 
@@ -84,15 +84,12 @@ class PreparedLoad:
 
     def read_tables(self) -> Iterator[pa.Table]:
         """The rows of the read as Arrow tables. Logs progress, and a warning if the API seems to ignore the filter."""
-        statistics, log = self.statistics, NamedLog(self.request.log, self.request.name)
-        log.info(start_text(self.request, self.reader))
-        progress = ProgressLog(log, self.reader)
+        request, statistics = self.request, self.statistics
+        progress = ProgressLog(NamedLog(request.log, request.name), self.reader)
         yield from self.converter.tables(self.reader.read_pages(), progress.log_if_due)
-        progress.log_end(f"{self.request.dataset}.{self.request.resource.name}")
         statistics.pages = self.reader.pages
         statistics.ignored_reads = check_ignored_reads(self.reader)
-        if statistics.filter_seems_ignored:
-            log.warning(ignored_filter_text(statistics))
+        progress.log_end(statistics, table=f"{request.dataset}.{request.resource.name}")
 
 
 def load_table(request: LoadRequest) -> LoadResult:
@@ -150,6 +147,7 @@ def prepare(request: LoadRequest, duplicate_keys: DuplicateKeyCheck | None = Non
     )
     client, statistics = build_client(request, resolved), Statistics()
     log = NamedLog(request.log, request.name)
+    log.info(start_text(request, client.url(resource.endpoint.path)))
     preview_rows = PREVIEW_ROWS if resource.preview else 0
     try:
         with table_pipeline(

@@ -9,8 +9,8 @@ from typing import Any, Protocol
 
 from analytics_assets.rest_api.arrow.statistics import Statistics
 from analytics_assets.rest_api.extract.read_progress import ReadProgress
-from analytics_assets.rest_api.extract.reader import EndpointReader
 from analytics_assets.rest_api.load_request import LoadRequest
+from analytics_assets.rest_api.redaction import redacted_request
 
 PROGRESS_SECONDS = 5.0  # between two lines of the log
 
@@ -26,24 +26,22 @@ class NamedLog(logging.LoggerAdapter):  # type: ignore[type-arg]  # generic from
         return f"{self._name}: {msg}", kwargs
 
 
-def start_text(request: LoadRequest, reader: EndpointReader) -> str:
-    """What a load is about to read, as its first line."""
+def start_text(request: LoadRequest, url: str) -> str:
+    """What a load is about to read, as its first line.
+
+    Args:
+        request: The load.
+        url: The URL of its endpoint. The text does not contain the secrets that a URL may have.
+    """
     window, threads = request.read_window, request.client.max_concurrency
     limit = getattr(request.resource.endpoint.paginator, "limit", None)
     parts = [
-        f"reading {reader.endpoint_text}",
+        f"reading {redacted_request(url, request.resource.endpoint.method)}",
         f"window {window}" if window else "all history",
         *([f"pages of {limit} rows"] if limit else []),
         f"up to {threads} requests at once" if threads > 1 else "one request at a time",
     ]
     return ", ".join(parts)
-
-
-def ignored_filter_text(statistics: Statistics) -> str:
-    return (
-        f"{statistics.rows_outside_window} of {statistics.fetched} rows are outside the window and were discarded: "
-        "does the API ignore the parameters of `incremental`?"
-    )
 
 
 class Counts(Protocol):
@@ -74,13 +72,18 @@ class ProgressLog:
         self._last, self._has_total = now, progress is not None
         self._log.info(progress_text(self._counts, seconds=now - self._began))
 
-    def log_end(self, table: str) -> None:
-        """Log the end of a read that took long: the load may take a while, too."""
+    def log_end(self, statistics: Statistics, *, table: str) -> None:
+        """Log the end of a read that took long, since the load may take a while too, and a filter without effect."""
         counts, seconds = self._counts, time.monotonic() - self._began
         if seconds >= PROGRESS_SECONDS:
             self._log.info(
                 f"{counted(counts.rows, 'row')} in {counted(counts.pages, 'page')} were read in "
                 f"{format_seconds(seconds)}; writing to {table}"
+            )
+        if statistics.filter_seems_ignored:
+            self._log.warning(
+                f"{statistics.rows_outside_window} of {statistics.fetched} rows are outside the window and were "
+                "discarded: does the API ignore the parameters of `incremental`?"
             )
 
 

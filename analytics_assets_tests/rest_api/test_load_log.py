@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from analytics_assets.rest_api.arrow.statistics import Statistics
 from analytics_assets.rest_api.extract.read_progress import ReadProgress
 from analytics_assets.rest_api.load_log import NamedLog, ProgressLog, format_seconds, progress_text
 
@@ -80,5 +81,5 @@ def test_short_read_logs_no_progress(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     progress = ProgressLog(NamedLog(logging.getLogger("test"), "shop/orders"), Read(50, 1, ReadProgress(50, 50)))
     progress.log_if_due()
-    progress.log_end("shop.orders")
+    progress.log_end(Statistics(rows=50), table="shop.orders")
     assert caplog.messages == []

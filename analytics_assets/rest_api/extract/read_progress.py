@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from typing_extensions import Self
+
+from analytics_assets.rest_api.extract.pagination.base import Totals
+
 
 @dataclass(frozen=True)
 class ReadProgress:
@@ -18,6 +22,13 @@ class ReadProgress:
     done: int
     total: int
     unit: str = "row"
+
+    @classmethod
+    def of(cls, rows: int, pages: int, totals: Totals) -> Self | None:
+        """The progress of a read, by the totals that the API names; None if it names none."""
+        if totals.rows:
+            return cls(rows, totals.rows)
+        return cls(pages, totals.pages, "page") if totals.pages else None
 
     @property
     def share(self) -> float:

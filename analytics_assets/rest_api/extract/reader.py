@@ -19,7 +19,7 @@ from analytics_assets.rest_api.config import Endpoint, SinglePageConfig, positio
 from analytics_assets.rest_api.errors import ResponseError, SliceError
 from analytics_assets.rest_api.extract.concurrency import parallel_map
 from analytics_assets.rest_api.extract.ignored_reads import check_response_action
-from analytics_assets.rest_api.extract.pagination.base import PageRequest, PageResponse, Paginator
+from analytics_assets.rest_api.extract.pagination.base import PageRequest, PageResponse, Paginator, Totals
 from analytics_assets.rest_api.extract.pagination.completeness import CompletenessCheck
 from analytics_assets.rest_api.extract.pagination.factory import build_paginator
 from analytics_assets.rest_api.extract.read_progress import ReadProgress
@@ -87,8 +87,7 @@ class EndpointReader:
         log: Receives a warning for totals that do not count the window, and a line for reads that the YAML bounds.
         pages: Pages that were read.
         rows: Rows that were read.
-        total: Rows of the whole read, if the API names a total.
-        total_pages: Pages of the whole read, if the API names their number.
+        totals: Rows or pages of the whole read, if the API names their number.
         is_bounded: Whether the configuration ended the read before the API's own end.
         reads: Always one; here beside `ignored`, as for readers of many.
         ignored: The read by the status of its first response, if `response_actions` ignores that response.
@@ -107,8 +106,7 @@ class EndpointReader:
     log: logging.Logger = field(default_factory=lambda: logging.getLogger(__name__))
     pages: int = field(default=0, init=False)
     rows: int = field(default=0, init=False)
-    total: int | None = field(default=None, init=False)
-    total_pages: int | None = field(default=None, init=False)
+    totals: Totals = field(default_factory=Totals, init=False)
     is_bounded: bool = field(default=False, init=False)
     reads: int = field(default=1, init=False)
     ignored: Counter[int] = field(default_factory=Counter, init=False)
@@ -126,16 +124,9 @@ class EndpointReader:
         self._warned = False
 
     @property
-    def endpoint_text(self) -> str:
-        """The endpoint as the log shows it: its method and its URL without secrets."""
-        return redacted_request(self.client.url(self.endpoint.path), self.endpoint.method)
-
-    @property
     def progress(self) -> ReadProgress | None:
         """How far the read is, if the API names a total."""
-        if self.total:
-            return ReadProgress(self.rows, self.total)
-        return ReadProgress(self.pages, self.total_pages, "page") if self.total_pages else None
+        return ReadProgress.of(self.rows, self.pages, self.totals)
 
     def read_pages(self) -> Iterator[PageBatch]:
         """The records of all pages, in any order, in batches.
@@ -279,8 +270,7 @@ class EndpointReader:
                 sequence.request = None if completeness.is_complete else following
                 self.rows += read.rows
                 if sequence.time_range.window == self.window:  # not of a slice
-                    self.total = completeness.totals.rows or self.total
-                    self.total_pages = completeness.totals.pages or self.total_pages
+                    self.totals = completeness.totals
         except ResponseError as error:
             raise error.with_message(f"{where}: {error}") from None
         return page

@@ -42,18 +42,22 @@ def test_warehouse_has_no_other_tables(main_job: MainJob) -> None:
     assert {name for (name,) in tables if "._dlt_" not in name} == {sandbox_table(table) for table in COLUMNS}
 
 
-def test_console_shows_start_and_result_of_each_table(main_job: MainJob) -> None:
+def test_console_shows_warning_start_and_result_of_each_table(main_job: MainJob) -> None:
     warning, its_code, *lines = main_job.console.splitlines()
     assert "SupersessionWarning" in warning  # Dagster's own, about its command
     assert its_code.startswith("  ")
-    found = [re.fullmatch(r"\S+ \S+ \S+ - dagster - INFO - full_refresh - \S+ - (\w+) - (.*)", line) for line in lines]
+    pattern = r"\S+ \S+ \S+ - dagster - (\w+) - full_refresh - \S+ - (\w+) - (.*)"
+    found = [re.fullmatch(pattern, line) for line in lines]
     assert all(found)
-    logged: dict[str, list[str]] = {}
-    for step, line in (match.groups() for match in found if match):
-        logged.setdefault(step, []).append(line)
+    logged: dict[str, list[tuple[str, str]]] = {}
+    for level, step, line in (match.groups() for match in found if match):
+        logged.setdefault(step, []).append((level, line))
     assert logged.keys() == SUMMARIES.keys()
-    for step, (start, result) in logged.items():
+    for step, entries in logged.items():
         api, name = step.split("__")
+        levels, (sandbox, start, result) = zip(*entries, strict=True)
+        assert levels == ("WARNING", "INFO", "INFO")
+        assert sandbox.startswith(f"{api}/{name}: loading invented data from the sandbox into {api}_sandbox.{name}, ")
         assert re.match(rf"{api}/{name}: reading GET http://127.0.0.1:\d+/{api}/v1/{name}, all history, ", start)
         assert re.fullmatch(rf"{re.escape(SUMMARIES[step])} \S+ s", result)
 

@@ -2,13 +2,17 @@
 
 # Without `from __future__ import annotations`: Dagster evaluates the annotation of `context` itself.
 import hashlib
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
 from analytics_assets.components.checks import build_check_specs
+from analytics_assets.components.metadata.endpoint import endpoint_description, endpoint_metadata
+from analytics_assets.components.metadata.source_link import source_link
 from analytics_assets.components.metadata.table import declared_schema
 from analytics_assets.components.partitions import WindowPartitionsDefinition
 from analytics_assets.components.settings import Settings
@@ -29,6 +33,8 @@ class AssetPlan:
         partitions_def: The time windows to load; None if each run loads the whole resource.
         chunk_size: Number of partitions of a range that are loaded and marked together.
         may_be_sandbox: Whether the sandbox serves the API while none of its variables is set.
+        file: The defs.yaml; None if the API is not described in a file.
+        line: The line of the file where the resource begins.
     """
 
     api: str
@@ -38,6 +44,8 @@ class AssetPlan:
     chunk_size: int = 1
     credentials: tuple[SecretRef, ...] = ()
     may_be_sandbox: bool = False
+    file: Path | None = None
+    line: int = 1
 
     @property
     def key(self) -> dg.AssetKey:
@@ -70,30 +78,57 @@ def credentials_key(api: str) -> str:
     return f"{api}_credentials"
 
 
-def build_endpoint_spec(plan: AssetPlan) -> dg.AssetSpec:
+def build_endpoint_spec(plan: AssetPlan, settings: Settings) -> dg.AssetSpec:
     """The endpoint as an external asset, so that lineage starts at the API."""
     return dg.AssetSpec(
         plan.endpoint_key,
         group_name=plan.api,
-        description=f"The endpoint `{plan.resource.endpoint.path}` of the {plan.api} API.",
+        description=endpoint_description(plan.api, plan.resource),
+        owners=list(plan.resource.owners),
         kinds={"rest"},
+        metadata={**endpoint_metadata(plan.client, plan.resource), **source_metadata(plan, settings)},
     )
+
+
+def source_metadata(plan: AssetPlan, settings: Settings) -> dict[str, Any]:
+    """The link to the resource's lines in the YAML."""
+    if plan.file is None:
+        return {}
+    return {"dagster/code_references": source_link(plan.file, plan.line, git_url=settings.git_url)}
+
+
+def table_metadata(plan: AssetPlan, settings: Settings) -> dict[str, Any]:
+    """Where the table is, and the columns that the YAML declares.
+
+    While the sandbox serves, the table is that of the sandbox: the other one does not exist.
+    """
+    dataset = f"{settings.dataset_prefix}{plan.api}{'_sandbox' if sandbox_serves(plan, settings) else ''}"
+    metadata: dict[str, Any] = {"dagster/table_name": f"{dataset}.{plan.resource.name}"}
+    if settings.destination == "duckdb":
+        metadata["dagster/uri"] = f"duckdb://{settings.duckdb_path.absolute()}"
+    if columns := declared_schema(plan.resource):
+        metadata["dagster/column_schema"] = columns
+    return {**metadata, **source_metadata(plan, settings)}
+
+
+def sandbox_serves(plan: AssetPlan, settings: Settings) -> bool:
+    """Whether runs in this environment load from the sandbox. No value of a variable is kept."""
+    names = [reference.env or "" for reference in plan.credentials]
+    is_set = any((os.environ.get(name) or "").strip() for name in names)
+    return plan.may_be_sandbox and settings.destination == "duckdb" and bool(names) and all(names) and not is_set
 
 
 def build_table_spec(plan: AssetPlan, settings: Settings) -> dg.AssetSpec:
     resource = plan.resource
-    metadata: dict[str, Any] = {"dagster/table_name": f"{settings.dataset_prefix}{plan.api}.{resource.name}"}
-    if columns := declared_schema(resource):
-        metadata["dagster/column_schema"] = columns
     return dg.AssetSpec(
         plan.key,
         deps=[plan.endpoint_key],
         description=resource.description or f"Rows of `{resource.endpoint.path}` of the {plan.api} API.",
         group_name=plan.api,
         owners=list(resource.owners),
-        tags=dict(resource.tags),
+        tags={**resource.tags, "dagster/storage_kind": settings.destination},
         kinds={"dlt", settings.destination},
-        metadata=metadata,
+        metadata=table_metadata(plan, settings),
         # The step has no output if it marks partitions itself, or leaves the marks of real data as they are.
         skippable=plan.partitions_def is not None or plan.may_be_sandbox,
         code_version=hashlib.sha256(resource.model_dump_json().encode()).hexdigest()[:12],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -19,16 +20,24 @@ from analytics_assets.components.scaffold import RestApiScaffolder
 from analytics_assets.components.schedules import build_incremental_schedule, build_snapshot_schedule
 from analytics_assets.components.settings import Settings
 from analytics_assets.rest_api.auth.secret_reader import references, variables
-from analytics_assets.rest_api.config import Attributes, RestApiConfig, Schedule, load_config, parse_config
+from analytics_assets.rest_api.config import (
+    Attributes,
+    RestApiConfig,
+    Schedule,
+    load_config,
+    parse_config,
+    resource_lines,
+)
 
 
 @dg.scaffold_with(RestApiScaffolder)
 class RestApi(dg.Component):
     """A REST API described in YAML. Each of its resources is an asset: dlt loads an endpoint into a table."""
 
-    def __init__(self, api: str, config: RestApiConfig) -> None:
+    def __init__(self, api: str, config: RestApiConfig, file: Path | None = None) -> None:
         self.api = api
         self.config = config
+        self.file = file
 
     @cached_property
     def plans(self) -> list[AssetPlan]:
@@ -38,11 +47,22 @@ class RestApi(dg.Component):
         chunk_size = partitions.chunk_size if partitions else 1
         resources = self.config.resolved_resources()
         credentials = tuple(references([self.config.client, *(resource.endpoint.auth for resource in resources)]))
-        shared: dict[str, Any] = {"credentials": credentials, "may_be_sandbox": self.config.sandbox}
+        shared: dict[str, Any] = {
+            "credentials": credentials,
+            "may_be_sandbox": self.config.sandbox,
+            "file": self.file,
+        }
+        lines = resource_lines(self.file) if self.file else {}
         return [
-            AssetPlan(self.api, self.config.client, resource, partitions_def, chunk_size, **shared)
-            if resource.endpoint.incremental
-            else AssetPlan(self.api, self.config.client, resource, **shared)
+            AssetPlan(
+                self.api,
+                self.config.client,
+                resource,
+                partitions_def if resource.endpoint.incremental else None,
+                chunk_size,
+                line=lines.get(resource.name, 1),
+                **shared,
+            )
             for resource in resources
         ]
 
@@ -61,8 +81,13 @@ class RestApi(dg.Component):
         """
         file = context.path / "defs.yaml"
         if file.is_file():
-            return cls(context.path.name, load_config(file))
+            return cls(context.path.name, load_config(file), file)
         return cls(context.path.name, parse_config(attributes.root if isinstance(attributes, Attributes) else {}))
+
+    @classmethod
+    def get_code_references_for_yaml(cls, *_: Any, **__: Any) -> list[Any]:
+        """None, since the assets name the line of their resource. Dagster would name that of the component."""
+        return []
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:  # noqa: ARG002
         """The assets, jobs, schedules and credentials of the API."""
@@ -90,7 +115,7 @@ def build_api_definitions(
     jobs.append(build_full_refresh_job(f"{api}_full_refresh", plans, scope=f"the {api} API"))
     credentials = ApiCredentials(api=api, variables=list(variables(config)), sandbox=config.sandbox)
     return dg.Definitions(
-        assets=[*map(build_endpoint_spec, plans), *(build_asset(plan, settings) for plan in plans)],
+        assets=[build(plan, settings) for build in (build_endpoint_spec, build_asset) for plan in plans],
         jobs=jobs,
         schedules=schedules,
         resources={credentials_key(api): credentials},

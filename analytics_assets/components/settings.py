@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,7 @@ class Settings:
         dataset_prefix: Put before the name of each dataset.
         lock_seconds: How long a load waits for other loads into the same file or dataset.
         step_retries: How often a step is retried.
+        git_url: URL of the project's files in git, which assets link to; empty for links to the files themselves.
         step_retry_seconds: Delay before the first retry of a step; each further delay is twice as long.
     """
 
@@ -40,6 +42,7 @@ class Settings:
     lock_seconds: int = 600
     step_retries: int = 2
     step_retry_seconds: int = 30
+    git_url: str = ""
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Self:
@@ -59,6 +62,7 @@ class Settings:
             step_retry_seconds=_whole_number(
                 environ, "ANALYTICS_STEP_RETRY_SECONDS", cls.step_retry_seconds, at_most=3_600
             ),
+            git_url=_web_link(environ, "ANALYTICS_GIT_URL").rstrip("/"),
         )
 
 
@@ -104,3 +108,13 @@ def _whole_number(environ: Mapping[str, str], variable: str, default: int, *, at
     if not (text.isascii() and text.isdecimal()) or int(text[:20]) > at_most:
         raise ConfigError(f"{variable} must be a whole number from 0 to {at_most}, not {text!r}")
     return int(text)
+
+
+def _web_link(environ: Mapping[str, str], variable: str) -> str:
+    text = environ.get(variable) or ""
+    if text and not re.fullmatch(r"https?://[^\s/@?#]+/[^\s@?#]*", text):
+        raise ConfigError(
+            f"{variable} must be the URL of the project's folder in git, with the branch and without credentials: "
+            "https://github.com/owner/project/blob/main"
+        )
+    return text

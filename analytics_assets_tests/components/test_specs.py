@@ -29,9 +29,17 @@ TABLES: dict[str, dict[str, Any]] = {
             ("id", "text", False, True),
             ("name", "text", True, False),
             ("contact", "text", True, False),
+            ("stage", "text", True, False),
+            ("owner", "json", True, False),
+            ("tags", "json", True, False),
+            ("salary", "double", True, False),
+            ("archived", "bool", True, False),
+            ("candidate_number", "bigint", True, False),
             ("created_at", "timestamp", True, False),
             ("updated_at", "timestamp", True, False),
         ],
+        "owners": ["team:talent"],
+        "domain": "recruiting",
         "partitioned": True,
         "backfill": dg.BackfillPolicy.single_run(),
         "checks": {TYPES, WINDOW},
@@ -45,9 +53,17 @@ TABLES: dict[str, dict[str, Any]] = {
         "table": "recruiting.users",
         "columns": [
             ("id", "text", False, True),
+            ("name", "text", True, False),
+            ("email", "text", True, False),
+            ("access_role", "text", True, False),
+            ("active", "bool", True, False),
+            ("manager", "json", True, False),
+            ("external_id", "bigint", True, False),
             ("created_at", "timestamp", True, False),
             ("updated_at", "timestamp", True, False),
         ],
+        "owners": ["team:talent"],
+        "domain": "recruiting",
         "partitioned": True,
         "backfill": dg.BackfillPolicy.single_run(),
         "checks": {TYPES, WINDOW},
@@ -61,9 +77,17 @@ TABLES: dict[str, dict[str, Any]] = {
         "table": "treasury.cash_drawers",
         "columns": [
             ("id", "bigint", False, True),
+            ("name", "text", True, False),
+            ("currency", "text", True, False),
+            ("balance", "double", True, False),
+            ("open", "bool", True, False),
+            ("last_count", "json", True, False),
+            ("ledger_number", "bigint", True, False),
             ("created_at", "timestamp", True, False),
             ("updated_at", "timestamp", True, False),
         ],
+        "owners": ["team:finance"],
+        "domain": "treasury",
         "partitioned": True,
         "backfill": dg.BackfillPolicy.single_run(),
         "checks": {TYPES, WINDOW},
@@ -77,19 +101,29 @@ TABLES: dict[str, dict[str, Any]] = {
         "table": "treasury.bank_accounts",
         "columns": [
             ("id", "bigint", False, True),
+            ("name", "text", True, False),
+            ("account_number", "text", True, False),
+            ("currency", "text", True, False),
+            ("balance_minor", "bigint", True, False),
+            ("interest_rate", "double", True, False),
+            ("bank", "json", True, False),
+            ("holders", "json", True, False),
+            ("closed_at", "text", True, False),
             ("created_at", "timestamp", True, False),
             ("updated_at", "timestamp", True, False),
         ],
+        "owners": ["team:finance"],
+        "domain": "treasury",
         "partitioned": True,
         "backfill": dg.BackfillPolicy.single_run(),
         "checks": {TYPES, WINDOW},
     },
 }
 SOURCES = {
-    "recruiting_api/opportunities": ("recruiting", "The endpoint `/v1/opportunities` of the recruiting API."),
-    "recruiting_api/users": ("recruiting", "The endpoint `/v1/users` of the recruiting API."),
-    "treasury_api/cash_drawers": ("treasury", "The endpoint `/v1/cash_drawers` of the treasury API."),
-    "treasury_api/bank_accounts": ("treasury", "The endpoint `/v1/bank_accounts` of the treasury API."),
+    "recruiting_api/opportunities": ("recruiting", "`GET /v1/opportunities` of the recruiting API"),
+    "recruiting_api/users": ("recruiting", "`GET /v1/users` of the recruiting API"),
+    "treasury_api/cash_drawers": ("treasury", "`GET /v1/cash_drawers` of the treasury API"),
+    "treasury_api/bank_accounts": ("treasury", "`GET /v1/bank_accounts` of the treasury API"),
 }
 JOBS = {
     "recruiting_incremental": {"recruiting/opportunities", "recruiting/users"},
@@ -137,7 +171,9 @@ attributes:
 
 
 @pytest.fixture
-def repository() -> dg.RepositoryDefinition:
+def repository(monkeypatch: pytest.MonkeyPatch) -> dg.RepositoryDefinition:
+    monkeypatch.setenv("RECRUITING_API_KEY", "HUSH-key")  # set, so that the sandbox does not serve
+    monkeypatch.setenv("TREASURY_BASE_URL", "https://example.com")
     return build_definitions({}).get_repository_def()
 
 
@@ -166,10 +202,14 @@ def test_table_assets(repository: dg.RepositoryDefinition, key: str) -> None:
         "description": spec.description,
         "table": spec.metadata["dagster/table_name"],
         "columns": seen(spec.metadata["dagster/column_schema"]),
+        "owners": list(spec.owners),
+        "domain": spec.tags["domain"],
         "partitioned": spec.partitions_def is not None,
         "backfill": asset.backfill_policy,
         "checks": {check.name for check in asset.check_specs},
     } == TABLES[key]
+    assert all(column.description for column in spec.metadata["dagster/column_schema"].columns)
+    assert spec.tags["dagster/storage_kind"] == "duckdb"
     assert asset.required_resource_keys >= {f"{spec.group_name}_credentials", "warehouse"}
 
 
@@ -179,7 +219,12 @@ def test_endpoint_assets_are_upstream(repository: dg.RepositoryDefinition, key: 
     asset = repository.assets_defs_by_key[asset_key]
     spec = asset.get_asset_spec(asset_key)
     assert not asset.is_executable
-    assert (spec.group_name, spec.description, spec.kinds, list(spec.deps)) == (*SOURCES[key], {"rest"}, [])
+    api, start = SOURCES[key]
+    assert spec.description == (
+        f"{start}: where `{key.replace('_api', '')}` is loaded from. [Documentation](https://docs.example.com/{api})"
+    )
+    assert (spec.group_name, spec.kinds) == (api, {"rest"})
+    assert list(spec.deps) == []
 
 
 def test_no_other_assets_exist(repository: dg.RepositoryDefinition) -> None:

@@ -18,7 +18,7 @@ from analytics_assets.rest_api.config.client import Client
 from analytics_assets.rest_api.config.columns import Column, DataType
 from analytics_assets.rest_api.config.endpoints import Endpoint, Incremental
 from analytics_assets.rest_api.config.error_handler import Backoff, ErrorHandler, ResponseAction
-from analytics_assets.rest_api.config.loader import COMPONENT, Attributes, load_config, parse_config
+from analytics_assets.rest_api.config.loader import COMPONENT, Attributes, load_config, parse_config, resource_lines
 from analytics_assets.rest_api.config.paginators import (
     CursorConfig,
     HeaderCursorConfig,
@@ -82,5 +82,6 @@ __all__ = [
     "placeholder_names",
     "placeholders_in",
     "position_name",
+    "resource_lines",
     "split_text",
 ]  # fmt: skip

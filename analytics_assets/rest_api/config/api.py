@@ -17,6 +17,7 @@ from analytics_assets.rest_api.config.parsing.model import Model
 from analytics_assets.rest_api.config.parsing.validation import Problem, nearest, validation_error
 from analytics_assets.rest_api.config.request import placeholders_in, position_name
 from analytics_assets.rest_api.config.resources import ResolvedResource, Resource, ResourceDefaults
+from analytics_assets.rest_api.config.values import WebLink
 
 MERGED_BY_KEY = ("params", "headers", "json_")
 
@@ -89,6 +90,8 @@ class RestApiConfig(Model):
     """Base URL, authentication and rate limits."""
     sandbox: StrictBool = False
     """Whether the sandbox API serves invented data while none of the API's variables is set. Built-in APIs only."""
+    docs_url: WebLink | None = None
+    """URL of the API's documentation, which the UI links to from its endpoints."""
     resource_defaults: ResourceDefaults = Field(default_factory=ResourceDefaults)
     """Defaults of all resources."""
     resources: Annotated[
@@ -112,7 +115,8 @@ class RestApiConfig(Model):
         if endpoint.paginator is None:
             endpoint = endpoint.model_copy(update={"paginator": self.client.paginator})
         endpoint = _with_response_actions(endpoint, own)
-        return resource.model_copy(update={**_apply_defaults(defaults, resource), "endpoint": endpoint})
+        fields = {**_apply_defaults(defaults, resource), "docs_url": resource.docs_url or self.docs_url}
+        return resource.model_copy(update={**fields, "endpoint": endpoint})
 
     @model_validator(mode="after")
     def _validate_consistency(self) -> Self:

@@ -14,7 +14,7 @@ from pydantic_core import CoreSchema
 
 from analytics_assets.rest_api.config.api import RestApiConfig
 from analytics_assets.rest_api.config.parsing.validation import KeyPath, Problem, problems_in, unknown_key
-from analytics_assets.rest_api.config.parsing.yaml_reader import parse_yaml, read_text
+from analytics_assets.rest_api.config.parsing.yaml_reader import YamlReader, parse_yaml, read_text
 from analytics_assets.rest_api.config.resources import SNAKE_CASE
 from analytics_assets.rest_api.errors import ConfigError
 
@@ -45,9 +45,24 @@ def load_config(path: Path) -> RestApiConfig:
     return _load_text(read_text(path), path)
 
 
+def resource_lines(path: Path) -> dict[str, int]:
+    """The line of each resource in a valid defs.yaml, by the resource's name."""
+    reader = _parse_text(read_text(path), path)
+    lines: dict[str, int] = {}
+    for index, resource in enumerate(reader.document["attributes"]["resources"]):
+        key: KeyPath = ("attributes", "resources", index)
+        lines[resource["name"] if isinstance(resource, dict) else resource] = reader.lines[key]
+    return lines
+
+
+@lru_cache
+def _parse_text(text: str, path: Path) -> YamlReader:
+    return parse_yaml(text, path)
+
+
 @lru_cache  # the definitions check all files before Dagster reads them, then each component loads its own
 def _load_text(text: str, path: Path) -> RestApiConfig:
-    reader = parse_yaml(text, path)
+    reader = _parse_text(text, path)
     problems = [*reader.problems, *_file_problems(reader.document)]
     api = path.resolve().parent.name
     if not re.fullmatch(SNAKE_CASE.pattern, api):

@@ -14,7 +14,7 @@ from analytics_assets.rest_api.config.endpoints import Endpoint, EndpointConfig,
 from analytics_assets.rest_api.config.parsing.model import Model, OneOrMany
 from analytics_assets.rest_api.config.parsing.validation import validate_each, validation_error
 from analytics_assets.rest_api.config.request import NO_PARENTS
-from analytics_assets.rest_api.config.values import Matches, Name
+from analytics_assets.rest_api.config.values import Matches, Name, WebLink
 
 WriteDisposition = Literal["merge", "replace", "append"]
 # APIs and resources give their names to assets, datasets and tables: names that dlt would change are rejected.
@@ -115,6 +115,8 @@ class Resource(ResourceDefaults):
     """Name of the asset and of the table."""
     endpoint: EndpointConfig = Field(default_factory=EndpointConfig)
     """The endpoint; a lone text is its `path`."""
+    docs_url: WebLink | None = None
+    """URL of the endpoint's documentation, which the UI links to. By default that of the API."""
 
     shorthand: ClassVar[str | None] = "name"
 
@@ -133,3 +135,4 @@ class ResolvedResource(Model):
     schema_contract: SchemaContract = SchemaContract()
     columns: dict[str, Column] = Field(default_factory=dict)
     preview: bool = True
+    docs_url: str | None = None

@@ -78,6 +78,7 @@ Selector = Annotated[
         "a JSONPath of names, indexes and wildcards: data, data.items, items[*].data, or $ for a bare list",
     ),
 ]
+WebLink = Annotated[str, Matches(r"https?://[^\s/]\S*", "a URL such as https://docs.example.com/users")]
 FieldPath = Annotated[
     str,
     AfterValidator(lambda path: path.removeprefix("$.")),

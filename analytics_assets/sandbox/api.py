@@ -21,6 +21,7 @@ class Endpoint:
 
     Attributes:
         updated: The filter by time of change, if the endpoint has one.
+        method: GET; or POST, whose body carries parameters too: form fields, or JSON values by dotted path.
         params: Query parameters that are accepted and ignored.
     """
 
@@ -29,6 +30,7 @@ class Endpoint:
     pagination: Pagination
     updated: TimeFilter | None = None
     params: frozenset[str] = frozenset()
+    method: str = "GET"
     _matching: dict[Bounds, Sequence[Row]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property

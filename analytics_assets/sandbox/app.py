@@ -20,12 +20,14 @@ class Exchange:
         page: The page that the request asks for. A token request has an empty one.
         build_response: Does the API's work, such as issuing a token, and returns the response.
         user: Whose credentials the request carries.
+        is_token_request: Whether it asks for a token.
     """
 
     request: Request
     page: Page
     build_response: Callable[[Page], Response]
     user: str | None = None
+    is_token_request: bool = False
 
     def response(self) -> Response:
         """The response without any fault."""
@@ -70,15 +72,16 @@ class Sandbox:
         if request.path in self._issuers:
             _check_method(request, "POST")
             issue = self._issuers[request.path]
-            return Exchange(request, Page(), lambda _: issue(request))
+            return Exchange(request, Page(), lambda _: issue(request), is_token_request=True)
         if request.path not in self._endpoints:
             raise HTTPError(404, "no such path")
-        _check_method(request, "GET")
         api, endpoint = self._endpoints[request.path]
+        _check_method(request, endpoint.method)
         user = self._identify(api, request)
         if request.repeated:
             raise HTTPError(400, f"query parameters given more than once: {', '.join(sorted(request.repeated))}")
-        query = {name: value for name, value in request.query.items() if name not in api.credential_params}
+        sent = request.query if endpoint.method == "GET" else {**request.query, **request.body_fields()}
+        query = {name: value for name, value in sent.items() if name not in api.credential_params}
         if unknown := api.unknown_params(endpoint, frozenset(query)):
             raise HTTPError(400, f"unknown query parameters: {', '.join(sorted(unknown))}")
         request = replace(request, query=query)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl
@@ -63,6 +63,20 @@ class Request:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         return cls(scope["method"], scope["path"], query, headers, bytes(body), repeated)
 
+    def body_fields(self) -> dict[str, str]:
+        """The fields of a form, or the values of a JSON object by dotted path, lists as JSON.
+
+        Raises:
+            HTTPError: The body is neither.
+        """
+        if self.headers.get("content-type", "").partition(";")[0] == FORM:
+            return self.form()
+        try:
+            value = json.loads(self.body or b"{}")
+        except ValueError:
+            raise HTTPError(400, "the body is not JSON") from None
+        return dict(_scalars(value, ""))
+
     def form(self) -> dict[str, str]:
         """The fields of a form in the body.
 
@@ -87,6 +101,15 @@ class Request:
         if not isinstance(value, dict) or self.headers.get("content-type", "").partition(";")[0] != "application/json":
             raise HTTPError(400, "the body must be a JSON object")
         return value
+
+
+def _scalars(value: Any, path: str) -> Iterator[tuple[str, str]]:
+    """The values of nested objects by dotted path."""
+    if isinstance(value, dict):
+        for name, child in value.items():
+            yield from _scalars(child, f"{path}.{name}" if path else name)
+    elif value is not None:
+        yield path, value if isinstance(value, str) else json.dumps(value)
 
 
 def _parse_pairs(encoded: bytes) -> tuple[dict[str, str], frozenset[str]]:

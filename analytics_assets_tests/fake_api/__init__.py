@@ -28,6 +28,7 @@ from analytics_assets_tests.fake_api.faults import Fault
 from analytics_assets_tests.fake_api.filters import TimeFilter
 from analytics_assets_tests.fake_api.login import Login
 from analytics_assets_tests.fake_api.pagination import (
+    AfterIdPagination,
     CursorPagination,
     HeaderCursorPagination,
     HeaderLinkPagination,
@@ -40,6 +41,7 @@ from analytics_assets_tests.fake_api.responses import FaultyResponse
 from analytics_assets_tests.fake_api.server import FakeServer, Record, builtin_server, serve, serve_endpoint
 
 __all__ = [
+    "AfterIdPagination",
     "Api",
     "ApiKey",
     "Auth",

@@ -45,7 +45,7 @@ class FaultRule:
     def _is_about(self, exchange: Exchange) -> bool:
         request, page = exchange.request, exchange.page
         if self.path is None:
-            if request.method == "POST":
+            if exchange.is_token_request:
                 return False
         elif not request.path.endswith(self.path):
             return False

@@ -157,3 +157,27 @@ def page_url(request: Request, changes: Mapping[str, str], *, relative: bool = F
     """The URL of a request with other query parameters."""
     host = "" if relative else f"http://{request.headers['host']}"
     return f"{host}{request.path}?{urlencode({**request.query, **changes})}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class AfterIdPagination(Pagination):
+    """The id of the last record as the cursor; rows have the ids 0, 1, 2, ... in order.
+
+    Attributes:
+        param: Query parameter of the id.
+        inclusive: Whether the page begins with that record again.
+        ignored: Whether the parameter is accepted and ignored.
+    """
+
+    param: str = "after"
+    inclusive: bool = False
+    ignored: bool = False
+
+    @property
+    def params(self) -> frozenset[str]:
+        return super().params | {self.param}
+
+    def position(self, request: Request, size: int, count: int) -> int:
+        if self.ignored or self.param not in request.query:
+            return 0
+        return parse_integer(request, self.param) + (0 if self.inclusive else 1)

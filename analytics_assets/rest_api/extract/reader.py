@@ -26,7 +26,7 @@ from analytics_assets.rest_api.extract.read_progress import ReadProgress
 from analytics_assets.rest_api.extract.records import PageRecords, concat_records, read_dicts
 from analytics_assets.rest_api.extract.request_template import BoundRequest, RequestTemplate
 from analytics_assets.rest_api.extract.selector import Page, Selector
-from analytics_assets.rest_api.extract.status_errors import status_error
+from analytics_assets.rest_api.extract.status_errors import check_graphql_errors, is_graphql, status_error
 from analytics_assets.rest_api.http.client import HttpClient
 from analytics_assets.rest_api.http.request import Request
 from analytics_assets.rest_api.http.response import Response
@@ -120,6 +120,7 @@ class EndpointReader:
             read=self.read,
         )
         self._template = RequestTemplate(self.endpoint, url=self.client.url(self.endpoint.path), headers=self.headers)
+        self._is_graphql = is_graphql(self.endpoint)
         self._lock = threading.Lock()
         self._warned = False
 
@@ -203,11 +204,8 @@ class EndpointReader:
         requests = self._requests(time_range.window)
         url, previous = "", b""
         while sequence.request is not None:
-            link = sequence.request.link
-            if link:
-                request = requests.link(self.client.next_page_url(link, found_at=url))
-            else:
-                request = requests.page(sequence.request)
+            link = sequence.request.link and self.client.next_page_url(sequence.request.link, found_at=url)
+            request = requests.link(link) if link else requests.page(sequence.request)
             url = request.url
             response = self.client.send(request)
             action = response.action
@@ -260,6 +258,8 @@ class EndpointReader:
             )
         assert sequence.request is not None
         try:
+            if self._is_graphql:
+                check_graphql_errors(response, self.client)
             page = self._selector.page(response.body)
             read = PageResponse(len(page.records), page.envelope, response.headers, sequence.request.position)
             with self._lock:

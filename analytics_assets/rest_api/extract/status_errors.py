@@ -1,13 +1,19 @@
-"""Errors for responses that are not pages: what the API said, and what to check in the configuration."""
+"""Errors that a response reports, by its status or as GraphQL: what the API said, and what to check."""
 
 from __future__ import annotations
+
+from dataclasses import replace
+
+import msgspec
 
 from analytics_assets.rest_api import config
 from analytics_assets.rest_api.auth.authenticator import Authenticator
 from analytics_assets.rest_api.errors import ResponseError, UnavailableError
+from analytics_assets.rest_api.extract.envelope import MISSING, Envelope
 from analytics_assets.rest_api.http.client import HttpClient
 from analytics_assets.rest_api.http.response import Response
 
+MAX_GRAPHQL_ERRORS = 10  # a query has one for each row that it cannot return
 TRANSIENT_STATUSES = (408, 425, 429)  # besides 5xx: a later request may succeed
 
 
@@ -70,9 +76,35 @@ def status_hint(status: int, *, paginator: config.PaginatorConfig, pages_read: i
     if status in (401, 403):
         return auth.rejection_hint(status) if auth else "The API needs credentials: describe them under `client.auth`."
     if status == 405:
-        return "The request was a GET: if the API expects another method, set `endpoint.method`."
+        return "The API expects another method: set `endpoint.method`."
     if status == 429:
         return "The API's rate limit is still exceeded: lower `client.max_requests_per_second`, or raise `max_retries`."
     if status >= 500:
         return "The API itself failed: run again later."
-    return "Check `endpoint.params` and the paginator's parameters."
+    return "Check `endpoint.params`, the body, and the paginator's parameters."
+
+
+def is_graphql(endpoint: config.Endpoint) -> bool:
+    """Whether requests are GraphQL queries: they have a `query` in braces, or a path that ends in `graphql`."""
+    if endpoint.path.rstrip("/").lower().endswith("graphql"):
+        return True
+    parts = (endpoint.json_, endpoint.data, endpoint.params)
+    return any("{" in str(part.get("query", "")) for part in parts if isinstance(part, dict))
+
+
+def check_graphql_errors(response: Response, client: HttpClient) -> None:
+    """Reject a response with errors, even if it has data too: the rows that belong to the errors are missing.
+
+    Args:
+        response: The response, of a 2xx status.
+        client: Masks secrets in the messages.
+
+    Raises:
+        ResponseError: There are errors; the message has their reasons.
+    """
+    errors = Envelope(response.body).find("errors")
+    if errors is MISSING or not errors:
+        return
+    shown = errors[:MAX_GRAPHQL_ERRORS] if isinstance(errors, list) else errors
+    reason = client.error_reason(replace(response, body=msgspec.json.encode({"errors": shown})))
+    raise ResponseError(f"the response has GraphQL errors{f' ({reason})' if reason else ''}: correct the query")

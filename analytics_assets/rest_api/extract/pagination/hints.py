@@ -75,7 +75,7 @@ class Hint:
 
 def find_hints(envelope: Envelope, selector: tuple[Step, ...]) -> Iterator[Hint]:
     """The hints in a body, outside of the records that `selector` leads to."""
-    yield from _hints_in(envelope, envelope.root, (), selector)
+    yield from _hints_in(envelope, envelope.root, (), selector, containers=0)
 
 
 def find_header_hints(headers: Mapping[str, str]) -> Iterator[Hint]:
@@ -108,8 +108,18 @@ def _comparable(name: str) -> str:
     return re.sub(r"[_@$-]", "", name.lower())
 
 
-def _hints_in(envelope: Envelope, value: Any, place: tuple[str, ...], selector: tuple[Step, ...]) -> Iterator[Hint]:
-    """The hints of one object, and of the containers in it, up to two levels below the top."""
+def _hints_in(
+    envelope: Envelope, value: Any, place: tuple[str, ...], selector: tuple[Step, ...], *, containers: int
+) -> Iterator[Hint]:
+    """The hints of one object, of the objects on the way to the records, and of up to two levels of containers.
+
+    Args:
+        envelope: The body.
+        value: The object.
+        place: Its path.
+        selector: The path of the records.
+        containers: How many containers the object is in.
+    """
     if place == selector or selector[len(place) : len(place) + 1] == (None,):
         return  # the records themselves, or an object that holds them by key
     fields = envelope.open(value)
@@ -119,8 +129,10 @@ def _hints_in(envelope: Envelope, value: Any, place: tuple[str, ...], selector: 
         key = _comparable(name)
         if kind := _KINDS.get(key):
             yield from _hint(".".join((*place, name)), kind, envelope.decoded(child))
-        elif len(place) < 2 and (key in CONTAINERS or (*place, name) == selector[: len(place) + 1]):
-            yield from _hints_in(envelope, child, (*place, name), selector)
+        elif (*place, name) == selector[: len(place) + 1]:
+            yield from _hints_in(envelope, child, (*place, name), selector, containers=0)
+        elif key in CONTAINERS and containers < 2:
+            yield from _hints_in(envelope, child, (*place, name), selector, containers=containers + 1)
             yield from _relations(envelope.decoded(child) if key in ("links", "link") else None, (*place, name))
 
 

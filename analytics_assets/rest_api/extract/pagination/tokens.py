@@ -10,6 +10,7 @@ from analytics_assets.rest_api.extract.envelope import MISSING
 from analytics_assets.rest_api.extract.pagination.base import PageRequest, PageResponse, Paginator
 from analytics_assets.rest_api.extract.pagination.hints import header_link
 
+INCLUSIVE_HINT = ", or the API returns the record of the cursor again (the parameter must exclude it)"
 LinkConfig = config.JsonLinkConfig | config.HeaderLinkConfig
 
 
@@ -19,12 +20,12 @@ class LoopDetector:
     def __init__(self) -> None:
         self._hashes: set[int] = set()
 
-    def add(self, value: str, noun: str) -> str:
+    def add(self, value: str, noun: str, hint: str = "") -> str:
         """Raises ResponseError if the value was added before."""
         if hash(value) in self._hashes:
             raise ResponseError(
                 f"the API sent the same {noun} twice in one read, which would never end: the API ignores the "
-                f"parameter that takes the {noun}, or the {noun} is at another place in the response"
+                f"parameter that takes the {noun}, or the {noun} is at another place in the response{hint}"
             )
         self._hashes.add(hash(value))
         return value
@@ -57,9 +58,23 @@ class TokenPaginator(Paginator):
         if self._says_end(response):
             self.end_is_proven = True
             return None
+        if self._is_from_record:
+            return self._after_record(token, response)
         if token is MISSING or token is None or token == "":
             self.end_is_proven = self.continuation_was_found  # some APIs leave the key out on the last page
             return None
+        return self._request(token)
+
+    @property
+    def _is_from_record(self) -> bool:
+        """Whether the cursor is a field of the page's last record: then an empty page ends the read."""
+        return isinstance(self._spec, config.CursorConfig) and "[-" in self._spec.cursor_path
+
+    def _after_record(self, token: Any, response: PageResponse) -> PageRequest | None:
+        if not response.rows:
+            return None
+        if token is MISSING or token is None or token == "":
+            raise ResponseError(f"the page has records, but there is no value at {self.continuation_key}")
         return self._request(token)
 
     def _says_end(self, response: PageResponse) -> bool:
@@ -101,7 +116,7 @@ class CursorPaginator(TokenPaginator):
         if isinstance(token, bool) or not isinstance(token, (str, int, float)):
             place = self._spec.cursor_body_path or self._spec.cursor_param
             raise ResponseError(f"the cursor for `{place}` is a {type(token).__name__}, not text or a number")
-        self._loops.add(str(token), "cursor")
+        self._loops.add(str(token), "cursor", INCLUSIVE_HINT if self._is_from_record else "")
         return PageRequest(*self._spec.place(cursor=token, limit=self._limit))
 
 

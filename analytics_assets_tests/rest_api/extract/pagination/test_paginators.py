@@ -5,15 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
-from analytics_assets.rest_api import config
 from analytics_assets.rest_api.errors import ResponseError
 from analytics_assets.rest_api.extract.pagination.hints import header_link
-from analytics_assets.rest_api.extract.reader import EndpointReader
-from analytics_assets.rest_api.http.client import HttpClient
 from analytics_assets_tests.fake_api import (
     CursorPagination,
     Endpoint,
@@ -27,6 +24,7 @@ from analytics_assets_tests.fake_api import (
     faults,
     serve_endpoint,
 )
+from analytics_assets_tests.support.read_ids import read_ids
 from analytics_assets_tests.support.shop import Shop
 
 ROWS = [{"id": n} for n in range(25)]
@@ -38,21 +36,6 @@ LINK = {"type": "json_link", "next_url_path": "next"}
 Responses = list[Any]  # bodies, or a body with its headers
 
 
-def ids(url: str, paginator: Mapping[str, Any], *, threads: int = 1, **endpoint: Any) -> list[Any]:
-    """The ids that a read returns, in their order if there is one thread."""
-    described = config.Endpoint.model_validate(
-        {
-            "path": url.rpartition("/")[2],
-            "data_selector": "data",
-            **endpoint,
-            "paginator": paginator,
-            "error_handler": {"max_retries": 0},
-        }
-    )
-    reader = EndpointReader(described, HttpClient(url.rpartition("/")[0]), {}, threads=threads)
-    return [record["id"] for page in reader.read_pages() for record in cast("list[Any]", page.records)]
-
-
 def scripted(
     responses: Responses, paginator: Mapping[str, Any], **endpoint: Any
 ) -> tuple[list[Any], list[dict[str, str]]]:
@@ -61,7 +44,7 @@ def scripted(
         for response in responses:
             body, headers = response if isinstance(response, tuple) else (response, {})
             server.faults.add(faults.body(json.dumps(body).encode(), headers=headers))
-        found = ids(url, paginator, **endpoint)
+        found = read_ids(url, paginator, **endpoint)
         assert not server.faults.unused()
         assert all(record.has_fault for record in server.requests)
         return found, [dict(record.request.query) for record in server.requests]
@@ -139,11 +122,11 @@ EXACT: list[tuple[Pagination, dict[str, Any], int]] = [
 @pytest.mark.parametrize(("offered", "described", "requests"), EXACT)
 def test_every_paginator_reads_all_rows(offered: Pagination, described: dict[str, Any], requests: int) -> None:
     with serve_endpoint(Endpoint("/rows", ROWS, pagination=offered)) as (server, url):
-        assert ids(url, described) == list(range(25))
+        assert read_ids(url, described) == list(range(25))
         assert len(server.requests) == requests
-        assert sorted(ids(url, described, threads=4)) == list(range(25))
+        assert sorted(read_ids(url, described, threads=4)) == list(range(25))
     with serve_endpoint(Endpoint("/rows", [], pagination=offered)) as (server, url):
-        assert ids(url, described) == []
+        assert read_ids(url, described) == []
         assert len(server.requests) == 1
 
 
@@ -152,7 +135,7 @@ def test_every_paginator_reads_all_rows(offered: Pagination, described: dict[str
 def test_the_last_page_may_be_full_or_short(rows: int, threads: int) -> None:
     for offered, described, _ in EXACT:
         with serve_endpoint(Endpoint("/rows", [{"id": n} for n in range(rows)], pagination=offered)) as (_, url):
-            assert sorted(ids(url, described, threads=threads)) == list(range(rows)), described
+            assert sorted(read_ids(url, described, threads=threads)) == list(range(rows)), described
 
 
 @pytest.mark.parametrize(
@@ -173,8 +156,8 @@ def test_the_last_page_may_be_full_or_short(rows: int, threads: int) -> None:
 )
 def test_first_and_last_page_can_be_configured(offered: Pagination, described: dict[str, Any], expected: range) -> None:
     with serve_endpoint(Endpoint("/rows", ROWS, pagination=offered)) as (_, url):
-        assert ids(url, described) == list(expected)
-        assert sorted(ids(url, described, threads=4)) == list(expected)
+        assert read_ids(url, described) == list(expected)
+        assert sorted(read_ids(url, described, threads=4)) == list(expected)
 
 
 def page(*rows: Any, **around: Any) -> dict[str, Any]:
@@ -358,7 +341,7 @@ def test_a_first_page_without_records_fails(
         if fault:
             server.faults.add(fault, times=None)
         with pytest.raises(ResponseError, match=rf"^GET {url}, page 1: .*{problem}"):
-            ids(url, paginator, **endpoint)
+            read_ids(url, paginator, **endpoint)
     assert len(server.requests) == 1
 
 
@@ -368,7 +351,7 @@ def test_a_404_ends_a_read_only_if_configured() -> None:
         serve_endpoint(endpoint) as (_, url),
         pytest.raises(ResponseError, match=r"page 4: the API returned 404.*`paginator.end_on_404: true`"),
     ):
-        ids(url, NUMBER)
+        read_ids(url, NUMBER)
 
 
 def test_a_missing_selector_can_mean_an_empty_page() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import dagster as dg
 
-from analytics_assets.components.checks import build_check_specs
+from analytics_assets.components.checks.registry import build_check_specs
 from analytics_assets.components.metadata.endpoint import endpoint_description, endpoint_metadata
 from analytics_assets.components.metadata.source_link import source_link
 from analytics_assets.components.metadata.table import declared_schema
@@ -32,6 +32,7 @@ class AssetPlan:
         credentials: The variables of the API's base URL and authentication, of all its resources.
         partitions_def: The time windows to load; None if each run loads the whole resource.
         chunk_size: Number of partitions of a range that are loaded and marked together.
+        freshness_policy: When the asset is late; None if never.
         may_be_sandbox: Whether the sandbox serves the API while none of its variables is set.
         file: The defs.yaml; None if the API is not described in a file.
         line: The line of the file where the resource begins.
@@ -43,6 +44,7 @@ class AssetPlan:
     partitions_def: WindowPartitionsDefinition | None = None
     chunk_size: int = 1
     credentials: tuple[SecretRef, ...] = ()
+    freshness_policy: dg.FreshnessPolicy | None = None
     may_be_sandbox: bool = False
     file: Path | None = None
     line: int = 1
@@ -70,7 +72,7 @@ class AssetPlan:
 
     @property
     def check_specs(self) -> list[dg.AssetCheckSpec]:
-        return build_check_specs(self.key, self.resource)
+        return build_check_specs(self)
 
 
 def credentials_key(api: str) -> str:
@@ -131,7 +133,8 @@ def build_table_spec(plan: AssetPlan, settings: Settings) -> dg.AssetSpec:
         metadata=table_metadata(plan, settings),
         # The step has no output if it marks partitions itself, or leaves the marks of real data as they are.
         skippable=plan.partitions_def is not None or plan.may_be_sandbox,
-        code_version=hashlib.sha256(resource.model_dump_json().encode()).hexdigest()[:12],
+        code_version=hashlib.sha256(resource.model_dump_json(exclude={"checks"}).encode()).hexdigest()[:12],
+        freshness_policy=plan.freshness_policy,
         partitions_def=plan.partitions_def,
     )
 
@@ -169,6 +172,8 @@ def build_full_refresh_op(plan: AssetPlan) -> dg.OpDefinition:
         from analytics_assets.components.execution import run_asset  # by runs only, as above
 
         for result in run_asset(context, plan):
+            if isinstance(result, dg.Output):
+                continue  # of a check; the job has none
             if isinstance(result, dg.AssetCheckResult):
                 yield dg.AssetCheckEvaluation(
                     asset_key=plan.key,

@@ -13,6 +13,7 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 from pydantic import BaseModel
 
 from analytics_assets.components.assets import AssetPlan, build_asset, build_endpoint_spec, credentials_key
+from analytics_assets.components.freshness import build_freshness_policy
 from analytics_assets.components.jobs import build_full_refresh_job, build_incremental_job, build_snapshot_job
 from analytics_assets.components.partitions import build_partitions_def
 from analytics_assets.components.resources import ApiCredentials
@@ -44,7 +45,15 @@ class RestApi(dg.Component):
         """The plan of each resource. Only resources that the API can filter by time are partitioned."""
         partitions = self.config.partitions
         partitions_def = build_partitions_def(partitions) if partitions else None
-        chunk_size = partitions.chunk_size if partitions else 1
+        schedule = self.config.schedule or Schedule()
+        windows: dict[str, Any] = {}
+        if partitions and partitions_def:
+            windows = {
+                "partitions_def": partitions_def,
+                "chunk_size": partitions.chunk_size,
+                "freshness_policy": build_freshness_policy(partitions.cadence, schedule),
+            }
+        snapshot: dict[str, Any] = {"freshness_policy": build_freshness_policy("daily", schedule)}
         resources = self.config.resolved_resources()
         credentials = tuple(references([self.config.client, *(resource.endpoint.auth for resource in resources)]))
         shared: dict[str, Any] = {
@@ -58,10 +67,9 @@ class RestApi(dg.Component):
                 self.api,
                 self.config.client,
                 resource,
-                partitions_def if resource.endpoint.incremental else None,
-                chunk_size,
                 line=lines.get(resource.name, 1),
                 **shared,
+                **(windows if resource.endpoint.incremental else snapshot),
             )
             for resource in resources
         ]

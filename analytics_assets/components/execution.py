@@ -12,7 +12,9 @@ from typing import Any
 import dagster as dg
 
 from analytics_assets.components.assets import WAREHOUSE, AssetPlan
-from analytics_assets.components.checks import check_results, type_change_results
+from analytics_assets.components.checks.base import RunOfLoads
+from analytics_assets.components.checks.planned import discard_planned_evaluations
+from analytics_assets.components.checks.registry import check_results, outputs_without_result
 from analytics_assets.components.command_line.run_origin import set_run_origin
 from analytics_assets.components.failures import step_failure
 from analytics_assets.components.jobs import FULL_REFRESH, MODE_TAG
@@ -28,14 +30,14 @@ from analytics_assets.components.partitions import (
 from analytics_assets.components.resources import ApiCredentials, WarehouseResource
 from analytics_assets.components.sandbox_marks import source_text, tag_run, wipe_sandbox_marks
 from analytics_assets.components.settings import Settings
-from analytics_assets.rest_api.errors import RestApiError, TypeChangeError
+from analytics_assets.rest_api.errors import RestApiError
 from analytics_assets.rest_api.load import load_table
 from analytics_assets.rest_api.load_request import LoadRequest, LoadResult
 
 
 def run_asset(
     context: dg.OpExecutionContext, plan: AssetPlan
-) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
+) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult | dg.Output[None]]:
     """Load the asset's table, a range of partitions chunk by chunk, and report materializations and checks.
 
     Raises:
@@ -45,6 +47,12 @@ def run_asset(
     set_run_origin(context.instance, context.run)
     now = datetime.now(timezone.utc)  # the one clock of the run: it decides which windows are over
     results: list[LoadResult] = []
+    partitions: list[str] = []
+    sandbox = False
+
+    def finished() -> RunOfLoads:
+        return RunOfLoads(plan, results, context.instance, context.run_id, partitions, sandbox)
+
     try:
         request, sandbox = build_request(context, plan)
         tag_run(context, sandbox=sandbox)
@@ -54,6 +62,7 @@ def run_asset(
             result = load_table(replace(request, window=chunk.window, partition_bounds=bounds))
             seconds = time.monotonic() - started
             results.append(result)
+            partitions += chunk.partitions if chunk.window else ()
             context.log.info(summary(plan.name, result, seconds=seconds))
             metadata = materialization_metadata(
                 result, partitions=len(chunk.partitions), seconds=seconds, source=source_text(sandbox=sandbox)
@@ -63,13 +72,14 @@ def run_asset(
             else:
                 log_observations(context, plan, chunk, metadata)
     except RestApiError as error:
-        if isinstance(error, TypeChangeError):
-            yield from type_change_results(plan.check_specs, error)
-        elif results:
-            yield from check_results(plan.check_specs, results)
+        yield from check_results(finished(), error)
+        discard_planned_evaluations(context, plan.check_specs)
         failure = step_failure(context, plan.name, error, Settings.from_environ(os.environ))
         raise failure from failure.__cause__
-    yield from check_results(plan.check_specs, results)
+    checks = list(check_results(finished()))
+    yield from checks
+    yield from outputs_without_result(plan.check_specs, checks)
+    discard_planned_evaluations(context, plan.check_specs)
 
 
 def build_request(context: dg.OpExecutionContext, plan: AssetPlan) -> tuple[LoadRequest, bool]:

@@ -71,6 +71,10 @@ class DataError(RestApiError):
     """Records cannot be loaded exactly."""
 
 
+class MissingKeyError(DataError):
+    """Records have no primary key."""
+
+
 class TypeChangeError(DataError):
     """A field's data type differs from its column's, and the configuration or the table does not allow that."""
 

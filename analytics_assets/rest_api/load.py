@@ -15,10 +15,8 @@ from analytics_assets.rest_api.arrow.converter import ArrowConverter
 from analytics_assets.rest_api.arrow.cursor import Cursor
 from analytics_assets.rest_api.arrow.statistics import Statistics
 from analytics_assets.rest_api.arrow.table_schema import TableSchema
-from analytics_assets.rest_api.arrow.window_filter import PartitionCounter, WindowCheck
-from analytics_assets.rest_api.auth.authenticator import build_authenticator
-from analytics_assets.rest_api.auth.credentials import ResolvedClient, resolve_secrets
-from analytics_assets.rest_api.auth.token_store import build_token_store
+from analytics_assets.rest_api.arrow.window_filter import PartitionCounter
+from analytics_assets.rest_api.auth.credentials import resolve_secrets
 from analytics_assets.rest_api.config import OffsetConfig, PageNumberConfig
 from analytics_assets.rest_api.destination.duplicate_keys import DuplicateKeyCheck
 from analytics_assets.rest_api.destination.error_translation import translate_error
@@ -28,9 +26,10 @@ from analytics_assets.rest_api.destination.table_report import PREVIEW_ROWS
 from analytics_assets.rest_api.errors import DriftError, RestApiError, SliceError, TotalMismatchError, WarehouseError
 from analytics_assets.rest_api.extract.ignored_reads import check_ignored_reads
 from analytics_assets.rest_api.extract.reader import EndpointReader
-from analytics_assets.rest_api.http.client import HttpClient
+from analytics_assets.rest_api.findings import build_findings
 from analytics_assets.rest_api.http.metrics import RequestMetrics
 from analytics_assets.rest_api.load_log import NamedLog, ProgressLog, start_text
+from analytics_assets.rest_api.load_reader import build_client, build_reader
 from analytics_assets.rest_api.load_request import LoadRequest, LoadResult
 from analytics_assets.rest_api.redaction import redactor
 
@@ -58,6 +57,7 @@ class PreparedLoad:
             dlt.common.exceptions.DltException: The load failed; `prepare` translates it.
         """
         pipeline, plan, statistics = self.pipeline, self.pipeline.plan, self.statistics
+        log, name = self.request.log, self.request.resource.name
         pipeline.extract(
             self.read_tables(),
             columns=lambda: self.converter.schema.dlt_columns(),  # another schema if there are no rows
@@ -66,12 +66,16 @@ class PreparedLoad:
         schema = self.converter.schema
         for path in pipeline.files.paths:
             schema.align_file(path)
-        if self.duplicate_keys:
-            self.duplicate_keys.check(pipeline.count_keys())
+        key = tuple(map(column_name, self.request.resource.primary_key))
+        keys = pipeline.count_keys(key) if key else None
+        if self.duplicate_keys and keys:
+            self.duplicate_keys.check(keys)
         pipeline.normalize()
         load_id = pipeline.load(widen=schema.widened_columns)
         new_columns = pipeline.report.columns.keys() - self.stored_columns.keys() - RESERVED
         statistics.changed_columns = schema.changed_columns(new_columns)
+        for column, targets in statistics.changed_columns.items():
+            log.warning(f"{name}: the column {column!r} got values of another type: {', '.join(targets)}")
         return LoadResult(
             request=self.request,
             table=pipeline.report,
@@ -80,6 +84,13 @@ class PreparedLoad:
             new_columns=tuple(sorted(new_columns)),
             partitions=self.partitions,
             load_id=load_id,
+            findings=build_findings(
+                pipeline,
+                stored=self.stored_columns,
+                vanished=[name for name in self.stored_columns if statistics.rows and schema.field_of(name) is None],
+                keys=keys,
+                reads=self.reader.parts,
+            ),
         )
 
     def read_tables(self) -> Iterator[pa.Table]:
@@ -249,52 +260,3 @@ def check_cursor_type(request: LoadRequest, schema: TableSchema, stored: Mapping
             f"the cursor column {name!r} of {request.dataset}.{request.resource.name} is {found} in the warehouse, but "
             f"`incremental.format` and `columns` make it {wanted}. Run the full refresh: it creates the table anew"
         )
-
-
-def build_reader(
-    request: LoadRequest, client: HttpClient, resolved: ResolvedClient, schema: TableSchema
-) -> EndpointReader:
-    """The reader of the request's endpoint; it decodes records by the schema."""
-    resource, window, cursor = request.resource, request.read_window, Cursor.of(request.resource)
-    return EndpointReader(
-        resource.endpoint,
-        client,
-        resolved.endpoint_headers,
-        window=window,
-        threads=request.client.max_concurrency,
-        has_primary_key=bool(plan(request).primary_key),
-        window_is_honoured=WindowCheck(schema, cursor, window) if cursor and window and request.use_slices else None,
-        read=schema.read,
-        name=request.name,
-        log=request.log,
-    )
-
-
-def build_client(request: LoadRequest, resolved: ResolvedClient) -> HttpClient:
-    """The HTTP client of the API. It signs requests if the API needs credentials.
-
-    Raises:
-        ConfigError: The base URL is not a URL, or would send credentials unencrypted.
-        CredentialsError: The setting of the token store is wrong.
-    """
-    config = request.client
-    client = HttpClient(
-        resolved.base_url,
-        headers=resolved.headers,
-        secret_values=resolved.secret_values,
-        error_handler=request.resource.endpoint.error_handler,
-        connect_timeout=config.connect_timeout,
-        read_timeout=config.read_timeout,
-        max_requests_per_second=config.max_requests_per_second,
-        max_page_bytes=config.max_page_bytes,
-        allow_insecure_http=config.allow_insecure_http,
-        log=request.log,
-        log_prefix=f"{request.name}: ",
-    )
-    if resolved.credentials is not None:
-        client.auth = build_authenticator(
-            resolved.credentials,
-            store=build_token_store(request.environ, request.token_dir or request.warehouse.state_dir),
-            send=client.send_token_request,
-        )
-    return client

@@ -14,6 +14,7 @@ from analytics_assets.rest_api.config import Client, ResolvedResource
 from analytics_assets.rest_api.destination.plan import Mode
 from analytics_assets.rest_api.destination.table_report import TableReport
 from analytics_assets.rest_api.destination.warehouse import Warehouse
+from analytics_assets.rest_api.findings import Findings
 from analytics_assets.rest_api.http.metrics import RequestMetrics
 from analytics_assets.rest_api.windows import Window
 
@@ -82,6 +83,7 @@ class LoadResult:
         new_columns: Columns that the table did not have before, sorted.
         partitions: The rows of each partition; None if the request names no bounds, or rows have no cursor.
         load_id: The `_dlt_load_id` of the rows; None if nothing was written.
+        findings: What asset checks judge.
     """
 
     request: LoadRequest
@@ -91,6 +93,7 @@ class LoadResult:
     new_columns: tuple[str, ...]
     partitions: PartitionCounter | None
     load_id: str | None
+    findings: Findings
 
     @property
     def rows(self) -> int:

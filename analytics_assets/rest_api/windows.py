@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
 from analytics_assets.rest_api.config import Endpoint, Incremental, placeholders_in
+from analytics_assets.rest_api.errors import SliceError
 
 MICROSECOND = timedelta(microseconds=1)
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
@@ -155,3 +156,8 @@ def slices(window: Window, incremental: Incremental, count: int) -> list[Window]
     cuts = {floor(window.start + step * number, unit) for number in range(1, count)}
     edges = [window.start, *sorted(cut for cut in cuts if window.start < cut < window.end), window.end]
     return [Window(start, end) for start, end in itertools.pairwise(edges)]
+
+
+def slice_error(problem: str) -> SliceError:
+    """The error of a window that cannot be read in slices."""
+    return SliceError(f"{problem}: the API does not compare times as `incremental` says (days only? another zone?)")

@@ -15,8 +15,16 @@ from dagster._serdes import serialize_value
 from analytics_assets.definitions import build_definitions
 from analytics_assets_tests.components.conftest import write_defs
 
-TYPES = "columns_keep_their_types"
-WINDOW = "api_honours_the_window"
+CHECKS = {
+    "key_is_unique_and_present",
+    "complete",
+    "columns_keep_their_types",
+    "columns_are_known",
+    "rows_as_usual",
+    "api_honours_the_window",
+    "rows_gone_from_api",
+    "holds_real_data",
+}
 TABLES: dict[str, dict[str, Any]] = {
     "recruiting/opportunities": {
         "op": "recruiting__opportunities",
@@ -42,7 +50,7 @@ TABLES: dict[str, dict[str, Any]] = {
         "domain": "recruiting",
         "partitioned": True,
         "backfill": dg.BackfillPolicy.single_run(),
-        "checks": {TYPES, WINDOW},
+        "checks": CHECKS,
     },
     "recruiting/users": {
         "op": "recruiting__users",
@@ -66,7 +74,7 @@ TABLES: dict[str, dict[str, Any]] = {
         "domain": "recruiting",
         "partitioned": True,
         "backfill": dg.BackfillPolicy.single_run(),
-        "checks": {TYPES, WINDOW},
+        "checks": CHECKS,
     },
     "treasury/cash_drawers": {
         "op": "treasury__cash_drawers",
@@ -90,7 +98,7 @@ TABLES: dict[str, dict[str, Any]] = {
         "domain": "treasury",
         "partitioned": True,
         "backfill": dg.BackfillPolicy.single_run(),
-        "checks": {TYPES, WINDOW},
+        "checks": CHECKS,
     },
     "treasury/bank_accounts": {
         "op": "treasury__bank_accounts",
@@ -116,7 +124,7 @@ TABLES: dict[str, dict[str, Any]] = {
         "domain": "treasury",
         "partitioned": True,
         "backfill": dg.BackfillPolicy.single_run(),
-        "checks": {TYPES, WINDOW},
+        "checks": CHECKS,
     },
 }
 SOURCES = {
@@ -210,6 +218,7 @@ def test_table_assets(repository: dg.RepositoryDefinition, key: str) -> None:
     } == TABLES[key]
     assert all(column.description for column in spec.metadata["dagster/column_schema"].columns)
     assert spec.tags["dagster/storage_kind"] == "duckdb"
+    assert all(check.description for check in asset.check_specs)
     assert asset.required_resource_keys >= {f"{spec.group_name}_credentials", "warehouse"}
 
 

@@ -11,6 +11,7 @@ from analytics_assets.rest_api.config import (
     RestApiConfig,
     api,
     auth,
+    checks,
     client,
     columns,
     endpoints,
@@ -49,6 +50,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "schema": columns.JsonSchema,
     "schema property": columns.JsonSchemaProperty,
     "schema_contract": resources.SchemaContract,
+    "checks": checks.Checks,
     "partitions": api.Partitions,
     "schedule": api.Schedule,
 }

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Collection, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
@@ -14,6 +15,9 @@ from analytics_assets.rest_api.errors import DataError
 RESERVED = frozenset({"_dlt_load_id", "_dlt_id"})
 
 
+VARIANT_NAME = re.compile(r"(.+)__v_(?:bool|bigint|double|text|json|timestamp|date|decimal)")
+
+
 def naming(max_length: int = 0) -> NamingConvention:
     """dlt's snake_case; names longer than the destination's limit are shortened, 0 is no limit."""
     return NamingConvention(max_length)
@@ -22,6 +26,12 @@ def naming(max_length: int = 0) -> NamingConvention:
 def column_name(field: str, convention: NamingConvention | None = None) -> str:
     """The name of a field's column; a field of blanks only is `x`, as dlt names a field of signs only."""
     return str((convention or naming()).normalize_identifier(field if field.strip() else "_"))
+
+
+def variant_columns(columns: Collection[str]) -> tuple[str, ...]:
+    """The variant columns among the columns of a table, such as `amount__v_text` beside `amount`."""
+    variants = ((name, VARIANT_NAME.fullmatch(name)) for name in columns)
+    return tuple(sorted(name for name, match in variants if match and match[1] in columns))
 
 
 class FieldMapping:

@@ -18,7 +18,7 @@ from analytics_assets.rest_api.arrow.cursor import Cursor
 from analytics_assets.rest_api.arrow.numbers import Widening, align_file, align_table
 from analytics_assets.rest_api.arrow.table_columns import OnTypeChange, TableColumns
 from analytics_assets.rest_api.config import Column
-from analytics_assets.rest_api.errors import DataError
+from analytics_assets.rest_api.errors import DataError, MissingKeyError
 from analytics_assets.rest_api.extract.records import (
     KEPT_AS_JSON,
     STRICT,
@@ -229,14 +229,14 @@ class TableSchema:
         """The records that have a key.
 
         Raises:
-            DataError: A record has none, and is not to be skipped.
+            MissingKeyError: A record has none, and is not to be skipped.
         """
         for name, configured in self._columns.key.items():
             field = columns.get(name, configured)
             kept = [record for record in records if record.get(field) is not None]
             if len(kept) < len(records) and not self._skip_null_keys:
                 fields = ", ".join(map(repr, list(columns.values())[:SHOWN_FIELDS]))
-                raise DataError(
+                raise MissingKeyError(
                     f"the primary key {configured!r} is null or missing in {len(records) - len(kept)} of "
                     f"{len(records)} records. Their fields are {fields}: correct `primary_key`, or skip such records "
                     "with `null_key: skip`"

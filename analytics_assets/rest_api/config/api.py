@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from pydantic import AfterValidator, Field, PlainValidator, StrictBool, WithJsonSchema, model_validator
 from typing_extensions import Self
 
+from analytics_assets.rest_api.config.checks import Checks
 from analytics_assets.rest_api.config.client import Client
 from analytics_assets.rest_api.config.consistency import consistency_problems
 from analytics_assets.rest_api.config.endpoints import Endpoint, EndpointConfig
@@ -17,7 +18,7 @@ from analytics_assets.rest_api.config.parsing.model import Model
 from analytics_assets.rest_api.config.parsing.validation import Problem, nearest, validation_error
 from analytics_assets.rest_api.config.request import placeholders_in, position_name
 from analytics_assets.rest_api.config.resources import ResolvedResource, Resource, ResourceDefaults
-from analytics_assets.rest_api.config.values import WebLink
+from analytics_assets.rest_api.config.values import Freshness, WebLink
 
 MERGED_BY_KEY = ("params", "headers", "json_")
 
@@ -75,6 +76,9 @@ class Schedule(Model):
     """Minute of the hour."""
     catch_up: Annotated[int, Field(strict=True, ge=0, le=10_000)] = 31
     """How many missed partitions before the newest one a scheduled run also loads. 0 loads the newest one only."""
+    freshness: Freshness | None = None
+    """How long after its last load an asset is late in the UI, such as `PT27H` or `2 days`; `false` for never. By
+    default the time between two scheduled runs plus 3 hours; hourly, plus 30 minutes."""
 
 
 def _validate_not_empty(resources: tuple[Resource, ...]) -> tuple[Resource, ...]:
@@ -98,6 +102,8 @@ class RestApiConfig(Model):
         tuple[Resource, ...], AfterValidator(_validate_not_empty), Field(json_schema_extra={"minItems": 1})
     ]
     """The endpoints, each with its table and asset."""
+    checks: Checks = Field(default_factory=Checks)
+    """Severity of each asset check of all resources, or `off`. `resource_defaults` and resources may change it."""
     partitions: Partitions | None = None
     """The time windows of incremental resources."""
     schedule: Schedule | None = None
@@ -109,6 +115,7 @@ class RestApiConfig(Model):
 
     def _with_defaults(self, resource: Resource) -> Resource:
         defaults, own = self.resource_defaults, resource.endpoint
+        defaults = defaults.model_copy(update={"checks": defaults.checks.over(self.checks)})
         if resource.columns is not None or resource.schema_ is not None:
             defaults = defaults.model_copy(update={"columns": None, "schema_": None})
         endpoint = own.model_copy(update=_apply_defaults(defaults.endpoint, own))
@@ -142,10 +149,13 @@ def _apply_defaults(defaults: Model, own: Model) -> dict[str, Any]:
     """The fields of both. A value of the resource wins, also null; `params`, `headers` and `json` are merged by key."""
     fields: dict[str, Any] = {}
     for name in type(defaults).model_fields:
-        if name in MERGED_BY_KEY and isinstance(getattr(defaults, name), dict) and isinstance(getattr(own, name), dict):
-            fields[name] = {**getattr(defaults, name), **getattr(own, name)}
+        default, value = getattr(defaults, name), getattr(own, name)
+        if name == "checks":
+            fields[name] = value.over(default)
+        elif name in MERGED_BY_KEY and isinstance(default, dict) and isinstance(value, dict):
+            fields[name] = {**default, **value}
         else:
-            fields[name] = getattr(own if name in own.model_fields_set else defaults, name)
+            fields[name] = value if name in own.model_fields_set else default
     return fields
 
 

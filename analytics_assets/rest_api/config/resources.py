@@ -9,6 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, PlainValidator, StrictBool, WithJsonSchema, model_validator
 from typing_extensions import Self
 
+from analytics_assets.rest_api.config.checks import Checks
 from analytics_assets.rest_api.config.columns import Column, Columns, SchemaColumns
 from analytics_assets.rest_api.config.endpoints import Endpoint, EndpointConfig, EndpointDefaults
 from analytics_assets.rest_api.config.parsing.model import Model, OneOrMany
@@ -82,7 +83,9 @@ class ResourceDefaults(Model):
     tags: Tags | None = None
     """Tags of the asset."""
     preview: StrictBool | None = None
-    """Whether each materialization shows ten rows."""
+    """Whether each materialization shows ten rows, and failed checks show keys."""
+    checks: Checks = Field(default_factory=Checks)
+    """Severity of each asset check, or `off`. A resource changes single settings of `resource_defaults`."""
     endpoint: EndpointDefaults = Field(default_factory=EndpointDefaults)
     """The endpoint; a lone text is its `path`."""
 
@@ -135,4 +138,5 @@ class ResolvedResource(Model):
     schema_contract: SchemaContract = SchemaContract()
     columns: dict[str, Column] = Field(default_factory=dict)
     preview: bool = True
+    checks: Checks = Checks()
     docs_url: str | None = None

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -17,6 +17,8 @@ from pydantic import (
     PlainValidator,
     PositiveInt,
     Strict,
+    TypeAdapter,
+    ValidationError,
     WithJsonSchema,
     model_validator,
 )
@@ -235,10 +237,27 @@ def _validate_lookback(duration: timedelta) -> timedelta:
     return duration
 
 
+def _validate_freshness(data: Any) -> timedelta | Literal[False]:
+    if data is False:
+        return False
+    try:
+        duration = TypeAdapter(timedelta).validate_python(data) if isinstance(data, (str, timedelta)) else None
+    except ValidationError:
+        duration = None
+    if duration is None or not timedelta(minutes=1) <= duration <= timedelta(days=3660):
+        raise ValueError("must be false, or a duration of at least a minute, such as PT27H or '2 days'")
+    return duration
+
+
 TimeFormat = Annotated[str, AfterValidator(_validate_time_format)]
 Lookback = Annotated[
     timedelta,
     BeforeValidator(_validate_duration),
     AfterValidator(_validate_lookback),
     WithJsonSchema({"type": "string", "examples": ["2 days", "P2D"]}),
+]
+Freshness = Annotated[
+    timedelta | Literal[False],
+    PlainValidator(_validate_freshness),
+    WithJsonSchema({"type": ["string", "boolean"], "examples": ["PT27H", False]}),
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from analytics_assets.rest_api.destination.dlt_client import TableDestination
-from analytics_assets.rest_api.destination.plan import Plan
+from analytics_assets.rest_api.destination.plan import LoadOutcome, Plan
 from analytics_assets.rest_api.destination.warehouse import Warehouse
 from analytics_assets.rest_api.errors import WarehouseError
 
@@ -40,5 +40,5 @@ def build_destination(warehouse: Warehouse, plan: Plan) -> TableDestination:
             f"the destination {warehouse.destination!r} needs the Python module {error.name!r}, which is not "
             f"installed: pip install 'analytics_assets[{warehouse.destination}]'"
         ) from None
-    destination.plan = plan
+    destination.plan, destination.outcome = plan, LoadOutcome()
     return destination

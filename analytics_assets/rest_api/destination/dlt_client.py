@@ -16,7 +16,7 @@ from dlt.common.schema.typing import TSchemaTables
 from dlt.destinations.job_client_impl import SqlJobClientBase
 
 from analytics_assets.rest_api.destination.merge_sql import TargetTable
-from analytics_assets.rest_api.destination.plan import Plan
+from analytics_assets.rest_api.destination.plan import LoadOutcome, Plan
 from analytics_assets.rest_api.destination.warehouse import Log
 
 # The file that dlt carries from extract to load. dlt hands JSON lines on as they are; Parquet files it rewrites when
@@ -32,7 +32,8 @@ def write_manifest(path: Path, files: Sequence[Path]) -> None:
 class TableClient(SqlJobClientBase):
     """A dlt SQL client that loads one table by a plan. To be mixed into dlt's client of a database."""
 
-    plan: Plan  # set by the destination that makes the client
+    plan: Plan  # this and the outcome are set by the destination that makes the client
+    outcome: LoadOutcome
 
     @abstractmethod
     def load_files(self, table: TargetTable, files: Sequence[Path], load_id: str) -> None:
@@ -91,6 +92,7 @@ class TableDestination(Destination[Any, TableClient]):
     """A dlt destination that loads one table by a plan. To be mixed into dlt's destination of a database."""
 
     plan: Plan
+    outcome: LoadOutcome
     _capabilities: DestinationCapabilitiesContext | None = None
 
     def capabilities(
@@ -116,5 +118,5 @@ class TableDestination(Destination[Any, TableClient]):
 
     def client(self, schema: Schema, initial_config: Any = None) -> TableClient:
         client = super().client(schema, initial_config)
-        client.plan = self.plan
+        client.plan, client.outcome = self.plan, self.outcome
         return client

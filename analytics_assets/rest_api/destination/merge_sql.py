@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from dlt.common.schema.typing import TTableSchemaColumns
 
-from analytics_assets.rest_api.destination.plan import Plan
+from analytics_assets.rest_api.destination.plan import LoadOutcome, Plan
 from analytics_assets.rest_api.windows import ceil, format_timestamp, resolution
 
 LOAD_ID = "_dlt_load_id"
+SAMPLE_KEYS = 5
 RANK = "rank_"  # no column's name, as ORDINAL
+
+Execute = Callable[[str], Sequence[Sequence[Any]] | None]
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,20 @@ class MergeSql:
             start, end = self._bound(plan.window.start), self._bound(plan.window.end)
             cursor = self._quote(plan.cursor)
             yield f"DELETE FROM {target} WHERE {cursor} >= {start} AND {cursor} < {end}"
+
+    def find_gone_rows(self, sources: Sequence[str], execute: Execute, outcome: LoadOutcome) -> None:
+        """Count the stored rows whose key is in none of the sources, before any row is removed or written."""
+        if not self._plan.counts_gone_rows:
+            return
+        gone = f"FROM {self._target} d"
+        if sources:
+            loaded = " UNION ALL ".join(f"SELECT {self._keys} FROM {source} l" for source in sources)
+            same_key = " AND ".join(f"s.{key} = d.{key}" for key in map(self._quote, self._plan.primary_key))
+            gone += f" WHERE NOT EXISTS (SELECT 1 FROM ({loaded}) s WHERE {same_key})"
+        [[outcome.rows_gone]] = execute(f"SELECT COUNT(*) {gone}") or [[None]]
+        if outcome.rows_gone:
+            sample = execute(f"SELECT {self._keys} {gone} LIMIT {SAMPLE_KEYS}") or ()
+            outcome.gone_keys = tuple(map(tuple, sample))
 
     def _definition(self, column: str) -> str:
         nullable = "" if self._table.columns[column].get("nullable", True) else " NOT NULL"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
@@ -26,7 +26,7 @@ from analytics_assets.rest_api.destination.error_translation import translate_er
 from analytics_assets.rest_api.destination.locks import destination_lock
 from analytics_assets.rest_api.destination.merge_sql import LOAD_ID
 from analytics_assets.rest_api.destination.parquet_files import ParquetFiles
-from analytics_assets.rest_api.destination.plan import Plan
+from analytics_assets.rest_api.destination.plan import LoadOutcome, Plan
 from analytics_assets.rest_api.destination.table_report import (
     PREVIEW_ROWS,
     TableReport,
@@ -71,6 +71,11 @@ class TablePipeline:
         # Set here and not in the environment, which all pipelines of the process share.
         self._pipeline.config.restore_from_destination = False  # no state is kept between loads
         self._pipeline.config.enable_runtime_trace = False  # a trace holds texts of errors, and serves telemetry
+
+    @property
+    def outcome(self) -> LoadOutcome:
+        """What the load found in the table, after `load`."""
+        return self._destination.outcome
 
     @cached_property
     def max_name_length(self) -> int:
@@ -142,14 +147,17 @@ class TablePipeline:
         resource = dlt.resource(manifest, name=table, write_disposition="append", file_format="parquet")
         self._pipeline.extract(DltSource(dlt.Schema(table), "rest_api", [resource]))
 
-    def count_keys(self) -> Keys:
+    def count_keys(self, primary_key: Sequence[str]) -> Keys:
         """Count the keys of the extracted rows.
+
+        Args:
+            primary_key: The columns of the key.
 
         Raises:
             WarehouseError: There is too little memory or disk space.
         """
         try:
-            return count_keys(self.files.paths, self.plan.primary_key, temp_folder=self._folder)
+            return count_keys(self.files.paths, primary_key, rows=self.files.rows, temp_folder=self._folder)
         except duckdb.Error as error:
             raise translate_error(error, dataset=self._dataset, table=self.plan.table) from None
 
@@ -174,8 +182,11 @@ class TablePipeline:
         pa.default_memory_pool().release_unused()  # the database needs it now
         table = self.plan.table
         with self._locked_client() as client:
+            stored = stored_columns(client, table)
             if not self.plan.recreate_table:
-                self._check_table(stored_columns(client, table), widen or {})
+                self._check_table(stored, widen or {})
+            if self._can_count_gone_rows(stored):
+                self.plan = self._destination.plan = replace(self.plan, counts_gone_rows=True)
             info = self._pipeline.load()
             self.report = describe_table(
                 client,
@@ -196,6 +207,14 @@ class TablePipeline:
         self.plan = self._destination.plan = replace(self.plan, widen=still_needed)
         if extracted := self._pipeline.default_schema.tables.get(self.plan.table):
             self.check_types(extracted["columns"], stored)
+
+    def _can_count_gone_rows(self, stored: Mapping[str, ColumnType]) -> bool:
+        """Whether the load has all rows, and keys that can be compared with the stored ones."""
+        plan, extracted = self.plan, self._pipeline.default_schema.tables.get(self.plan.table)
+        if plan.window or not plan.primary_key or not extracted:
+            return False
+        columns = {name: ColumnType.from_dlt(column) for name, column in extracted["columns"].items()}
+        return all(name in stored and stored[name] == columns.get(name) for name in plan.primary_key)
 
     @contextmanager
     def _locked_client(self) -> Iterator[TableClient]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from analytics_assets.rest_api.arrow.numbers import Widening
 from analytics_assets.rest_api.windows import Window
@@ -27,6 +27,7 @@ class Plan:
         window: The time range that the load covers; None for all history.
         recreate_table: With `replace`: drop the table and create it anew, with the columns of this load only.
         widen: Stored columns of numbers that get a wider type in the load's transaction, before rows are written.
+        counts_gone_rows: Whether to count the stored rows whose key is not in the load.
     """
 
     table: str
@@ -37,3 +38,17 @@ class Plan:
     window: Window | None = None
     recreate_table: bool = False
     widen: Mapping[str, Widening] = field(default_factory=dict)
+    counts_gone_rows: bool = False
+
+
+@dataclass
+class LoadOutcome:
+    """What a load found in its table.
+
+    Attributes:
+        rows_gone: Rows that the table had and whose key is not in the load; None if they were not counted.
+        gone_keys: Some of their keys.
+    """
+
+    rows_gone: int | None = None
+    gone_keys: tuple[tuple[Any, ...], ...] = ()

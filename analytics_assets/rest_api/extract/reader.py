@@ -16,12 +16,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from analytics_assets.rest_api.config import Endpoint, SinglePageConfig, position_name
-from analytics_assets.rest_api.errors import ResponseError, SliceError
+from analytics_assets.rest_api.errors import ResponseError
 from analytics_assets.rest_api.extract.concurrency import parallel_map
 from analytics_assets.rest_api.extract.ignored_reads import check_response_action
 from analytics_assets.rest_api.extract.pagination.base import PageRequest, PageResponse, Paginator, Totals
 from analytics_assets.rest_api.extract.pagination.completeness import CompletenessCheck
 from analytics_assets.rest_api.extract.pagination.factory import build_paginator
+from analytics_assets.rest_api.extract.pagination.proof import Completeness
 from analytics_assets.rest_api.extract.read_progress import ReadProgress
 from analytics_assets.rest_api.extract.records import PageRecords, concat_records, read_dicts
 from analytics_assets.rest_api.extract.request_template import BoundRequest, RequestTemplate
@@ -31,7 +32,7 @@ from analytics_assets.rest_api.http.client import HttpClient
 from analytics_assets.rest_api.http.request import Request
 from analytics_assets.rest_api.http.response import Response
 from analytics_assets.rest_api.redaction import redacted_request
-from analytics_assets.rest_api.windows import Window, filters_both_ends, slices, window_bindings
+from analytics_assets.rest_api.windows import Window, filters_both_ends, slice_error, slices, window_bindings
 
 PAGES_BEFORE_SLICING = 2  # a window of two pages is read faster as a whole
 SLICES_PER_THREAD = 2  # slices differ in size: a thread that is done takes another one
@@ -91,6 +92,7 @@ class EndpointReader:
         is_bounded: Whether the configuration ended the read before the API's own end.
         reads: Always one; here beside `ignored`, as for readers of many.
         ignored: The read by the status of its first response, if `response_actions` ignores that response.
+        parts: What proves the end of each time range that was read.
     """
 
     endpoint: Endpoint
@@ -110,6 +112,7 @@ class EndpointReader:
     is_bounded: bool = field(default=False, init=False)
     reads: int = field(default=1, init=False)
     ignored: Counter[int] = field(default_factory=Counter, init=False)
+    parts: list[Completeness] = field(default_factory=list, init=False)
 
     def __post_init__(self) -> None:
         self._selector = Selector(
@@ -176,7 +179,7 @@ class EndpointReader:
 
     def _check(self, sequence: PageSequence) -> None:
         sequence.paginator.check()
-        sequence.time_range.completeness.check(sequence.paginator, self._warn_once)
+        self.parts.append(sequence.time_range.completeness.check(sequence.paginator, self._warn_once))
         if sequence.paginator.is_bounded and not self.is_bounded:
             self.is_bounded = True
             self.log.info(f"{self.name}: the read ended at the bound that the paginator sets, after {self.rows} rows")
@@ -294,7 +297,3 @@ def coalesce_pages(pages: Iterable[PageBatch]) -> Iterator[PageBatch]:
         else:
             waiting[page.window] = page
     yield from waiting.values()
-
-
-def slice_error(problem: str) -> SliceError:
-    return SliceError(f"{problem}: the API does not compare times as `incremental` says (days only? another zone?)")

@@ -75,6 +75,7 @@ def test_json_schema_describes_keys() -> None:
         "sandbox",
         "resource_defaults",
         "resources",
+        "checks",
         "partitions",
         "schedule",
     }

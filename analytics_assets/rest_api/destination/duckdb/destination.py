@@ -28,11 +28,12 @@ class DuckDbTableClient(TableClient, DuckDbClient):
 
     def _load_files(self, table: TargetTable, files: Sequence[Path], load_id: str) -> None:
         sql, merge = self.sql_client, DuckDbMergeSql(self.plan, table)
+        sources = [merge.source(file, load_id) for file in files]
         with sql.begin_transaction():
+            merge.find_gone_rows(sources, sql.execute_sql, self.outcome)
             for statement in (*widen_columns(self.plan, table, sql.execute_sql), *merge.prepare_table()):
                 sql.execute_sql(statement)
             empty = not sql.execute_sql(f"SELECT 1 FROM {table.name} LIMIT 1")
-            sources = [merge.source(file, load_id) for file in files]
             for statement in merge.write_rows(sources, table_is_empty=empty):
                 sql.execute_sql(statement)
 

@@ -19,7 +19,7 @@ from analytics_assets.rest_api.destination.dlt_client import TableClient, TableD
 from analytics_assets.rest_api.destination.locks import holder_description
 from analytics_assets.rest_api.destination.merge_sql import TargetTable
 from analytics_assets.rest_api.destination.parquet_files import read_batches
-from analytics_assets.rest_api.destination.postgres.merge_sql import PostgresMergeSql
+from analytics_assets.rest_api.destination.postgres.merge_sql import LOADED_ROWS, PostgresMergeSql
 from analytics_assets.rest_api.destination.warehouse import Log
 from analytics_assets.rest_api.destination.widening import widen_columns
 from analytics_assets.rest_api.errors import BusyError
@@ -43,6 +43,7 @@ class PostgresTableClient(TableClient, PostgresClient):
             sql.execute_sql(merge.create_loaded_rows())
             for file in files:
                 self._copy(file, merge)
+            merge.find_gone_rows([LOADED_ROWS], sql.execute_sql, self.outcome)
             widening = widen_columns(self.plan, table, sql.execute_sql)
             for statement in (*widening, *merge.prepare_table(), *merge.write_rows(load_id)):
                 sql.execute_sql(statement)

@@ -20,6 +20,7 @@ from analytics_assets.rest_api.extract.pagination.base import (
     parse_count,
 )
 from analytics_assets.rest_api.extract.pagination.hints import Hint, find_header_hints, find_hints, normalize_path
+from analytics_assets.rest_api.extract.pagination.proof import Completeness, Proof
 
 
 @dataclass(frozen=True)
@@ -94,19 +95,44 @@ class CompletenessCheck:
         """Whether as many rows were read as the configured total promises."""
         return self.totals.rows is not None and self.rows >= self.totals.rows
 
-    def check(self, paginator: Paginator, warn: Callable[[str], None]) -> None:
+    def _completeness(self, paginator: Paginator) -> Completeness:
+        rows = self.rows + paginator.skipped
+        named = [hint.total for hint in self._totals() if hint.kind != "pages" and hint.total == rows]
+        if self._source and not self._source.counts_pages:
+            named = [self._promised]
+        proof: Proof = "none"
+        if self._source:
+            proof = "total"
+        elif paginator.end_is_proven:
+            proof = "end"
+        elif named:
+            proof = "total"
+        elif paginator.is_numbered:
+            proof = "empty page"
+        elif not self._last_page_is_full():
+            proof = "last page"
+        return Completeness(proof, rows=self.rows, promised_rows=max(named, default=None))
+
+    def _last_page_is_full(self) -> bool:
+        limit = getattr(self._spec, "limit", None)
+        return bool(limit and self._last and self._last.rows >= limit)
+
+    def check(self, paginator: Paginator, warn: Callable[[str], None]) -> Completeness:
         """Compares the read with all that the API says about its rows, once the paginator has ended.
 
         Args:
             paginator: The paginator that ended the read.
             warn: Takes a sentence about a total that contradicts a proven end.
 
+        Returns:
+            What proves that all rows were read.
+
         Raises:
             TotalMismatchError: Rows or pages differ from a total. The read may be repeated.
             IncompleteReadError: The API says that more pages follow. A repeated read ends the same way.
         """
         if paginator.is_bounded:
-            return
+            return Completeness("bound", rows=self.rows)
         self._check_configured_total(paginator)
         last = self._keep_totals(self._last) if self._last else []
         totals = [hint for hint in self._totals() if self._exceeds(hint, paginator)]
@@ -123,6 +149,7 @@ class CompletenessCheck:
             read = self.pages if total.kind == "pages" else self.rows
             raise TotalMismatchError(self._incomplete(totals, paginator), promised=total.total, received=read)
         self._check_continuation(last, paginator)
+        return self._completeness(paginator)
 
     def _check_configured_total(self, paginator: Paginator) -> None:
         source, promised = self._source, self._promised

@@ -1,0 +1,62 @@
+"""What a load reads with: the HTTP client of its API, and the reader of its endpoint."""
+
+from __future__ import annotations
+
+from analytics_assets.rest_api.arrow.cursor import Cursor
+from analytics_assets.rest_api.arrow.table_schema import TableSchema
+from analytics_assets.rest_api.arrow.window_filter import WindowCheck
+from analytics_assets.rest_api.auth.authenticator import build_authenticator
+from analytics_assets.rest_api.auth.credentials import ResolvedClient
+from analytics_assets.rest_api.auth.token_store import build_token_store
+from analytics_assets.rest_api.extract.reader import EndpointReader
+from analytics_assets.rest_api.http.client import HttpClient
+from analytics_assets.rest_api.load_request import LoadRequest
+
+
+def build_reader(
+    request: LoadRequest, client: HttpClient, resolved: ResolvedClient, schema: TableSchema
+) -> EndpointReader:
+    """The reader of the request's endpoint; it decodes records by the schema."""
+    resource, window, cursor = request.resource, request.read_window, Cursor.of(request.resource)
+    return EndpointReader(
+        resource.endpoint,
+        client,
+        resolved.endpoint_headers,
+        window=window,
+        threads=request.client.max_concurrency,
+        has_primary_key=bool(resource.primary_key) and resource.write_disposition != "append",
+        window_is_honoured=WindowCheck(schema, cursor, window) if cursor and window and request.use_slices else None,
+        read=schema.read,
+        name=request.name,
+        log=request.log,
+    )
+
+
+def build_client(request: LoadRequest, resolved: ResolvedClient) -> HttpClient:
+    """The HTTP client of the API. It signs requests if the API needs credentials.
+
+    Raises:
+        ConfigError: The base URL is not a URL, or would send credentials unencrypted.
+        CredentialsError: The setting of the token store is wrong.
+    """
+    config = request.client
+    client = HttpClient(
+        resolved.base_url,
+        headers=resolved.headers,
+        secret_values=resolved.secret_values,
+        error_handler=request.resource.endpoint.error_handler,
+        connect_timeout=config.connect_timeout,
+        read_timeout=config.read_timeout,
+        max_requests_per_second=config.max_requests_per_second,
+        max_page_bytes=config.max_page_bytes,
+        allow_insecure_http=config.allow_insecure_http,
+        log=request.log,
+        log_prefix=f"{request.name}: ",
+    )
+    if resolved.credentials is not None:
+        client.auth = build_authenticator(
+            resolved.credentials,
+            store=build_token_store(request.environ, request.token_dir or request.warehouse.state_dir),
+            send=client.send_token_request,
+        )
+    return client

@@ -58,8 +58,8 @@ class Mistake:
 WRONG = [
     # Keys
     Mistake(old=PAGINATOR, new="paginator: {type: offset, limitt: 100, limit: 1}", expected="8 attributes.resource_defaults.endpoint.paginator.limitt: unknown key; did you mean 'limit'? allowed: has_more_path, limit, limit_body_path, limit_param, maximum_offset, offset, offset_body_path, offset_param, stop_after_empty_page, total_path, total_rows_header, total_rows_path, type"),
-    Mistake(old="  partitions:", new="  partition:", expected="13 attributes.partition: unknown key; did you mean 'partitions'? allowed: checks, client, partitions, resource_defaults, resources, sandbox, schedule"),
-    Mistake(old=NAME, new=f"{NAME}\n      qqq: 1", expected=f"11 {USERS}.qqq: unknown key; allowed: checks, columns, description, endpoint, name, null_key, owners, preview, primary_key, schema, schema_contract, tags, write_disposition"),
+    Mistake(old="  partitions:", new="  partition:", expected="13 attributes.partition: unknown key; did you mean 'partitions'? allowed: checks, client, docs_url, partitions, resource_defaults, resources, sandbox, schedule"),
+    Mistake(old=NAME, new=f"{NAME}\n      qqq: 1", expected=f"11 {USERS}.qqq: unknown key; allowed: checks, columns, description, docs_url, endpoint, name, null_key, owners, preview, primary_key, schema, schema_contract, tags, write_disposition"),
     Mistake(old=CLIENT, new="max_concurrency: 2", expected="3 attributes.client.base_url: is required"),
     Mistake(old=NAME, new="description: x", expected=f"10 {USERS}.name: is required"),
     Mistake(old="attributes:", new="atributes: {}\nattributes:", expected="2 atributes: unknown key; did you mean 'attributes'? allowed: type, attributes, requirements"),
@@ -88,7 +88,7 @@ WRONG = [
     Mistake(old=CLIENT, new=f"{CLIENT}\n    headers: {{'a b': x}}", expected='5 attributes.client.headers["a b"]: must be the name of an HTTP header'),
     Mistake(old=CLIENT, new=f"{CLIENT}\n    headers: {{X-A: \"a\\nb\"}}", expected="5 attributes.client.headers.X-A: must be plain ASCII text"),
     Mistake(old=f"\n    - {NAME}\n      endpoint:\n        {PATH}", new=" []", expected="9 attributes.resources: must have at least one resource"),
-    Mistake(old="resources:\n    - name", new="resources:\n    - 5\n    - name", expected="10 attributes.resources[0]: must be a mapping with some of the keys checks, columns, description, endpoint, name, null_key, owners, preview, primary_key, schema, schema_contract, tags, write_disposition"),
+    Mistake(old="resources:\n    - name", new="resources:\n    - 5\n    - name", expected="10 attributes.resources[0]: must be a mapping with some of the keys checks, columns, description, docs_url, endpoint, name, null_key, owners, preview, primary_key, schema, schema_contract, tags, write_disposition"),
     Mistake(old=NAME, new=f"{NAME}\n      write_disposition: merg", expected=f"11 {USERS}.write_disposition: must be 'merge', 'replace' or 'append'; did you mean 'merge'?"),
     Mistake(old=NAME, new=f"{NAME}\n      primary_key: [id, 5]", expected=f"11 {USERS}.primary_key[1]: must be text"),
     Mistake(old=NAME, new=f"{NAME}\n      primary_key: {{}}", expected=f"11 {USERS}.primary_key: must be text"),
@@ -276,8 +276,8 @@ def test_all_mistakes_are_reported_in_the_order_of_the_file(tmp_path: Path) -> N
 BAD_FILES = [
     (b"", "1: must be a mapping with the keys type and attributes"),
     (b"- 1", "1: must be a mapping with the keys type and attributes"),
-    (b"type: analytics_assets.components.RestApi", "1 attributes: is required: a mapping with the keys checks, client, partitions, resource_defaults, resources, sandbox, schedule"),
-    (b"type: analytics_assets.components.RestApi\nattributes:", "2 attributes: is required: a mapping with the keys checks, client, partitions, resource_defaults, resources, sandbox, schedule"),
+    (b"type: analytics_assets.components.RestApi", "1 attributes: is required: a mapping with the keys checks, client, docs_url, partitions, resource_defaults, resources, sandbox, schedule"),
+    (b"type: analytics_assets.components.RestApi\nattributes:", "2 attributes: is required: a mapping with the keys checks, client, docs_url, partitions, resource_defaults, resources, sandbox, schedule"),
     (b"type: x\nattributes: \xff", "2: is not UTF-8 text"),
     (b"[" * 200_000, "1: nested deeper than 50 levels"),
     (b"a: &a [1]\nb: &b [*a, *a]", "2: aliases (*name) are not supported: repeat the value, or use `resource_defaults`"),

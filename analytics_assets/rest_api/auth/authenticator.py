@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from analytics_assets.rest_api.auth.credentials import Credentials, LoginCredentials, OAuth2Credentials
@@ -27,6 +27,14 @@ class Authenticator(Protocol):
         Raises:
             CredentialsError: There is no valid credential, and none can be obtained.
             ResponseError: No token can be requested, or the response has none.
+        """
+
+    def sign_body(self, body: bytes | None, headers: Mapping[str, str]) -> bytes | None:
+        """The body with the credential in it; unchanged if the credential is elsewhere.
+
+        Args:
+            body: The body of the request: a JSON object or a form.
+            headers: The headers of the request.
         """
 
     def refresh(self, credential_id: str) -> bool:

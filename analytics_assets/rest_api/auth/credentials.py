@@ -30,10 +30,12 @@ from analytics_assets.rest_api.config import (
 )
 from analytics_assets.rest_api.errors import CredentialsError
 
-# What each location can transport: RFC 9110 for headers, RFC 6265 for cookies. A query transports everything.
-ALLOWED_VALUES = {"header": r"[!-~]([ -~]*[!-~])?", "cookie": r"[!#-+\--:<-\[\]-~]+", "query": r"(?s:.+)"}
+# What each location can transport: RFC 9110 for headers, RFC 6265 for cookies. Query and body transport everything.
+ALLOWED_VALUES = {"header": r"[!-~]([ -~]*[!-~])?", "cookie": r"[!#-+\--:<-\[\]-~]+"} | dict.fromkeys(
+    ("query", "body"), r"(?s:.+)"
+)
 
-Location = Literal["query", "header", "cookie"]
+Location = Literal["query", "header", "cookie", "body"]
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ class StaticCredentials:
 
     Attributes:
         location: Where the value is sent.
-        name: The header, query parameter or cookie.
+        name: The header, query parameter, cookie or field of the body.
         value: The value as it is sent.
         secret_values: All texts to mask in messages.
         variables: The names of the variables, for messages.

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from urllib.parse import urlencode
+
+import msgspec
+
 from analytics_assets.rest_api.auth.credentials import Location, StaticCredentials
 
 FORBIDDEN_HINT = (
@@ -22,6 +27,16 @@ class StaticAuthenticator:
         add_credential(credentials.location, credentials.name, credentials.value, params, headers)
         return "static"
 
+    def sign_body(self, body: bytes | None, headers: Mapping[str, str]) -> bytes | None:
+        """Add the value to a body, see `Authenticator.sign_body`."""
+        name, value = self._credentials.name, self._credentials.value
+        if self._credentials.location != "body" or body is None:
+            return body
+        if "json" not in next((text for header, text in headers.items() if header.lower() == "content-type"), ""):
+            return b"&".join(part for part in (body, urlencode({name: value}).encode()) if part)
+        fields = msgspec.json.decode(body, type=dict[str, msgspec.Raw])  # other values stay byte by byte
+        return msgspec.json.encode({**fields, name: value})
+
     def refresh(self, credential_id: str) -> bool:  # noqa: ARG002
         """False: there is no other credential."""
         return False
@@ -37,12 +52,12 @@ class StaticAuthenticator:
 
 
 def add_credential(location: Location, name: str, value: str, params: dict[str, str], headers: dict[str, str]) -> None:
-    """Set the query parameter or the header, or append the cookie."""
+    """Set the query parameter or the header, or append the cookie. Bodies are signed by `Authenticator.sign_body`."""
     if location == "query":
         params[name] = value
     elif location == "header":
         set_header(headers, name, value)
-    else:
+    elif location == "cookie":
         cookies = [value for header, value in headers.items() if header.lower() == "cookie"]
         set_header(headers, "Cookie", "; ".join([*cookies, f"{name}={value}"]))
 

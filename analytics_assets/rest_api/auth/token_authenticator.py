@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
@@ -92,6 +92,10 @@ class TokenAuthenticator:
         source = self._source
         add_credential(source.location, source.name, f"{source.prefix}{token.access_token}", params, headers)
         return token.id
+
+    def sign_body(self, body: bytes | None, headers: Mapping[str, str]) -> bytes | None:  # noqa: ARG002
+        """The body, unchanged."""
+        return body
 
     def refresh(self, credential_id: str) -> bool:
         """Take a newer stored token, or request one, see `Authenticator.refresh`.

@@ -130,9 +130,11 @@ class RestApiConfig(Model):
         """Report problems that only the resources with their defaults show."""
         problems: list[Problem] = [
             (("resources", index, *key), message)
-            for index, resource in enumerate(self.resources)
+            for index, resource in enumerate(map(self._with_defaults, self.resources))
             for key, message in consistency_problems(
-                self._with_defaults(resource), partitioned=self.partitions is not None
+                resource,
+                auths=self.client.auth if resource.endpoint.auth is None else resource.endpoint.auth,
+                partitioned=self.partitions is not None,
             )
         ]
         first: dict[str, int] = {}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
+from analytics_assets.rest_api.config.auth import ApiKeyConfig, Auth
 from analytics_assets.rest_api.config.paginators import PAGINATORS
 from analytics_assets.rest_api.config.parsing.validation import Problem
 from analytics_assets.rest_api.config.request import (
@@ -18,11 +19,12 @@ from analytics_assets.rest_api.config.resources import Resource
 TIMES, NUMBERS, EPOCHS = ("timestamp", "date"), ("bigint", "double", "decimal"), ("epoch_s", "epoch_ms")
 
 
-def consistency_problems(resource: Resource, *, partitioned: bool) -> Iterator[Problem]:
+def consistency_problems(resource: Resource, *, auths: Sequence[Auth], partitioned: bool) -> Iterator[Problem]:
     """The problems of a resource with its defaults.
 
     Args:
         resource: The resource, with its defaults applied.
+        auths: The alternatives of its authentication.
         partitioned: Whether the API has `partitions`.
     """
     endpoint, disposition = resource.endpoint, resource.write_disposition or "merge"
@@ -50,6 +52,13 @@ def consistency_problems(resource: Resource, *, partitioned: bool) -> Iterator[P
             ("write_disposition",),
             "replace with `incremental` would keep the last window only: write merge or append",
         )
+    if any(isinstance(auth, ApiKeyConfig) and auth.location == "body" for auth in auths):
+        body = endpoint.data if endpoint.json_ is None else endpoint.json_
+        if not isinstance(body, Mapping):
+            yield (
+                ("endpoint", "json"),
+                "must be a mapping (or `data`, with `method: POST`), since `auth` adds the API key to the body",
+            )
     if incremental and not partitioned:
         yield ("endpoint", "incremental"), "needs `partitions`, such as {cadence: daily, start: 2026-10-01}"
     yield from _request_problems(resource)

@@ -211,7 +211,7 @@ def _json_problems(value: Any, key: KeyPath) -> Iterator[Problem]:
         if value.keys() in ({"env"}, {"secret"}):
             yield key, "is sent as it is: a secret belongs in `client.auth`, not in the body"
         for name, child in value.items():
-            if is_secret_name(name) and isinstance(child, (str, int)):
+            if is_secret_name(str(name)) and isinstance(child, (str, int)):
                 yield (*key, name), "is a secret by its name: it belongs in `client.auth`, not in the file"
             yield from _json_problems(child, (*key, name))
     elif isinstance(value, list):

@@ -172,11 +172,12 @@ class HttpClient:
             statuses &= NOT_PROCESSED
         for attempt in range(handler.max_retries + 1):
             is_last = attempt == handler.max_retries
-            credential_id, query = "", dict(request.params)
+            credential_id, query, body = "", dict(request.params), request.body
             headers = {**({} if token_request else self._headers), **request.headers}
             if token_request is None and self.auth is not None:
                 credential_id = self.auth.sign(query, headers)
-            signed = replace(request, url=with_query(request.url, query), headers=headers)
+                body = self.auth.sign_body(body, headers)
+            signed = replace(request, url=with_query(request.url, query), headers=headers, body=body)
             try:
                 response = self._follow_redirects(signed, is_token_request=token_request is not None)
             except TransportError as error:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
 from analytics_assets.rest_api.errors import CredentialsError
 from analytics_assets.rest_api.load import load_table
 from analytics_assets_tests.fake_api import Api, Auth, Bearer, Endpoint, FakeServer, HttpBasic, Login, OAuth2, serve
-from analytics_assets_tests.support.auth import BEARER, LOGIN, OAUTH
+from analytics_assets_tests.support.auth import BEARER, LOGIN, OAUTH, SECRET
 from analytics_assets_tests.support.shop import Shop
 from analytics_assets_tests.support.token_server import CLIENT_ID, OAUTH2, TokenServer, access_token, authenticator
 
@@ -127,3 +129,57 @@ def test_client_without_a_secret_sends_none(server: TokenServer, tmp_path: Path)
     access_token(authenticator(tmp_path, {**server.environ, "PASSWORD": "pa55word"}, auth))
     [(fields, _)] = server.requests
     assert fields == {"grant_type": "password", "client_id": CLIENT_ID, "username": "ann", "password": "pa55word"}
+
+
+class SearchHandler(BaseHTTPRequestHandler):
+    """Returns a row to each POST, and records the bodies."""
+
+    bodies: ClassVar[list[bytes]] = []
+
+    def do_POST(self) -> None:
+        self.bodies.append(self.rfile.read(int(self.headers["Content-Length"])))
+        body = b'{"data": [{"id": 1}]}'
+        self.send_response(200 if b"s3cret" in self.bodies[-1] else 401)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def search_url() -> Iterator[str]:
+    SearchHandler.bodies.clear()
+    with ThreadingHTTPServer(("127.0.0.1", 0), SearchHandler) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/rows"
+        server.shutdown()
+
+
+KEY_IN_BODY = {"type": "api_key", "name": "key", "api_key": {"env": "SHOP_API_KEY"}, "location": "body"}
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "body"),
+    [
+        ({"json_": {"price": 1.50, "big": 2**70}}, b'{"price":1.5,"big":1180591620717411303424,"key":"s3cret/k=y"}'),
+        ({"json_": {}}, b'{"key":"s3cret/k=y"}'),
+        ({"data": {"a": "b c"}}, b"a=b+c&key=s3cret%2Fk%3Dy"),
+        ({"data": {}}, b"key=s3cret%2Fk%3Dy"),
+    ],
+)
+def test_key_is_added_to_the_body(endpoint: dict[str, Any], body: bytes, search_url: str, shop: Shop) -> None:
+    request = shop.request(search_url, client={"auth": KEY_IN_BODY}, endpoint={"method": "POST", **endpoint})
+    load_table(replace(request, environ={"SHOP_API_KEY": SECRET}))
+    assert SearchHandler.bodies == [body]
+    assert shop.ids() == [1]
+
+
+def test_wrong_key_in_the_body_is_named_and_masked(
+    search_url: str, shop: Shop, caplog: pytest.LogCaptureFixture
+) -> None:
+    request = shop.request(search_url, client={"auth": KEY_IN_BODY}, endpoint={"method": "POST", "json_": {}})
+    with pytest.raises(CredentialsError, match=r"^POST http.* returned 401 .*Check SHOP_API_KEY: ") as caught:
+        load_table(replace(request, environ={"SHOP_API_KEY": "wr0ng-key"}))
+    assert "wr0ng" not in f"{caught.value} {caplog.text}"

@@ -107,7 +107,9 @@ def test_seed_is_read_exactly(name: str) -> None:
 
 def test_every_key_is_read() -> None:
     config = load_config(EVERY_KEY)
-    offsets, pages, cursors, json_links, header_links, _, singles, public, alternatives = config.resolved_resources()
+    offsets, pages, cursors, json_links, header_links, _, singles, public, key_in_body, alternatives = (
+        config.resolved_resources()
+    )
     assert [auth.type for auth in config.client.auth] == [
         "oauth2",
         "api_key",
@@ -118,6 +120,7 @@ def test_every_key_is_read() -> None:
     ]
     assert offsets.endpoint.auth is None, "that of the client"
     assert singles.endpoint.auth == (BearerConfig(token=env("F")),)
+    assert key_in_body.endpoint.auth == (ApiKeyConfig(name="key", api_key=env("F"), location="body"),)
     assert (public.endpoint.auth, [auth.type for auth in alternatives.endpoint.auth or ()]) == (
         (),
         ["bearer", "http_basic"],

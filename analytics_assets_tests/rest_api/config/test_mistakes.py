@@ -176,6 +176,8 @@ WRONG = [
     Mistake(old=AUTH, new=f"{OAUTH2}, grant_type: passwrd}}", expected="5 attributes.client.auth.grant_type: must be 'client_credentials', 'refresh_token' or 'password'; did you mean 'password'?"),
     Mistake(old=PATH, new=f"{PATH}\n        auth: {{type: bearer, token: {SECRET}}}", expected=f"13 {USERS}.endpoint.auth.token: must not be written here: write {{env: NAME}} and set NAME in the environment"),
     Mistake(old=PATH, new=f"{PATH}\n        auth: none", expected=f"13 {USERS}.endpoint.auth.type: must be one of oauth2, oauth2_client_credentials, login, api_key, bearer, http_basic"),
+    Mistake(old=PATH, new=f"{PATH}\n        auth: {{type: api_key, name: k, api_key: {{env: A}}, location: body}}", expected=f"11 {USERS}.endpoint.json: must be a mapping (or `data`, with `method: POST`), since `auth` adds the API key to the body"),
+    Mistake(old=AUTH, new="auth: {type: api_key, name: k, api_key: {env: A}, location: form}", expected="5 attributes.client.auth.location: must be 'header', 'query', 'cookie' or 'body'"),
     # Secrets in place of their names
     Mistake(old=AUTH, new=f"auth: {{type: bearer, token: {SECRET}}}", expected="5 attributes.client.auth.token: must not be written here: write {env: NAME} and set NAME in the environment"),
     Mistake(old=AUTH, new=f"auth: [{{type: api_key, api_key: {SECRET}}}]", expected="5 attributes.client.auth[0].api_key: must not be written here: write {env: NAME} and set NAME in the environment"),

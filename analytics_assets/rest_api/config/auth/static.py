@@ -18,25 +18,25 @@ EmptyOrSecret = Annotated[
 
 
 class ApiKeyConfig(Model):
-    """An API key in a header, in the query or in a cookie."""
+    """An API key in a header, in the query, in a cookie or in the body."""
 
     type: Literal["api_key"] = "api_key"
     name: Name = "Authorization"
-    """Name of the header, query parameter or cookie."""
+    """Name of the header, query parameter, cookie or field of the body."""
     api_key: Secret
     """The key."""
     location: Annotated[
-        Literal["header", "query", "cookie"],
+        Literal["header", "query", "cookie", "body"],
         BeforeValidator(
             lambda location: "query" if location == "param" else location,  # as in dlt
-            json_schema_input_type=Literal["header", "query", "param", "cookie"],
+            json_schema_input_type=Literal["header", "query", "param", "cookie", "body"],
         ),
     ] = "header"
-    """Where the key is sent; `param` means `query`, as in dlt."""
+    """Where the key is sent; `param` means `query`, as in dlt. `body` adds it to `json` or `data` of the endpoint."""
 
     @model_validator(mode="after")
     def _validate_name(self) -> Self:
-        if self.location != "query" and not re.fullmatch(HEADER_NAME, self.name):
+        if self.location in ("header", "cookie") and not re.fullmatch(HEADER_NAME, self.name):
             raise validation_error((("name",), f"must be the name of a {self.location}"))
         return self
 

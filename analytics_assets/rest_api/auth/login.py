@@ -199,8 +199,8 @@ class Login:
         """An error that names the API, the request and its host; texts of the response may contain secrets."""
         request: LoginRequest = getattr(self._config, key)
         url = self._text(request.url, "") if request.url else self.credentials.base_url
-        name = "login" if key == "request" else "token refresh"
-        return error_type(f"the {name} of {self.credentials.api} ({urlsplit(url).hostname}) {problem}. {fix}.")
+        request_of = "the login of" if key == "request" else "the token refresh of"
+        return error_type(f"{request_of} {self.credentials.api} ({urlsplit(url).hostname}) {problem}. {fix}.")
 
 
 def find(body: Any, path: str) -> Any:

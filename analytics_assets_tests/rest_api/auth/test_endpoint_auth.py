@@ -10,11 +10,14 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
+import yaml
 
 from analytics_assets.rest_api.errors import CredentialsError
 from analytics_assets.rest_api.load import load_table
+from analytics_assets_tests.docs.markdown import blocks
 from analytics_assets_tests.fake_api import Api, Auth, Bearer, Endpoint, FakeServer, HttpBasic, Login, OAuth2, serve
 from analytics_assets_tests.support.auth import BEARER, LOGIN, OAUTH, SECRET
+from analytics_assets_tests.support.project import ROOT
 from analytics_assets_tests.support.shop import Shop
 from analytics_assets_tests.support.token_server import CLIENT_ID, OAUTH2, TokenServer, access_token, authenticator
 
@@ -183,3 +186,25 @@ def test_wrong_key_in_the_body_is_named_and_masked(
     with pytest.raises(CredentialsError, match=r"^POST http.* returned 401 .*Check SHOP_API_KEY: ") as caught:
         load_table(replace(request, environ={"SHOP_API_KEY": "wr0ng-key"}))
     assert "wr0ng" not in f"{caught.value} {caplog.text}"
+
+
+DOCUMENTED = [yaml.safe_load(block.text) for block in blocks("yaml", ROOT / "docs" / "credentials.md")]
+
+
+@pytest.mark.parametrize(
+    ("auth_type", "api"),
+    [
+        ("login", Login("ann@example.com", "pa55word")),
+        ("oauth2", OAuth2("client", "s3cret", client_auth="json", user=("ann", "pa55word"))),
+    ],
+)
+def test_documented_authentication_loads(auth_type: str, api: Auth, shop: Shop) -> None:
+    configured = [document["client"]["auth"] for document in DOCUMENTED if "client" in document]
+    auth = next(auth for auth in configured if isinstance(auth, dict) and auth["type"] == auth_type)
+    server = FakeServer([Api("shop", [Endpoint("/rows", [{"id": 1}])], auth=api)])
+    with serve(server) as url:
+        values = {name.removeprefix("SHOP_"): value for name, value in server.variables(url).items()}
+        named = {"USER": values.get("USERNAME", ""), **values}
+        environ = {f"{prefix}_{name}": value for name, value in named.items() for prefix in ("PAYROLL", "DIRECTUS")}
+        load_table(replace(shop.request(f"{url}/shop/rows", client={"auth": auth}), environ=environ))
+    assert shop.ids() == [1]

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import pytest
 
-from analytics_assets_tests.cases import record_faults, response_faults
+from analytics_assets_tests.cases import action_faults, record_faults, response_faults
 from analytics_assets_tests.fake_api import Api, Bearer, Endpoint, Exchange, FakeServer, FaultyResponse, Response, serve
 from analytics_assets_tests.harness.fault_injection import (
     PAGES,
@@ -26,7 +26,7 @@ from analytics_assets_tests.harness.fault_injection import (
 )
 from analytics_assets_tests.support.clock import Clock
 
-TRIALS = trials([*response_faults.CASES, *record_faults.CASES])
+TRIALS = trials([*response_faults.CASES, *record_faults.CASES, *action_faults.CASES])
 SAMPLE = sorted(random.Random(4).sample(sorted(TRIALS), 75))
 
 

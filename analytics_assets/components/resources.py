@@ -72,7 +72,11 @@ class ApiCredentials(dg.ConfigurableResource):  # type: ignore[type-arg]
         from analytics_assets.sandbox import embedded  # starts a server, so it is imported by runs only
 
         try:
-            return ApiEnvironment(embedded.variables(self.api), sandbox=True, token_dir=embedded.token_dir())
+            # The secrets of `hash` are not the client's: they are read as for the real API.
+            others = {name: os.environ[name] for name in self.variables if name in os.environ}
+            return ApiEnvironment(
+                {**others, **embedded.variables(self.api)}, sandbox=True, token_dir=embedded.token_dir()
+            )
         except LookupError as error:
             raise ConfigError(f"`sandbox: true`: {error.args[0]}") from None
 

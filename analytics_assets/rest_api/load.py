@@ -25,6 +25,7 @@ from analytics_assets.rest_api.destination.plan import Plan
 from analytics_assets.rest_api.destination.table_report import PREVIEW_ROWS
 from analytics_assets.rest_api.errors import DriftError, RestApiError, SliceError, TotalMismatchError, WarehouseError
 from analytics_assets.rest_api.extract.ignored_reads import check_ignored_reads
+from analytics_assets.rest_api.extract.masking import build_masking, excluded_columns_warning
 from analytics_assets.rest_api.extract.reader import EndpointReader
 from analytics_assets.rest_api.findings import build_findings
 from analytics_assets.rest_api.http.metrics import RequestMetrics
@@ -94,13 +95,16 @@ class PreparedLoad:
         )
 
     def read_tables(self) -> Iterator[pa.Table]:
-        """The rows of the read as Arrow tables. Logs progress, and a warning if the API seems to ignore the filter."""
+        """The rows of the read as Arrow tables. Logs progress, and a warning for each sign of a wrong configuration."""
         request, statistics = self.request, self.statistics
         progress = ProgressLog(NamedLog(request.log, request.name), self.reader)
         yield from self.converter.tables(self.reader.read_pages(), progress.log_if_due)
         statistics.pages = self.reader.pages
         statistics.ignored_reads = check_ignored_reads(self.reader)
         progress.log_end(statistics, table=f"{request.dataset}.{request.resource.name}")
+        if self.reader.masking and statistics.fetched:
+            for sentence in self.reader.masking.warnings(request.resource.optional_fields):
+                request.log.warning(f"{request.name}: {sentence}")
 
 
 def load_table(request: LoadRequest) -> LoadResult:
@@ -156,6 +160,8 @@ def prepare(request: LoadRequest, duplicate_keys: DuplicateKeyCheck | None = Non
         api=request.api,
         environ=request.environ,
     )
+    if masking := build_masking(resource, request.environ):
+        resolved = replace(resolved, secret_values=resolved.secret_values | masking.secret_values)
     client, statistics = build_client(request, resolved), Statistics()
     log = NamedLog(request.log, request.name)
     log.info(start_text(request, client.url(resource.endpoint.path)))
@@ -169,7 +175,9 @@ def prepare(request: LoadRequest, duplicate_keys: DuplicateKeyCheck | None = Non
             if not pipeline.plan.recreate_table:
                 check_cursor_type(request, schema, stored)
                 pipeline.check_types(schema.dlt_columns(), stored)
-            reader = build_reader(request, client, resolved, schema)
+                if masking and (names := masking.excluded_columns(stored, column_name)):
+                    log.warning(f"{excluded_columns_warning(names)}")
+            reader = build_reader(request, client, resolved, schema, masking)
             partitions = PartitionCounter(request.partition_bounds) if cursor and request.partition_bounds else None
             if_empty = table_schema(request, stored, pipeline.max_name_length)
             converter = build_converter(request, schema, if_empty, statistics, partitions)

@@ -8,25 +8,33 @@ from analytics_assets.rest_api.arrow.window_filter import WindowCheck
 from analytics_assets.rest_api.auth.authenticator import build_authenticator
 from analytics_assets.rest_api.auth.credentials import ResolvedClient
 from analytics_assets.rest_api.auth.token_store import build_token_store
+from analytics_assets.rest_api.extract.formats.body import BodyReader, with_accept
+from analytics_assets.rest_api.extract.masking import Masking
 from analytics_assets.rest_api.extract.reader import EndpointReader
 from analytics_assets.rest_api.http.client import HttpClient
 from analytics_assets.rest_api.load_request import LoadRequest
 
 
 def build_reader(
-    request: LoadRequest, client: HttpClient, resolved: ResolvedClient, schema: TableSchema
+    request: LoadRequest,
+    client: HttpClient,
+    resolved: ResolvedClient,
+    schema: TableSchema,
+    masking: Masking | None = None,
 ) -> EndpointReader:
     """The reader of the request's endpoint; it decodes records by the schema."""
     resource, window, cursor = request.resource, request.read_window, Cursor.of(request.resource)
     return EndpointReader(
         resource.endpoint,
         client,
-        resolved.endpoint_headers,
+        with_accept(resource.endpoint.format, resolved.endpoint_headers, resolved.headers),
         window=window,
         threads=request.client.max_concurrency,
         has_primary_key=bool(resource.primary_key) and resource.write_disposition != "append",
         window_is_honoured=WindowCheck(schema, cursor, window) if cursor and window and request.use_slices else None,
         read=schema.read,
+        masking=masking,
+        read_body=BodyReader.of(resource, max_bytes=request.client.max_page_bytes),
         name=request.name,
         log=request.log,
     )

@@ -39,6 +39,7 @@ from analytics_assets_tests.fake_api.pagination import (
 )
 from analytics_assets_tests.fake_api.responses import FaultyResponse
 from analytics_assets_tests.fake_api.server import FakeServer, Record, builtin_server, serve, serve_endpoint
+from analytics_assets_tests.fake_api.text import TextEndpoint, as_csv, as_json_lines
 
 __all__ = [
     "AfterIdPagination",
@@ -68,7 +69,10 @@ __all__ = [
     "Response",
     "Row",
     "SinglePagePagination",
+    "TextEndpoint",
     "TimeFilter",
+    "as_csv",
+    "as_json_lines",
     "builtin_server",
     "faults",
     "serve",

@@ -256,7 +256,7 @@ def test_a_field_that_changes_its_type(
     values: list[Any], types: dict[str, str], together: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A value is in its column, or in the variant column of its type: it is never lost or changed."""
-    monkeypatch.setattr("analytics_assets.rest_api.extract.reader.MIN_BATCH_ROWS", 2)
+    monkeypatch.setattr("analytics_assets.rest_api.extract.page_batches.MIN_BATCH_ROWS", 2)
     monkeypatch.setattr(converter, "BATCH_ROWS", 2)  # within one load it changes between two tables for dlt, too
     rows = [row for n, value in enumerate(values) for row in ({"id": 2 * n, "amount": value}, {"id": 2 * n + 1})]
     with orders(tmp_path) as api:

@@ -55,7 +55,7 @@ def test_columns_depend_on_the_numbers_and_not_on_their_order(
     rows = [{"id": number, "n": value} for number, value in enumerate(all_numbers)]
     with pytest.MonkeyPatch.context() as patch, serve_endpoint(ROWS_OF_TWO) as (server, url):
         patch.setattr("analytics_assets.rest_api.arrow.converter.BATCH_ROWS", 2)
-        patch.setattr("analytics_assets.rest_api.extract.reader.MIN_BATCH_ROWS", 2)
+        patch.setattr("analytics_assets.rest_api.extract.page_batches.MIN_BATCH_ROWS", 2)
         any_shop.query("DROP TABLE IF EXISTS shop.rows")
         for part in (rows[: len(first)], rows[len(first) :]):
             server.set_rows("shop", "/rows", part)

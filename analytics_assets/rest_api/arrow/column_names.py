@@ -75,7 +75,7 @@ class FieldMapping:
             if other != field:
                 raise DataError(
                     f"the fields {other!r} and {field!r} would both become the column {name!r}, and one value would be "
-                    "lost. Let the API send only one of them (many APIs have a parameter that selects fields)"
+                    "lost: `exclude` one of them"
                 )
             columns[name] = field
         return columns

@@ -12,7 +12,7 @@ from analytics_assets.rest_api.arrow.statistics import Statistics
 from analytics_assets.rest_api.arrow.table_schema import TableSchema
 from analytics_assets.rest_api.arrow.window_filter import PartitionCounter, in_window_mask
 from analytics_assets.rest_api.errors import DataError
-from analytics_assets.rest_api.extract.reader import PageBatch
+from analytics_assets.rest_api.extract.page_batches import PageBatch
 from analytics_assets.rest_api.extract.records import PageRecords, Records
 from analytics_assets.rest_api.windows import Window, padded, slice_error
 

@@ -20,7 +20,7 @@ from analytics_assets.rest_api.config.request import placeholders_in, position_n
 from analytics_assets.rest_api.config.resources import ResolvedResource, Resource, ResourceDefaults
 from analytics_assets.rest_api.config.values import Freshness, WebLink
 
-MERGED_BY_KEY = ("params", "headers", "json_")
+MERGED_BY_KEY = ("params", "headers", "json_", "hash")
 
 
 def _validate_start(data: Any) -> datetime:
@@ -111,7 +111,7 @@ class RestApiConfig(Model):
 
     def resolved_resources(self) -> tuple[ResolvedResource, ...]:
         """The resources with their defaults applied."""
-        return tuple(_resolve(self._with_defaults(resource)) for resource in self.resources)
+        return tuple(_resolve(resource, self._with_defaults(resource)) for resource in self.resources)
 
     def _with_defaults(self, resource: Resource) -> Resource:
         defaults, own = self.resource_defaults, resource.endpoint
@@ -148,7 +148,7 @@ class RestApiConfig(Model):
 
 
 def _apply_defaults(defaults: Model, own: Model) -> dict[str, Any]:
-    """The fields of both. A value of the resource wins, also null; `params`, `headers` and `json` are merged by key."""
+    """The fields of both. A value of the resource wins, also null; MERGED_BY_KEY and `exclude` are merged."""
     fields: dict[str, Any] = {}
     for name in type(defaults).model_fields:
         default, value = getattr(defaults, name), getattr(own, name)
@@ -156,6 +156,8 @@ def _apply_defaults(defaults: Model, own: Model) -> dict[str, Any]:
             fields[name] = value.over(default)
         elif name in MERGED_BY_KEY and isinstance(default, dict) and isinstance(value, dict):
             fields[name] = {**default, **value}
+        elif name == "exclude":  # a field that the defaults exclude is not loaded by mistake
+            fields[name] = tuple(dict.fromkeys((*default, *value)))
         else:
             fields[name] = value if name in own.model_fields_set else default
     return fields
@@ -172,12 +174,14 @@ def _with_response_actions(endpoint: EndpointConfig, own: EndpointConfig) -> End
     return endpoint.model_copy(update={"error_handler": handler})
 
 
-def _resolve(resource: Resource) -> ResolvedResource:
+def _resolve(own: Resource, resource: Resource) -> ResolvedResource:
+    """The resource with its defaults applied; `own` is the same without them."""
     return ResolvedResource.model_validate(
         {
             **_fields_set(resource, ResolvedResource),
             "endpoint": _resolve_endpoint(resource.endpoint, default_path=resource.name),
             "columns": resource.columns or resource.schema_ or {},
+            "optional_fields": tuple(sorted({*resource.exclude, *resource.hash} - {*own.exclude, *own.hash})),
         }
     )
 
@@ -198,5 +202,5 @@ def _resolve_endpoint(endpoint: EndpointConfig, *, default_path: str) -> Endpoin
 
 def _fields_set(source: Model, target: type[Model]) -> dict[str, Any]:
     """The fields of `target` that are not None in `source`."""
-    values = {name: getattr(source, name) for name in target.model_fields}
+    values = {name: getattr(source, name, None) for name in target.model_fields}
     return {name: value for name, value in values.items() if value is not None}

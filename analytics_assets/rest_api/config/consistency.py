@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from analytics_assets.rest_api.config.auth import ApiKeyConfig, Auth
 from analytics_assets.rest_api.config.paginators import PAGINATORS
@@ -16,6 +16,14 @@ from analytics_assets.rest_api.config.request import (
 )
 from analytics_assets.rest_api.config.resources import Resource
 
+BODY_PATHS = (
+    "cursor_path",
+    "has_more_path",
+    "next_url_path",
+    "stop_condition",
+    "total_path",
+    "total_rows_path",
+)
 TIMES, NUMBERS, EPOCHS = ("timestamp", "date"), ("bigint", "double", "decimal"), ("epoch_s", "epoch_ms")
 
 
@@ -31,7 +39,7 @@ def consistency_problems(resource: Resource, *, auths: Sequence[Auth], partition
     incremental = endpoint.incremental
     if endpoint.paginator is None:
         yield ("endpoint", "paginator"), f"is required: a `type` of {', '.join(PAGINATORS.types)}"
-    if endpoint.data_selector is None:
+    if endpoint.data_selector is None and endpoint.format in (None, "json"):
         yield (
             ("endpoint", "data_selector"),
             "is required: the path of the records in a response, or `$` for a bare list",
@@ -62,6 +70,8 @@ def consistency_problems(resource: Resource, *, auths: Sequence[Auth], partition
     if incremental and not partitioned:
         yield ("endpoint", "incremental"), "needs `partitions`, such as {cadence: daily, start: 2026-10-01}"
     yield from _request_problems(resource)
+    yield from _format_problems(resource)
+    yield from _masking_problems(resource)
     yield from _window_problems(resource)
 
 
@@ -84,6 +94,57 @@ def _request_problems(resource: Resource) -> Iterator[Problem]:
     sent = getattr(paginator, f"{position}_param", None) or f"{position}_body_path" in paths
     if position and not sent and position not in placeholders_in(endpoint):
         yield ("endpoint", "paginator", f"{position}_param"), f"is null, and nothing else sends the {position}"
+
+
+def _format_problems(resource: Resource) -> Iterator[Problem]:
+    """Lines are records: a body of them has no place for a selector's path, a total or a next page."""
+    endpoint = resource.endpoint
+    if endpoint.format in (None, "json"):
+        return
+    if endpoint.data_selector not in (None, "$"):
+        yield ("endpoint", "data_selector"), f"must be `$` with `format: {endpoint.format}`: each line is a record"
+    paginator = endpoint.paginator
+    for key in BODY_PATHS:
+        value = getattr(paginator, key, None)
+        is_last_record = key == "cursor_path" and str(value).startswith(("$[", "["))
+        if value and not is_last_record:
+            yield (
+                ("endpoint", "paginator", key),
+                f"cannot be read from `format: {endpoint.format}`, which has records only: page by numbers or headers",
+            )
+
+
+def _masking_problems(resource: Resource) -> Iterator[Problem]:
+    incremental = resource.endpoint.incremental
+    cursor = incremental.cursor_path if incremental else None
+    declared = resource.columns or resource.schema_ or {}
+    for path in resource.exclude:
+        if keys := [key for key in resource.primary_key or () if _contains(path, key)]:
+            yield ("exclude",), f"{path!r} holds the primary key {keys[0]!r}: `hash` it instead"
+        if path in declared:
+            yield ("exclude",), f"{path!r} is declared as a column: remove one of the two"
+    for path in resource.hash:
+        if path in declared and declared[path].data_type != "text":
+            yield ("hash", path), f"is declared as {declared[path].data_type}, but a hash is text: declare it as string"
+        if other := _overlap(path, (*resource.exclude, *(name for name in resource.hash if name != path))):
+            yield ("hash", path), f"overlaps with {other!r} of `exclude` or `hash`: keep one of the two"
+    if cursor:
+        for key in ("exclude", "hash"):
+            if path_of_cursor := _overlap(cursor, getattr(resource, key)):
+                yield (
+                    (key,),
+                    f"{path_of_cursor!r} holds the cursor {cursor!r} of `incremental`, which must be loaded as it is",
+                )
+
+
+def _contains(path: str, field: str) -> bool:
+    """Whether the value at the path holds the field."""
+    return field == path or field.startswith(f"{path}.")
+
+
+def _overlap(path: str, others: Iterable[str]) -> str | None:
+    """The first of the others that holds the path, or is inside of it."""
+    return next((other for other in others if _contains(path, other) or _contains(other, path)), None)
 
 
 def _window_problems(resource: Resource) -> Iterator[Problem]:

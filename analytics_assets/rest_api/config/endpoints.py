@@ -26,6 +26,7 @@ from analytics_assets.rest_api.config.values import (
 )
 
 Bound = Literal["inclusive", "exclusive"]
+BodyFormat = Literal["json", "jsonl", "csv"]
 
 
 class Incremental(Model):
@@ -84,6 +85,8 @@ class EndpointDefaults(Model):
     """The body of a POST or PUT in place of `json`: the fields of a form, or text."""
     headers: Headers = Field(default_factory=dict)
     """Headers, added to those of `client`."""
+    format: BodyFormat | None = None
+    """What a response holds: `json`, `jsonl` (one object per line) or `csv` (with a header line); plain or gzip."""
     data_selector: Selector | None = None
     """Path of the records in a response: `data`, `data.items`, `items[*].data`, or `$` for a bare list."""
     allow_missing_selector: StrictBool | None = None
@@ -123,6 +126,7 @@ class Endpoint(Model):
     data: dict[str, str] | str | None = None
     headers: dict[str, Value] = Field(default_factory=dict)
     auth: tuple[Auth, ...] | None = Field(default=None, exclude=True)  # no part of an asset's code version
+    format: BodyFormat = "json"
     data_selector: str = "$"
     allow_missing_selector: bool = False
     ignore_hints: tuple[str, ...] = ()

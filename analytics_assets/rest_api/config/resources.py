@@ -15,7 +15,7 @@ from analytics_assets.rest_api.config.endpoints import Endpoint, EndpointConfig,
 from analytics_assets.rest_api.config.parsing.model import Model, OneOrMany
 from analytics_assets.rest_api.config.parsing.validation import validate_each, validation_error
 from analytics_assets.rest_api.config.request import NO_PARENTS
-from analytics_assets.rest_api.config.values import Matches, Name, WebLink
+from analytics_assets.rest_api.config.values import FieldPath, Matches, Name, Secret, SecretRef, WebLink
 
 WriteDisposition = Literal["merge", "replace", "append"]
 # APIs and resources give their names to assets, datasets and tables: names that dlt would change are rejected.
@@ -76,6 +76,12 @@ class ResourceDefaults(Model):
     """Declared columns, by name or as dlt's list. Other fields become columns by themselves."""
     schema_: Annotated[SchemaColumns | None, Field(alias="schema")] = None
     """The declared columns as a JSON Schema of one record, in place of `columns`."""
+    exclude: Annotated[tuple[FieldPath, ...], OneOrMany()] = ()
+    """Fields that are never loaded: a name, or a path such as `contact.phone`, which leads through lists too. Those of
+    `resource_defaults` are added."""
+    hash: dict[FieldPath, Secret] = Field(default_factory=dict)
+    """Fields that are loaded as HMAC-SHA-256, with the secret of each: `{email: {env: HASH_SALT}}`. Those of
+    `resource_defaults` are added."""
     description: str | None = None
     """Text that the UI shows."""
     owners: Annotated[tuple[Owner, ...], OneOrMany()] | None = None
@@ -137,6 +143,10 @@ class ResolvedResource(Model):
     write_disposition: WriteDisposition = "merge"
     schema_contract: SchemaContract = SchemaContract()
     columns: dict[str, Column] = Field(default_factory=dict)
+    exclude: tuple[str, ...] = ()
+    hash: dict[str, SecretRef] = Field(default_factory=dict)
+    optional_fields: tuple[str, ...] = ()
+    """Fields of `exclude` and `hash` that only `resource_defaults` names: records may lack them."""
     preview: bool = True
     checks: Checks = Checks()
     docs_url: str | None = None

@@ -65,6 +65,8 @@ def _decode_slowly(body: bytes) -> Any:
         return json.loads(text, parse_float=number, parse_int=_integer, parse_constant=_not_a_number)
     except json.JSONDecodeError as error:
         problem = f"{error.msg} at character {error.pos} of {len(text)}"
+        if error.msg == "Extra data":
+            problem += "; if each line is a record, write `format: jsonl`"
     except ValueError as error:
         problem = f"it contains {error}"
     except RecursionError:

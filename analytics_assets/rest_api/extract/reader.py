@@ -9,22 +9,24 @@ from __future__ import annotations
 import itertools
 import logging
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any
 
 from analytics_assets.rest_api.config import Endpoint, SinglePageConfig, position_name
 from analytics_assets.rest_api.errors import ResponseError
 from analytics_assets.rest_api.extract.concurrency import parallel_map
 from analytics_assets.rest_api.extract.ignored_reads import check_response_action
+from analytics_assets.rest_api.extract.masking import Masking
+from analytics_assets.rest_api.extract.page_batches import PageBatch, coalesce_pages
 from analytics_assets.rest_api.extract.pagination.base import PageRequest, PageResponse, Paginator, Totals
 from analytics_assets.rest_api.extract.pagination.completeness import CompletenessCheck
 from analytics_assets.rest_api.extract.pagination.factory import build_paginator
 from analytics_assets.rest_api.extract.pagination.proof import Completeness
 from analytics_assets.rest_api.extract.read_progress import ReadProgress
-from analytics_assets.rest_api.extract.records import PageRecords, concat_records, read_dicts
+from analytics_assets.rest_api.extract.records import PageRecords, read_dicts
 from analytics_assets.rest_api.extract.request_template import BoundRequest, RequestTemplate
 from analytics_assets.rest_api.extract.selector import Page, Selector
 from analytics_assets.rest_api.extract.status_errors import check_graphql_errors, is_graphql, status_error
@@ -36,10 +38,6 @@ from analytics_assets.rest_api.windows import Window, filters_both_ends, slice_e
 
 PAGES_BEFORE_SLICING = 2  # a window of two pages is read faster as a whole
 SLICES_PER_THREAD = 2  # slices differ in size: a thread that is done takes another one
-# Handing a batch to the next thread costs as much as decoding some hundred rows.
-MIN_BATCH_ROWS = 1_000
-MIN_BATCH_BYTES = 1_000_000
-MAX_BATCH_SECONDS = 1.0
 
 
 @dataclass
@@ -60,15 +58,6 @@ class PageSequence:
     request: PageRequest | None
 
 
-@dataclass(frozen=True)
-class PageBatch:
-    """Records of one or more pages, and the window or slice that was requested: rows outside of it are discarded."""
-
-    records: PageRecords
-    window: Window | None
-    bytes: int
-
-
 @dataclass
 class EndpointReader:
     """One read of an endpoint: all of its pages, or those of a window.
@@ -84,6 +73,8 @@ class EndpointReader:
         window_is_honoured: Whether all of a page's records are of the window. The window is cut into slices only if
             its first pages say so; without this function it is not cut.
         read: Reads the JSON list of a page's records.
+        masking: Drops and hashes fields of the records before they are read.
+        read_body: Reads the body of a response as JSON.
         name: The resource, as log lines begin.
         log: Receives a warning for totals that do not count the window, and a line for reads that the YAML bounds.
         pages: Pages that were read.
@@ -104,6 +95,8 @@ class EndpointReader:
     has_primary_key: bool = True
     window_is_honoured: Callable[[PageRecords], bool] | None = None
     read: Callable[[bytes], PageRecords] = read_dicts
+    masking: Masking | None = None
+    read_body: Callable[[Response], bytes] = attrgetter("body")
     name: str = ""
     log: logging.Logger = field(default_factory=lambda: logging.getLogger(__name__))
     pages: int = field(default=0, init=False)
@@ -121,6 +114,7 @@ class EndpointReader:
             object_is_record=isinstance(self.endpoint.paginator, SinglePageConfig),
             ignore_hints=self.endpoint.ignore_hints,
             read=self.read,
+            masking=self.masking,
         )
         self._template = RequestTemplate(self.endpoint, url=self.client.url(self.endpoint.path), headers=self.headers)
         self._is_graphql = is_graphql(self.endpoint)
@@ -263,7 +257,7 @@ class EndpointReader:
         try:
             if self._is_graphql:
                 check_graphql_errors(response, self.client)
-            page = self._selector.page(response.body)
+            page = self._selector.page(self.read_body(response))
             read = PageResponse(len(page.records), page.envelope, response.headers, sequence.request.position)
             with self._lock:
                 completeness, paginator = sequence.time_range.completeness, sequence.paginator
@@ -277,23 +271,3 @@ class EndpointReader:
         except ResponseError as error:
             raise error.with_message(f"{where}: {error}") from None
         return page
-
-
-def coalesce_pages(pages: Iterable[PageBatch]) -> Iterator[PageBatch]:
-    """The records of small pages together, by window: handing a page to another thread costs more than reading it."""
-    waiting: dict[Window | None, PageBatch] = {}
-    began = time.monotonic()
-    for page in pages:
-        if before := waiting.pop(page.window, None):
-            together = concat_records(before.records, page.records)
-            if together is None:
-                yield before
-            else:
-                page = PageBatch(together, page.window, before.bytes + page.bytes)
-        enough = len(page.records) >= MIN_BATCH_ROWS or page.bytes >= MIN_BATCH_BYTES
-        if enough or time.monotonic() > began + MAX_BATCH_SECONDS:
-            yield page
-            began = time.monotonic()
-        else:
-            waiting[page.window] = page
-    yield from waiting.values()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from msgspec import Raw
@@ -16,6 +17,7 @@ from analytics_assets.rest_api.errors import ResponseError
 from analytics_assets.rest_api.extract.body_shape import record_lists, summary, type_name
 from analytics_assets.rest_api.extract.envelope import MISSING, Envelope, compile_path
 from analytics_assets.rest_api.extract.json_decoding import decode
+from analytics_assets.rest_api.extract.masking import Masking
 from analytics_assets.rest_api.extract.pagination.hints import find_hints, normalize_path
 from analytics_assets.rest_api.extract.records import PageRecords, read_dicts
 
@@ -49,6 +51,7 @@ class Selector:
         object_is_record: bool = True,
         ignore_hints: Iterable[str] = (),
         read: Callable[[bytes], PageRecords] = read_dicts,
+        masking: Masking | None = None,
     ) -> None:
         """Compiles the path.
 
@@ -60,13 +63,15 @@ class Selector:
             ignore_hints: Paths of hints that do not mean more rows. Any other hint of more rows says that a body
                 without the path is not an empty page.
             read: Reads a JSON list of records.
+            masking: Drops and hashes fields before they are read.
         """
         self.steps = compile_path(data_selector)
         self._selector = data_selector
         self._allow_missing = allow_missing
         self._object_is_record = object_is_record or None in self.steps
         self._ignore_hints = {normalize_path(path) for path in ignore_hints}
-        self._read = read
+        self._read = read if masking is None else partial(masking.read, read=read)
+        self._masking = masking
 
     def count_records(self, body: bytes) -> int:
         """The records in a body that may be something else; 0 where any object would be a record."""
@@ -106,6 +111,8 @@ class Selector:
                 found = envelope.decoded(value)
                 problem = "nothing" if found is MISSING else f"a {type_name(type(found))}, not a list of records,"
                 raise self._error(f"leads to {problem}", body)
+        if decoded and self._masking:
+            decoded = self._masking.apply(decoded)
         records = decoded or self._read(bytes(encoded[0]) if len(encoded) == 1 else concat_lists(encoded))
         if isinstance(records, list) and (others := set(map(type, records)) - {dict}):
             raise self._error(f"leads to {', '.join(sorted(map(type_name, others)))} among the records", body)

@@ -162,6 +162,10 @@ def test_every_key_is_read() -> None:
     assert isinstance(header_links.endpoint.paginator, HeaderLinkConfig)
     assert singles.endpoint.paginator == SinglePageConfig(), "the default of `client.paginator`"
     assert singles.endpoint.path == "singles", "the resource's name, as in dlt"
+    assert (singles.endpoint.format, offsets.endpoint.format) == ("csv", "json")
+    assert (singles.exclude, offsets.exclude) == (("ssn", "contact.phone"), ("ssn",))
+    assert singles.hash == {"email": env("SALT"), "contact.name": SecretRef(secret="sources.x.salt")}
+    assert (singles.optional_fields, offsets.optional_fields) == (("email", "ssn"), ("email", "ssn"))
     assert config.partitions is not None
     assert config.partitions.start == datetime(2026, 10, 1, 6)
 

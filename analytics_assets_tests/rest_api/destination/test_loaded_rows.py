@@ -21,7 +21,7 @@ def small_files(monkeypatch: pytest.MonkeyPatch) -> None:
     """Write many files of few rows."""
     monkeypatch.setattr("analytics_assets.rest_api.destination.parquet_files.ROWS_PER_FILE", 10)
     monkeypatch.setattr("analytics_assets.rest_api.arrow.converter.BATCH_ROWS", 10)
-    monkeypatch.setattr("analytics_assets.rest_api.extract.reader.MIN_BATCH_ROWS", 10)
+    monkeypatch.setattr("analytics_assets.rest_api.extract.page_batches.MIN_BATCH_ROWS", 10)
 
 
 def test_many_files_are_loaded_in_order(shop: Shop, small_files: None) -> None:

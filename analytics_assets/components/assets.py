@@ -149,6 +149,7 @@ def build_asset(plan: AssetPlan, settings: Settings) -> dg.AssetsDefinition:
         partitions_def=plan.partitions_def,
         backfill_policy=dg.BackfillPolicy.single_run() if plan.partitions_def else None,
         required_resource_keys={plan.credentials_key, WAREHOUSE},
+        pool=plan.api,
     )
     def load_table(context: dg.AssetExecutionContext) -> Iterator[Any]:
         # Imported by runs only: every Dagster process loads the definitions and would pay for the import.
@@ -167,6 +168,7 @@ def build_full_refresh_op(plan: AssetPlan) -> dg.OpDefinition:
         description=plan.resource.description,
         out={},
         required_resource_keys={plan.credentials_key, WAREHOUSE},
+        pool=plan.api,
     )
     def reload_table(context: dg.OpExecutionContext) -> Iterator[Any]:
         from analytics_assets.components.execution import run_asset  # by runs only, as above

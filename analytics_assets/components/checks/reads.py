@@ -34,14 +34,19 @@ class CompleteRead(Check):
 
     def judge(self, run: RunOfLoads) -> Finding | None:
         reads = [result.findings.completeness for result in run.results if result.findings.completeness]
+        ignored = sum(result.statistics.ignored_reads for result in run.results)
+        ignored_text = f"{counted(ignored, 'read')} without rows, as `response_actions` says."
         if not reads:
-            return None
+            return Finding(True, ignored_text, {"ignored_reads": ignored}) if ignored else None
         read = type(reads[0]).combined(reads)
         assert read is not None
         metadata: dict[str, Any] = {"rows_read": read.rows, "proof": read.proof}
         if read.promised_rows is not None:
             metadata["rows_in_api"] = read.promised_rows
         text = f"{counted(read.rows, 'row')} read; {PROOFS[read.proof]}"
+        if ignored:
+            metadata["ignored_reads"] = ignored
+            text = f"{ignored_text} {text}"
         return Finding(read.is_proven, f"{text}." if read.is_proven else f"Not proven: {text}", metadata)
 
 

@@ -14,7 +14,7 @@ from analytics_assets.rest_api.errors import CredentialsError, ResponseError, Un
 from analytics_assets.rest_api.http.backoff import exponential_wait, wait_before_retry
 from analytics_assets.rest_api.http.error_reason import error_reason
 from analytics_assets.rest_api.http.metrics import RequestMetrics
-from analytics_assets.rest_api.http.rate_limit_headers import RATE_LIMIT_HEADER, Quota, read_quotas
+from analytics_assets.rest_api.http.rate_limit_headers import IN_EVERY_NAME, Quota, read_quotas
 from analytics_assets.rest_api.http.rate_limiter import MAX_VAIN_PAUSES, RateLimiter
 from analytics_assets.rest_api.http.request import Request
 from analytics_assets.rest_api.http.response import Response
@@ -247,7 +247,7 @@ class HttpClient:
         finally:
             self._rate_limiter.done()
         self.metrics.add(received=len(response.body))
-        if self._error_handler.respect_rate_limit_headers and response.headers.has_name(RATE_LIMIT_HEADER):
+        if self._error_handler.respect_rate_limit_headers and response.headers.mention(*IN_EVERY_NAME):
             self._observe_quotas(response, url)
         return response
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -29,9 +28,10 @@ class Headers(Mapping[str, str]):
                 values[key] = f"{values[key]}, {text}" if key in values else text
         return values
 
-    def has_name(self, pattern: re.Pattern[bytes]) -> bool:
-        """Whether a header's name begins like the pattern; for frequent use, since it does not parse the headers."""
-        return any(map(pattern.match, self._lines))
+    def mention(self, *texts: bytes) -> bool:
+        """Whether a lower-case text is anywhere in the lines. Quick, since it does not parse them."""
+        lines = b"".join(self._lines).lower()
+        return any(text in lines for text in texts)
 
     def __getitem__(self, name: str) -> str:
         return self._values[name.lower()]

@@ -63,7 +63,7 @@ def test_ignored_window_has_no_rows_and_is_logged_and_counted(
     result = shop.load(url, endpoint=described, load=load)
     assert (result.rows, result.statistics.pages, result.statistics.ignored_reads) == (0, 0, 1)
     assert shop.ids() == list(range(60))
-    assert "rows: 1 of 1 reads are without rows: `response_actions` ignores them (404: 1)" in caplog.messages
+    assert "shop/rows: 1 of 1 reads are without rows: `response_actions` ignores them (404: 1)" in caplog.messages
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_ignored_read_of_all_rows_fails_and_the_table_is_unchanged(
     server, url = api
     shop.load(url, endpoint=endpoint(GONE))
     server.faults.add(faults.status(404))
-    with pytest.raises(ResponseError, match=r"ignores the responses to all reads of rows \(404: 1\)"):
+    with pytest.raises(ResponseError, match=r"ignores the responses to all reads \(404: 1\)"):
         shop.load(url, endpoint=endpoint(GONE), load=load, **keys)
     assert shop.ids() == list(range(60))
 

@@ -72,8 +72,8 @@ def check_ignored_reads(done: Reads) -> int:
     statuses = ", ".join(f"{status}: {times}" for status, times in sorted(done.ignored.items()))
     if count and count >= done.reads and (done.reads > 1 or done.window is None):
         raise ResponseError(
-            f"`response_actions` ignores the responses to all reads of {done.name} ({statuses}), so there are no rows "
-            "to load. Check the credentials, `base_url`, `endpoint.path`, and the action"
+            f"`response_actions` ignores the responses to all reads ({statuses}), so there are no rows to load. "
+            "Check the credentials, `base_url`, `endpoint.path`, and the action"
         )
     if count:
         done.log.warning(

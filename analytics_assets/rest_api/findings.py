@@ -54,13 +54,14 @@ def build_findings(
         reads: What proves the end of each time range that was read.
     """
     completeness = Completeness.combined(reads)
-    is_whole = completeness is not None and completeness.proof != "bound"
+    reads_all = pipeline.plan.window is None and completeness is not None and completeness.proof != "bound"
+    rows_gone = pipeline.outcome.rows_gone if stored else 0
     return Findings(
         created_table=not stored,
         keys=keys,
         completeness=completeness,
         variant_columns=variant_columns(pipeline.report.columns),
         vanished_columns=tuple(sorted(set(vanished) - RESERVED - set(variant_columns(stored)))),
-        rows_gone=pipeline.outcome.rows_gone if is_whole else None,
+        rows_gone=rows_gone if reads_all else None,
         gone_keys=pipeline.outcome.gone_keys,
     )

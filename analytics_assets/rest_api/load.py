@@ -58,7 +58,7 @@ class PreparedLoad:
             dlt.common.exceptions.DltException: The load failed; `prepare` translates it.
         """
         pipeline, plan, statistics = self.pipeline, self.pipeline.plan, self.statistics
-        log, name = self.request.log, self.request.resource.name
+        log, name = self.request.log, self.request.name
         pipeline.extract(
             self.read_tables(),
             columns=lambda: self.converter.schema.dlt_columns(),  # another schema if there are no rows

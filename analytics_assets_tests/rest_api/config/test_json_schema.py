@@ -72,6 +72,7 @@ def test_json_schema_describes_keys() -> None:
     schema = Attributes.model_json_schema()
     assert set(schema["properties"]) == {
         "client",
+        "docs_url",
         "sandbox",
         "resource_defaults",
         "resources",

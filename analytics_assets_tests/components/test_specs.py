@@ -294,6 +294,7 @@ def test_description_owners_tags_and_columns_are_shown(folder: Path) -> None:
         ("limit: 100", "limit:   100", False),
         ("primary_key: orderId", "primary_key: [orderId]", False),
         ("X-Team", "X-Group", False),
+        ("primary_key: orderId", "primary_key: orderId\n      checks: {complete: off}", False),
         ("limit: 100", "limit: 50", True),
         ("/v1/orders", "/v2/orders", True),
         ("{type: integer}", "{type: string}", True),

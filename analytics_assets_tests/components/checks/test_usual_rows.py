@@ -12,6 +12,7 @@ from analytics_assets.rest_api.config import Partitions
 from analytics_assets_tests.components.checks.conftest import BuildShop, Row, evaluations, numbers, order
 
 USUAL = "rows_as_usual"
+FIVE_O_CLOCK = [f"2026-10-{day}-05:00" for day in (29, 28, 27, 26)]
 
 
 def orders(counts: Sequence[int]) -> list[Row]:
@@ -37,11 +38,11 @@ def test_bounds(history: list[int], bounds: tuple[int, int]) -> None:
     ("cadence", "key", "seasonal", "recent"),
     [
         ("daily", "2026-11-02", ["2026-10-26", "2026-10-19", "2026-10-12", "2026-10-05"], ["2026-10-26", "2026-11-01"]),
-        ("hourly", "2026-10-30-05:00", [f"2026-10-{day}-05:00" for day in (29, 28, 27, 26)], ["2026-10-29-22:00", "2026-10-30-04:00"]),
+        ("hourly", "2026-10-30-05:00", FIVE_O_CLOCK, ["2026-10-29-22:00", "2026-10-30-04:00"]),
         ("weekly", "2026-11-01", [], ["2026-09-13", "2026-10-25"]),
         ("monthly", "2026-10-01", [], ["2026-03-01", "2026-09-01"]),
     ],
-)  # fmt: skip
+)
 def test_partitions_to_compare_with(cadence: str, key: str, seasonal: list[str], recent: list[str]) -> None:
     partitions = Partitions.model_validate({"cadence": cadence, "start": "2026-01-01", "timezone": "Europe/Berlin"})
     same, last = earlier_partitions(build_partitions_def(partitions), key)

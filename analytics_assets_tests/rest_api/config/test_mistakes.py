@@ -130,6 +130,13 @@ WRONG = [
     Mistake(old=PARTITIONS, new="partitions: {cadence: daily, start: '2026-10-01T00:00:00+02:00'}", expected="13 attributes.partitions.start: must be without offset: the time is in `timezone`"),
     Mistake(old=PARTITIONS, new="partitions: {cadence: daily, start: 2026-10-01, chunk: 0}", expected="13 attributes.partitions.chunk: must be greater than or equal to 1"),
     Mistake(old=PARTITIONS, new="partitions: {cadence: daily, start: 2026-10-01, timezone: Europe/Berln}", expected="13 attributes.partitions.timezone: must be a time zone such as Europe/Berlin; did you mean 'Europe/Berlin'?"),
+    Mistake(old=PARTITIONS, new="checks: {complet: off}", expected="13 attributes.checks.complet: unknown key; did you mean 'complete'? allowed: api_honours_the_window, columns_are_known, columns_keep_their_types, complete, holds_real_data, key_is_unique_and_present, rows_as_usual, rows_gone_from_api"),
+    Mistake(old=PARTITIONS, new="checks: {complete: true}", expected="13 attributes.checks.complete: must be one of warn, error, off"),
+    Mistake(old=NAME, new=f"{NAME}\n      checks: {{rows_as_usual: warning}}", expected=f"11 {USERS}.checks.rows_as_usual: must be one of warn, error, off"),
+    Mistake(old=NAME, new=f"{NAME}\n      checks: off", expected=f"11 {USERS}.checks: must be a mapping with some of the keys api_honours_the_window, columns_are_known, columns_keep_their_types, complete, holds_real_data, key_is_unique_and_present, rows_as_usual, rows_gone_from_api"),
+    Mistake(old=PARTITIONS, new="schedule: {freshness: 27}", expected="13 attributes.schedule.freshness: must be false, or a duration of at least a minute, such as PT27H or '2 days'"),
+    Mistake(old=PARTITIONS, new="schedule: {freshness: true}", expected="13 attributes.schedule.freshness: must be false, or a duration of at least a minute, such as PT27H or '2 days'"),
+    Mistake(old=PARTITIONS, new="schedule: {freshness: PT5S}", expected="13 attributes.schedule.freshness: must be false, or a duration of at least a minute, such as PT27H or '2 days'"),
     Mistake(old=PARTITIONS, new="schedule: {hour: 24}", expected="13 attributes.schedule.hour: must be less than or equal to 23"),
     # Columns
     Mistake(old=NAME, new=f"{NAME}\n      columns: {{createdAt: {{type: integer, fromat: epoch_ms}}}}", expected=f"11 {USERS}.columns.createdAt.fromat: unknown key; did you mean 'format'? allowed: data_type, description, format, nullable, precision, scale, type"),

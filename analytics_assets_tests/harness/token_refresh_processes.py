@@ -73,9 +73,12 @@ def authenticated_client(
     wrap: Callable[[SendTokenRequest], SendTokenRequest] = lambda send: send,
     *,
     auth: Mapping[str, Any] = AUTH,
+    read_timeout: float = 60.0,
+    max_retries: int = 0,
 ) -> Iterator[tuple[HttpClient, Authenticator]]:
     """A client like that of a load. `wrap` changes how it sends token requests."""
-    client = HttpClient(environ["SHOP_BASE_URL"], error_handler=ErrorHandler(max_retries=0))
+    handler = ErrorHandler(max_retries=max_retries)
+    client = HttpClient(environ["SHOP_BASE_URL"], error_handler=handler, read_timeout=read_timeout)
     client.auth = build_authenticator(
         resolve_credentials(dict(auth), environ),
         store=build_token_store(environ, folder),

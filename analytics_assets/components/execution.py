@@ -18,6 +18,7 @@ from analytics_assets.components.checks.registry import check_results, outputs_w
 from analytics_assets.components.command_line.run_origin import set_run_origin
 from analytics_assets.components.failures import step_failure
 from analytics_assets.components.jobs import FULL_REFRESH, MODE_TAG
+from analytics_assets.components.metadata.endpoint import observation_metadata
 from analytics_assets.components.metadata.load import materialization_metadata, summary
 from analytics_assets.components.partitions import (
     Chunk,
@@ -64,13 +65,7 @@ def run_asset(
             results.append(result)
             partitions += chunk.partitions if chunk.window else ()
             context.log.info(summary(plan.name, result, seconds=seconds))
-            metadata = materialization_metadata(
-                result, partitions=len(chunk.partitions), seconds=seconds, source=source_text(sandbox=sandbox)
-            )
-            if wipe_sandbox_marks(context, plan.key, endpoint_key=plan.endpoint_key, sandbox=sandbox):
-                yield from materializations(context, plan, chunk, metadata)
-            else:
-                log_observations(context, plan, chunk, metadata)
+            yield from report_load(context, plan, chunk, result, seconds=seconds, sandbox=sandbox)
     except RestApiError as error:
         yield from check_results(finished(), error)
         discard_planned_evaluations(context, plan.check_specs)
@@ -127,6 +122,23 @@ def chunks_to_load(context: dg.OpExecutionContext, plan: AssetPlan, *, now: date
     if len(chunks) > 1:
         context.log.info(f"{plan.name}: {remaining} partitions in {len(chunks)} loads, of up to {plan.chunk_size} each")
     return chunks
+
+
+def report_load(
+    context: dg.OpExecutionContext, plan: AssetPlan, chunk: Chunk, result: LoadResult, *, seconds: float, sandbox: bool
+) -> Iterator[dg.MaterializeResult[Any]]:
+    """Report what a load saw of the endpoint, and what it loaded into the table."""
+    may_mark = wipe_sandbox_marks(context, plan.key, endpoint_key=plan.endpoint_key, sandbox=sandbox)
+    source = source_text(sandbox=sandbox)
+    observed = observation_metadata(result, source=source)
+    context.log_event(dg.AssetObservation(plan.endpoint_key, metadata=observed))
+    metadata = materialization_metadata(
+        result, plan.endpoint_key, partitions=len(chunk.partitions), seconds=seconds, source=source
+    )
+    if may_mark:
+        yield from materializations(context, plan, chunk, metadata)
+    else:
+        log_observations(context, plan, chunk, metadata)
 
 
 def materializations(

@@ -26,6 +26,7 @@ from analytics_assets.rest_api.destination.table_report import PREVIEW_ROWS
 from analytics_assets.rest_api.errors import DriftError, RestApiError, SliceError, TotalMismatchError, WarehouseError
 from analytics_assets.rest_api.extract.ignored_reads import check_ignored_reads
 from analytics_assets.rest_api.extract.masking import build_masking, excluded_columns_warning
+from analytics_assets.rest_api.extract.read_progress import total_rows
 from analytics_assets.rest_api.extract.reader import EndpointReader
 from analytics_assets.rest_api.findings import build_findings
 from analytics_assets.rest_api.http.metrics import RequestMetrics
@@ -49,7 +50,6 @@ class PreparedLoad:
     statistics: Statistics
     metrics: RequestMetrics
     stored_columns: Mapping[str, ColumnType]
-    partitions: PartitionCounter | None = None
 
     def run(self) -> LoadResult:
         """Extract, normalize and load.
@@ -83,7 +83,8 @@ class PreparedLoad:
             statistics=statistics,
             metrics=self.metrics,
             new_columns=tuple(sorted(new_columns)),
-            partitions=self.partitions,
+            partitions=self.converter.partitions,
+            fields=schema.fields,
             load_id=load_id,
             findings=build_findings(
                 pipeline,
@@ -99,7 +100,7 @@ class PreparedLoad:
         request, statistics = self.request, self.statistics
         progress = ProgressLog(NamedLog(request.log, request.name), self.reader)
         yield from self.converter.tables(self.reader.read_pages(), progress.log_if_due)
-        statistics.pages = self.reader.pages
+        statistics.pages, statistics.api_total = self.reader.pages, total_rows(self.reader.progress)
         statistics.ignored_reads = check_ignored_reads(self.reader)
         progress.log_end(statistics, table=f"{request.dataset}.{request.resource.name}")
         if self.reader.masking and statistics.fetched:
@@ -193,7 +194,6 @@ def prepare(request: LoadRequest, duplicate_keys: DuplicateKeyCheck | None = Non
                 statistics,
                 client.metrics,
                 stored,
-                partitions,
             )
     except (RestApiError, DltException, OSError) as error:
         translated = translate_error(error, dataset=request.dataset, table=resource.name)

@@ -10,12 +10,14 @@ from pathlib import Path
 
 from analytics_assets.rest_api.arrow.statistics import Statistics
 from analytics_assets.rest_api.arrow.window_filter import PartitionCounter
+from analytics_assets.rest_api.auth.secret_reader import SecretReader
 from analytics_assets.rest_api.config import Client, ResolvedResource
 from analytics_assets.rest_api.destination.plan import Mode
 from analytics_assets.rest_api.destination.table_report import TableReport
 from analytics_assets.rest_api.destination.warehouse import Warehouse
 from analytics_assets.rest_api.findings import Findings
 from analytics_assets.rest_api.http.metrics import RequestMetrics
+from analytics_assets.rest_api.redaction import redacted_url
 from analytics_assets.rest_api.windows import Window
 
 
@@ -82,6 +84,7 @@ class LoadResult:
         metrics: Requests, retries, bytes and seconds of the API.
         new_columns: Columns that the table did not have before, sorted.
         partitions: The rows of each partition; None if the request names no bounds, or rows have no cursor.
+        fields: The field of each column that a record had, by the column's name.
         load_id: The `_dlt_load_id` of the rows; None if nothing was written.
         findings: What asset checks judge.
     """
@@ -92,6 +95,7 @@ class LoadResult:
     metrics: RequestMetrics
     new_columns: tuple[str, ...]
     partitions: PartitionCounter | None
+    fields: Mapping[str, str]
     load_id: str | None
     findings: Findings
 
@@ -107,3 +111,10 @@ class LoadResult:
     @property
     def window(self) -> Window | None:
         return self.request.window
+
+    @property
+    def url(self) -> str:
+        """The URL of the endpoint, without query."""
+        client, endpoint = self.request.client, self.request.resource.endpoint
+        base_url = SecretReader(self.request.environ).require(client.base_url, "client.base_url")
+        return redacted_url(f"{base_url.rstrip('/')}/{endpoint.path.lstrip('/')}")

@@ -42,6 +42,11 @@ def _encodings(char: str) -> Iterator[str]:
 
 def redacted_request(url: str, method: str = "GET") -> str:
     """The request without its query and user info, which may contain secrets or personal data."""
+    return f"{method} {redacted_url(url)}"
+
+
+def redacted_url(url: str) -> str:
+    """The URL without its query and user info."""
     parts = urlsplit(url)
     port = f":{parts.port}" if parts.port else ""
-    return f"{method} {parts.scheme}://{parts.hostname}{port}{parts.path}"
+    return f"{parts.scheme}://{parts.hostname}{port}{parts.path}"

@@ -56,6 +56,7 @@ ROWS: list[dict[str, Any]] = [
     {"id": 3, "updatedAt": "2026-10-02T00:00:00Z", "amount": 7, "note": "second day", "tags": None},
 ]
 TIMED = {"seconds_waited", "api_seconds", "seconds", "rows_per_second"}
+LINEAGE = {"id": ["id"], "updated_at": ["updatedAt"], "amount": ["amount"], "note": ["note"], "tags": ["tags"]}
 COLUMNS = [
     ("id", "bigint", "Its number.", False, True),
     ("updated_at", "timestamp", None, True, False),
@@ -104,6 +105,12 @@ def test_metadata_of_a_first_load(shop: Callable[..., JobHarness]) -> None:
     harness.server.faults.add(faults.status(503, headers={"Retry-After": "0"}), path="/v1/orders", page=2)
     metadata = metadata_of(harness.run("shop_incremental", partition="2026-10-01"))
     schema, preview = metadata.pop("dagster/column_schema"), metadata.pop("preview")
+    lineage, load_id = metadata.pop("dagster/column_lineage"), metadata.pop("_dlt_load_id")
+    with duckdb.connect(str(harness.folder / "warehouse.duckdb"), read_only=True) as connection:
+        assert connection.sql("SELECT DISTINCT _dlt_load_id FROM shop.orders").fetchall() == [(load_id,)]
+    assert {name: [dep.column_name for dep in deps] for name, deps in lineage.deps_by_column.items()} == LINEAGE
+    host = metadata.pop("api_host")
+    assert re.fullmatch(r"127\.0\.0\.1:\d+", host)
     timed = {name: metadata.pop(name) for name in TIMED}
     assert metadata == {
         "dagster/table_name": "shop.orders",
@@ -125,6 +132,9 @@ def test_metadata_of_a_first_load(shop: Callable[..., JobHarness]) -> None:
         "new_columns": "amount, id, note, tags, updated_at",
         "changed_columns": "none",
         "source": "API",
+        "api_path": "/shop/v1/orders",
+        "warehouse": str(harness.folder / "warehouse.duckdb"),
+        "dagster/uri": f"duckdb://{harness.folder / 'warehouse.duckdb'}",
     }
     assert seen(schema) == COLUMNS
     assert all(isinstance(seconds, float) and seconds >= 0 for seconds in timed.values())

@@ -6,6 +6,7 @@ from typing import Any
 
 import dagster as dg
 
+from analytics_assets import rest_api
 from analytics_assets.rest_api.auth.secret_reader import reference_name
 from analytics_assets.rest_api.config import ApiKeyConfig, Client, Endpoint, ResolvedResource, SecretRef
 
@@ -76,3 +77,21 @@ def declared_fields(resource: ResolvedResource) -> dg.TableSchema:
             dg.TableColumn(field, column.data_type, column.description) for field, column in resource.columns.items()
         ]
     )
+
+
+def observation_metadata(result: rest_api.LoadResult, *, source: str) -> dict[str, Any]:
+    """What a load saw of the endpoint."""
+    statistics, metrics = result.statistics, result.metrics
+    observed = {"status": metrics.last_status, "total": statistics.api_total}
+    return {
+        "url": dg.MetadataValue.url(result.url),
+        **{name: number for name, number in observed.items() if number is not None},
+        "requests": metrics.requests,
+        "retries": metrics.retries,
+        "pages": statistics.pages,
+        "rows": statistics.fetched,
+        "bytes_received": metrics.bytes_received,
+        "api_seconds": round(metrics.api_seconds, 3),
+        "window": str(result.window) if result.window else "all history",
+        "source": source,
+    }

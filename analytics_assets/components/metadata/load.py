@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
 
 import dagster as dg
 
 from analytics_assets import rest_api
 from analytics_assets.components.metadata.preview import markdown_table
-from analytics_assets.components.metadata.table import column_schema
+from analytics_assets.components.metadata.table import column_lineage, column_schema
 
 FULL_REFRESH_MODE = "full refresh"
 NOT_COUNTED = "unknown: the rows have no cursor (`incremental.cursor_path`), so the numbers are of the whole chunk"
 
 
 def materialization_metadata(
-    result: rest_api.LoadResult, *, partitions: int, seconds: float, source: str
+    result: rest_api.LoadResult, endpoint_key: dg.AssetKey, *, partitions: int, seconds: float, source: str
 ) -> list[dict[str, Any]]:
     """The metadata of each materialization of a load: one for each partition, or one for an asset without partitions.
 
@@ -23,12 +24,13 @@ def materialization_metadata(
 
     Args:
         result: What the load did.
+        endpoint_key: The asset of the endpoint.
         partitions: The number of partitions that the load covers.
         seconds: How long the load took.
         source: Where the rows are from: `sandbox_marks.source_text`.
     """
     shared = {"mode": mode(result), "window": window_text(result), "source": source}
-    whole = load_metadata(result, seconds=seconds)
+    whole = load_metadata(result, endpoint_key, seconds=seconds)
     if not partitions:
         return [{**shared, "rows_loaded": result.rows, **whole}]
     each: list[dict[str, Any]] = [dict(shared) for _ in range(partitions)]
@@ -45,11 +47,12 @@ def materialization_metadata(
     return each
 
 
-def load_metadata(result: rest_api.LoadResult, *, seconds: float) -> dict[str, Any]:
+def load_metadata(result: rest_api.LoadResult, endpoint_key: dg.AssetKey, *, seconds: float) -> dict[str, Any]:
     """The metadata of a whole load.
 
     Args:
         result: What the load did.
+        endpoint_key: The asset of the endpoint, where the columns come from.
         seconds: How long it took. `api_seconds` may be more, since requests run in parallel.
     """
     statistics, metrics, table = result.statistics, result.metrics, result.table
@@ -58,6 +61,8 @@ def load_metadata(result: rest_api.LoadResult, *, seconds: float) -> dict[str, A
         "rows_outside_window": statistics.rows_outside_window,
         "rows_without_key": statistics.rows_without_key,
         "ignored_reads": statistics.ignored_reads,
+        "api_host": urlsplit(result.url).netloc,
+        "api_path": urlsplit(result.url).path,
         "pages": statistics.pages,
         "requests": metrics.requests,
         "retries": metrics.retries,
@@ -70,10 +75,17 @@ def load_metadata(result: rest_api.LoadResult, *, seconds: float) -> dict[str, A
         "changed_columns": ", ".join(f"{old} -> {', '.join(new)}" for old, new in statistics.changed_columns.items())
         or "none",
     }
+    if statistics.api_total is not None:
+        metadata["api_total"] = statistics.api_total
+    if result.load_id:
+        metadata["_dlt_load_id"] = result.load_id
     if table.columns:
         data_types = {name: column.data_type for name, column in table.columns.items()}
+        metadata["dagster/uri"] = table.uri
+        metadata["warehouse"] = table.uri.partition("://")[2]
         metadata["dagster/table_name"] = table.name
         metadata["dagster/column_schema"] = column_schema(result.request.resource, data_types)
+        metadata["dagster/column_lineage"] = column_lineage(result, endpoint_key)
     if table.preview:
         metadata["preview"] = dg.MetadataValue.md(markdown_table(table.preview_columns, table.preview))
     return metadata

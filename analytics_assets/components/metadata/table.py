@@ -6,8 +6,11 @@ from collections.abc import Mapping
 
 import dagster as dg
 
-from analytics_assets.rest_api.arrow.column_names import column_name
+from analytics_assets import rest_api
+from analytics_assets.rest_api.arrow.column_names import RESERVED, column_name
 from analytics_assets.rest_api.config import ResolvedResource
+
+VARIANT = "__v_"  # between a column and the data type of its variant, as in `amount__v_text`
 
 
 def declared_schema(resource: ResolvedResource) -> dg.TableSchema | None:
@@ -33,3 +36,23 @@ def column_schema(resource: ResolvedResource, data_types: Mapping[str, str]) -> 
         constraints = dg.TableColumnConstraints(nullable=nullable, unique=unique == {name})
         columns.append(dg.TableColumn(name, data_type, column.description if column else None, constraints))
     return dg.TableSchema(columns=columns)
+
+
+def column_lineage(result: rest_api.LoadResult, endpoint_key: dg.AssetKey) -> dg.TableColumnLineage:
+    """The field of the endpoint's records that each column comes from, by its path in a record.
+
+    Columns of fields that no record had, and that the YAML does not declare, are missing.
+    """
+    resource = result.request.resource
+    fields = {**{column_name(field): field for field in resource.columns}, **result.fields}
+    cursor = resource.endpoint.incremental.cursor_path if resource.endpoint.incremental else None
+    if cursor:  # a nested one is flattened
+        fields[column_name(cursor.replace(".", "__"))] = cursor
+    sources = {name: fields.get(name) or fields.get(name.rpartition(VARIANT)[0]) for name in result.table.columns}
+    return dg.TableColumnLineage(
+        {
+            name: [dg.TableColumnDep(endpoint_key, field)]
+            for name, field in sources.items()
+            if field and name not in RESERVED
+        }
+    )

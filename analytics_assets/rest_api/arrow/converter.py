@@ -26,6 +26,7 @@ class ArrowConverter:
 
     Attributes:
         schema: The schema of the tables, complete once the last table was made.
+        partitions: Counts the rows of each partition; None if they are not counted.
     """
 
     def __init__(
@@ -55,7 +56,7 @@ class ArrowConverter:
         self._window = window
         self._needs_cursor = needs_cursor
         self._statistics = statistics
-        self._partitions = partitions
+        self.partitions = partitions
         self._cursors_seen = 0
 
     def tables(self, pages: Iterable[PageBatch], on_page: Callable[[], None] = lambda: None) -> Iterator[pa.Table]:
@@ -86,9 +87,9 @@ class ArrowConverter:
         yield self._counted(self.schema.concat(batch))
 
     def _counted(self, table: pa.Table) -> pa.Table:
-        if self._partitions and self._cursor and table.num_rows:
+        if self.partitions and self._cursor and table.num_rows:
             column = table.column(self.schema.column_for(self._cursor.field))
-            self._partitions.add(self._cursor.timestamps(column))
+            self.partitions.add(self._cursor.timestamps(column))
         return table
 
     def _convert(self, page: PageBatch) -> pa.Table:

@@ -14,6 +14,7 @@ class Statistics:
         rows_outside_window: Rows that were discarded because their cursor is outside the window.
         rows_without_key: Rows that were discarded because a key is null (`null_key: skip`).
         pages: Pages that were read.
+        api_total: Rows of the read as the API counts them; None if it names no total.
         ignored_reads: Reads without rows because `response_actions` ignores their response.
         changed_columns: Columns with values of another type: their variant columns, or how many values were discarded.
     """
@@ -22,6 +23,7 @@ class Statistics:
     rows_outside_window: int = 0
     rows_without_key: int = 0
     pages: int = 0
+    api_total: int | None = None
     ignored_reads: int = 0
     changed_columns: dict[str, list[str]] = field(default_factory=dict)
 

@@ -102,6 +102,11 @@ class TableSchema:
         """
         return self._mapping.column_for(field)
 
+    @property
+    def fields(self) -> dict[str, str]:
+        """The field of each column that a record of this read had."""
+        return dict(self._mapping.fields)
+
     def field_of(self, column: str) -> str | None:
         """The field of a column; None if no record had it so far."""
         return self._mapping.fields.get(column)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from dlt.destinations.job_client_impl import SqlJobClientBase
@@ -21,6 +22,7 @@ class TableReport:
 
     Attributes:
         name: The table with its dataset.
+        uri: The database: the DuckDB file, or host, port and database of a server.
         columns: Its columns, as they are in the destination; empty if there is no table.
         total_rows: The number of all its rows.
         preview_columns: The columns of the preview: the key first, then the others, up to PREVIEW_COLUMNS.
@@ -28,6 +30,7 @@ class TableReport:
     """
 
     name: str
+    uri: str = ""
     columns: Mapping[str, ColumnType] = field(default_factory=dict)
     total_rows: int = 0
     preview_columns: Sequence[str] = ()
@@ -46,7 +49,8 @@ def describe_table(
     client: SqlJobClientBase, *, dataset: str, table: str, primary_key: Sequence[str], preview_rows: int
 ) -> TableReport:
     """Count the table's rows and read the first few."""
-    sql, report = client.sql_client, TableReport(name=f"{dataset}.{table}", columns=stored_columns(client, table))
+    sql, columns = client.sql_client, stored_columns(client, table)
+    report = TableReport(name=f"{dataset}.{table}", uri=database_uri(client.config.credentials), columns=columns)
     if report.columns:
         qualified = sql.make_qualified_table_name(table)
         [[report.total_rows]] = sql.execute_sql(f"SELECT COUNT(*) FROM {qualified}") or [[0]]
@@ -61,3 +65,10 @@ def preview_columns(columns: Iterable[str], primary_key: Sequence[str]) -> list[
     """The columns to show of a table: the key first, then the others in their order, without dlt's own."""
     own = [name for name in columns if name not in RESERVED]
     return sorted(own, key=lambda name: name not in primary_key)[:PREVIEW_COLUMNS]
+
+
+def database_uri(credentials: Any) -> str:
+    """The database that dlt's credentials lead to, without user and password."""
+    if host := getattr(credentials, "host", None):
+        return f"{credentials.drivername}://{host}:{credentials.port}/{credentials.database}"
+    return f"{credentials.drivername}://{Path(credentials.database).absolute()}"

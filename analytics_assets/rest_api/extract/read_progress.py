@@ -38,3 +38,8 @@ class ReadProgress:
     def seconds_left(self, seconds: float) -> float:
         """An estimate, from the seconds that the read has taken so far."""
         return seconds * (self.total / self.done - 1) if 0 < self.done < self.total else 0.0
+
+
+def total_rows(progress: ReadProgress | None) -> int | None:
+    """The rows of a read as the API counts them; None if it does not count rows."""
+    return progress.total if progress and progress.unit == "row" else None

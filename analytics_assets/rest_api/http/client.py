@@ -191,6 +191,8 @@ class HttpClient:
                 if token_request is None and (action := self._actions.match(response)):
                     response = replace(response, action=action)
                 retried = response.action.action == "retry" if response.action else response.status in statuses
+                if token_request is None:
+                    self.metrics.last_status = response.status
                 if is_last or not retried:
                     return credential_id, response
                 wait = wait_before_retry(handler, response, attempt)

@@ -15,6 +15,7 @@ class RequestMetrics:
         retries: Requests that repeat a failed one.
         bytes_received: Bytes of all response bodies, decompressed.
         api_seconds: Time between request and response, summed over threads.
+        last_status: Status of the last response of the API, after retries; None before the first one.
         waited_seconds: Time spent in backoff, Retry-After and the rate limit, summed over threads.
     """
 
@@ -23,6 +24,7 @@ class RequestMetrics:
     bytes_received: int = 0
     api_seconds: float = 0.0
     waited_seconds: float = 0.0
+    last_status: int | None = None
     lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def add(

@@ -81,7 +81,7 @@ class EndpointReader:
         rows: Rows that were read.
         totals: Rows or pages of the whole read, if the API names their number.
         is_bounded: Whether the configuration ended the read before the API's own end.
-        reads: Always one; here beside `ignored`, as for readers of many.
+        reads: Number of reads, which is 1 here.
         ignored: The read by the status of its first response, if `response_actions` ignores that response.
         parts: What proves the end of each time range that was read.
     """

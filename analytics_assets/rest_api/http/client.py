@@ -14,8 +14,8 @@ from analytics_assets.rest_api.errors import CredentialsError, ResponseError, Un
 from analytics_assets.rest_api.http.backoff import exponential_wait, wait_before_retry
 from analytics_assets.rest_api.http.error_reason import error_reason
 from analytics_assets.rest_api.http.metrics import RequestMetrics
-from analytics_assets.rest_api.http.rate_limit_headers import IN_EVERY_NAME, Quota, read_quotas
-from analytics_assets.rest_api.http.rate_limiter import MAX_VAIN_PAUSES, RateLimiter
+from analytics_assets.rest_api.http.rate_limit_headers import RATE_LIMIT_NAMES, Quota, read_quotas
+from analytics_assets.rest_api.http.rate_limiter import MAX_INEFFECTIVE_PAUSES, RateLimiter
 from analytics_assets.rest_api.http.request import Request
 from analytics_assets.rest_api.http.response import Response
 from analytics_assets.rest_api.http.response_actions import ResponseActions
@@ -249,7 +249,7 @@ class HttpClient:
         finally:
             self._rate_limiter.done()
         self.metrics.add(received=len(response.body))
-        if self._error_handler.respect_rate_limit_headers and response.headers.mention(*IN_EVERY_NAME):
+        if self._error_handler.respect_rate_limit_headers and response.headers.mention(*RATE_LIMIT_NAMES):
             self._observe_quotas(response, url)
         return response
 
@@ -259,8 +259,8 @@ class HttpClient:
             return
         if wrong := self._rate_limiter.observe(read_quotas(response.headers)):
             self._warn(
-                f"{wrong.header} still says {wrong.remaining} after {MAX_VAIN_PAUSES} waits for its reset: this load "
-                "ignores it from now on, and waits when the API returns 429"
+                f"{wrong.header} still says {wrong.remaining} after {MAX_INEFFECTIVE_PAUSES} waits for its reset: this "
+                "load ignores it from now on, and waits when the API returns 429"
             )
 
     def _warn_of_pause(self, quota: Quota, seconds: float) -> None:

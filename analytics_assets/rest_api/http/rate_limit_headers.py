@@ -14,7 +14,7 @@ from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from typing import Literal
 
-IN_EVERY_NAME = (b"ratelimit", b"rate-limit")
+RATE_LIMIT_NAMES = (b"ratelimit", b"rate-limit")
 PREFIXES = ("X-RateLimit", "X-Rate-Limit", "RateLimit")
 NUMBER = re.compile(r"[0-9]{1,18}(?:\.[0-9]{1,18})?")
 # A number of seconds that is at least this large is a time: as a duration it would be 31 years.

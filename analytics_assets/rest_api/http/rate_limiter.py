@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 
 from analytics_assets.rest_api.http.rate_limit_headers import Quota
 
-MAX_VAIN_PAUSES = 3  # a header that still says so after as many pauses is wrong
+MAX_INEFFECTIVE_PAUSES = 3  # a header that still says so after as many pauses is wrong
 
 
 class RateLimiter:
@@ -29,7 +29,7 @@ class RateLimiter:
         self._quota_pause: Quota | None = None  # until the first thread that waits for it has logged it
         self._paused_until = 0.0
         self._least_remaining = -1
-        self._vain_pauses = 0
+        self._ineffective_pauses = 0
 
     def wait(self, on_pause: Callable[[Quota, float], None] = lambda *_: None) -> float:
         """Block until a request may be sent; returns the seconds waited.
@@ -69,18 +69,18 @@ class RateLimiter:
             The quota, when it is ignored for the first time.
         """
         with self._lock:
-            if self._vain_pauses >= MAX_VAIN_PAUSES:
+            if self._ineffective_pauses >= MAX_INEFFECTIVE_PAUSES:
                 return None
             used_up = [quota for quota in quotas if quota.remaining <= self._in_flight]
             if not used_up:
-                self._vain_pauses, self._least_remaining = 0, -1
+                self._ineffective_pauses, self._least_remaining = 0, -1
                 return None
             quota, now = max(used_up, key=lambda quota: quota.reset), time.monotonic()
             if now < self._paused_until:  # a response to a request that was sent before the pause
                 self._least_remaining = min(self._least_remaining, quota.remaining)
                 return None
-            self._vain_pauses = 0 if quota.remaining > self._least_remaining else self._vain_pauses + 1
-            if self._vain_pauses >= MAX_VAIN_PAUSES:
+            self._ineffective_pauses = 0 if quota.remaining > self._least_remaining else self._ineffective_pauses + 1
+            if self._ineffective_pauses >= MAX_INEFFECTIVE_PAUSES:
                 return quota
             self._least_remaining, self._quota_pause = quota.remaining, quota
             self._paused_until = now + min(quota.reset, self._max_pause)

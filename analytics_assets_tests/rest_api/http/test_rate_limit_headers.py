@@ -13,7 +13,7 @@ from analytics_assets.rest_api.auth.tokens import TokenRequest
 from analytics_assets.rest_api.config import ErrorHandler
 from analytics_assets.rest_api.http.client import HttpClient
 from analytics_assets.rest_api.http.rate_limit_headers import MAX_FIELD_CHARS, Quota, read_quotas
-from analytics_assets.rest_api.http.rate_limiter import MAX_VAIN_PAUSES, RateLimiter
+from analytics_assets.rest_api.http.rate_limiter import MAX_INEFFECTIVE_PAUSES, RateLimiter
 from analytics_assets.rest_api.http.request import Request
 from analytics_assets.rest_api.http.response import Headers
 from analytics_assets_tests.fake_api import Fault, faults, serve_endpoint
@@ -138,16 +138,16 @@ def test_quota_that_is_never_renewed_is_ignored_after_some_waits(
         client = HttpClient(url)
         for _ in range(20):
             assert client.send(Request(url)).status == 200
-        assert clock.waits == [30] * MAX_VAIN_PAUSES
+        assert clock.waits == [30] * MAX_INEFFECTIVE_PAUSES
         wait_line = "X-RateLimit-Remaining says 0: all requests wait 30.0 s for its reset"
-        assert warnings(caplog) == [wait_line] * MAX_VAIN_PAUSES + [
-            f"X-RateLimit-Remaining still says 0 after {MAX_VAIN_PAUSES} waits for its reset: this load ignores it "
-            "from now on, and waits when the API returns 429"
+        assert warnings(caplog) == [wait_line] * MAX_INEFFECTIVE_PAUSES + [
+            f"X-RateLimit-Remaining still says 0 after {MAX_INEFFECTIVE_PAUSES} waits for its reset: this load "
+            "ignores it from now on, and waits when the API returns 429"
         ]
         rule.times = 0
         server.faults.add(faults.status(429, headers={"Retry-After": "7"}))
         client.send(Request(url))
-    assert clock.waits[MAX_VAIN_PAUSES:] == [7]
+    assert clock.waits[MAX_INEFFECTIVE_PAUSES:] == [7]
 
 
 def test_quota_that_is_renewed_is_waited_for_each_time(clock: Clock) -> None:
@@ -182,7 +182,7 @@ def test_quota_that_never_leaves_enough_for_the_requests_in_flight_is_ignored_af
         limiter.wait()
         limiter.done()
         ignored.append(limiter.observe(small))
-    assert clock.waits == [30] * MAX_VAIN_PAUSES
+    assert clock.waits == [30] * MAX_INEFFECTIVE_PAUSES
     assert [quota for quota in ignored if quota] == small
 
 

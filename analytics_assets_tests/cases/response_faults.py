@@ -6,11 +6,12 @@ import gzip
 import json
 import zlib
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from analytics_assets_tests.fake_api import Exchange, Fault, FaultyResponse, Response, faults
 from analytics_assets_tests.fake_api.pagination import page_url
-from analytics_assets_tests.harness.fault_injection import ALWAYS, FaultCase
+from analytics_assets_tests.harness.fault_injection import ALWAYS, BY_POST, FaultCase
 
 PERMANENT_STATUSES = [
     204, 206, 300, 302, 304, 400, 402, 403, 404, 405, 406, 407, 408, 409, 410, 411, 412, 413, 414, 415, 416, 417, 418,
@@ -232,10 +233,26 @@ PERMANENT: list[FaultCase] = [
 ]
 
 
-CASES: list[FaultCase] = [
+REPEATED: list[FaultCase] = [
     *(FaultCase(name=f"{name}, once", fault=fault) for name, fault, _ in TRANSIENT),
     *(always(f"{name}, always", fault, error, endpoint=ONE_RETRY) for name, fault, error in TRANSIENT),
     *(FaultCase(name=name, fault=fault, times=ALWAYS) for name, fault in HARMLESS),
-    *(FaultCase(name=f"redirect {code}", fault=redirect(code)) for code in (301, 302, 303, 307, 308)),
+    *(FaultCase(name=f"redirect {code}", fault=redirect(code)) for code in (307, 308)),
+]
+POST: list[FaultCase] = [
+    *(
+        replace(case, name=f"POST: {case.name}", paginations=BY_POST)
+        for case in (*REPEATED, *PERMANENT)
+        if case.paginations == ("offset",) and not case.name.startswith("redirect ")
+    ),
+    *(
+        always(f"POST: redirect {code}", redirect(code), "would turn the POST into a GET", paginations=BY_POST)
+        for code in (301, 302, 303)
+    ),
+]
+CASES: list[FaultCase] = [
+    *REPEATED,
+    *(FaultCase(name=f"redirect {code}", fault=redirect(code)) for code in (301, 302, 303)),
     *PERMANENT,
+    *POST,
 ]

@@ -52,8 +52,24 @@ PAGINATIONS: Mapping[str, tuple[Pagination, Mapping[str, Any]]] = {
         CursorPagination(),
         {"type": "cursor", "limit": PAGE_SIZE, "cursor_param": "cursor", "cursor_path": "next"},
     ),
+    # by POST, with the page in the body
+    "search": (
+        OffsetPagination(offset_param="page.offset", limit_param="page.size", total_path="total"),
+        {
+            "type": "offset",
+            "limit": PAGE_SIZE,
+            "offset_body_path": "page.offset",
+            "limit_body_path": "page.size",
+            "total_path": "total",
+        },
+    ),
+    "search_cursor": (
+        CursorPagination(cursor_param="page.after", default_limit=PAGE_SIZE),
+        {"type": "cursor", "cursor_body_path": "page.after", "cursor_path": "next"},
+    ),
     "link": (HeaderLinkPagination(default_limit=PAGE_SIZE), {"type": "header_link"}),
 }
+BY_POST = ("search", "search_cursor")
 Table = Mapping[Any, Mapping[str, Any]]  # rows by id
 ALWAYS = None  # how often a fault occurs
 
@@ -163,7 +179,7 @@ class FaultyApi:
                 "read_timeout": 0.3,
                 **client,
             },
-            endpoint={"paginator": PAGINATIONS[pagination][1], **endpoint},
+            endpoint={"paginator": PAGINATIONS[pagination][1], "method": method_of(pagination), **endpoint},
             **{"name": "orders", **resource},
         )
         load_table(replace(request, environ={"SHOP_API_TOKEN": TOKEN}))
@@ -204,6 +220,10 @@ class FaultyApi:
         return TrialCounts(len(self.server.requests), len(before))
 
 
+def method_of(pagination: str) -> str:
+    return "POST" if pagination in BY_POST else "GET"
+
+
 def shop_in(folder: Path) -> Shop:
     return Shop(Warehouse(duckdb_path=folder / "warehouse.duckdb", state_dir=folder / "state", lock_seconds=10))
 
@@ -234,7 +254,10 @@ def as_stored(table: Table) -> Table:
 @contextmanager
 def serve_faulty_api(folder: Path) -> Iterator[FaultyApi]:
     """Serve the API and the other server, with the table already loaded once."""
-    endpoints = [Endpoint(f"/{name}", STORED_ROWS, pagination=pages) for name, (pages, _) in PAGINATIONS.items()]
+    endpoints = [
+        Endpoint(f"/{name}", STORED_ROWS, pagination=pages, method=method_of(name))
+        for name, (pages, _) in PAGINATIONS.items()
+    ]
     server = FakeServer([Api("shop", endpoints, auth=Bearer(TOKEN))])
     other_server = FakeServer([Api("shop", [replace(endpoint, rows=ROWS) for endpoint in endpoints])])
     good = folder / "good"

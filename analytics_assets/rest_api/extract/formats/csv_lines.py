@@ -62,7 +62,9 @@ def _header(body: bytes) -> list[str]:
         raise ResponseError("the response is empty where a header line of CSV was expected")
     if body.lstrip()[:1] in (b"{", b"[") and isinstance(_parse_json(body), Raw):
         raise ResponseError("the API returned JSON, not CSV: if that is no error of the API, write `format: json`")
-    names = next((row for _, row in _rows(body) if row), [])
+    names = next(row for _, row in _rows(body))
+    if not names:
+        raise ResponseError("line 1 of the CSV is blank: the first line must be a header")
     for position, name in enumerate(names, 1):
         if not name.strip():
             raise ResponseError(f"line 1 of the CSV has no name for column {position}: the first line must be a header")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+from dagster._core.definitions.source_asset import SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION
 
 from analytics_assets.components.checks.registry import build_check_specs
 from analytics_assets.components.metadata.endpoint import endpoint_description, endpoint_metadata
@@ -19,6 +20,9 @@ from analytics_assets.components.settings import Settings
 from analytics_assets.rest_api.config import Client, ResolvedResource, SecretRef
 
 WAREHOUSE = "warehouse"
+LOADED, PARENT = "loaded", "parent"  # the output and the input of the ops of a full refresh
+# An output with this metadata marks no partition as materialized.
+NO_MATERIALIZATION = {SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION: True}
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,12 @@ class AssetPlan:
     @property
     def op_name(self) -> str:
         return f"{self.api}__{self.resource.name}"
+
+    @property
+    def parent_key(self) -> dg.AssetKey | None:
+        """The asset whose rows the requests are built from; None if there is none."""
+        parent = self.resource.parent
+        return dg.AssetKey([self.api, parent.name]) if parent else None
 
     @property
     def endpoint_key(self) -> dg.AssetKey:
@@ -124,7 +134,8 @@ def build_table_spec(plan: AssetPlan, settings: Settings) -> dg.AssetSpec:
     resource = plan.resource
     return dg.AssetSpec(
         plan.key,
-        deps=[plan.endpoint_key],
+        # Dagster maps partitions of the parent to the same ones of the child, and to all if one of them has none.
+        deps=[plan.endpoint_key, *filter(None, [plan.parent_key])],
         description=resource.description or f"Rows of `{resource.endpoint.path}` of the {plan.api} API.",
         group_name=plan.api,
         owners=list(resource.owners),
@@ -155,7 +166,13 @@ def build_asset(plan: AssetPlan, settings: Settings) -> dg.AssetsDefinition:
         # Imported by runs only: every Dagster process loads the definitions and would pay for the import.
         from analytics_assets.components.execution import run_asset
 
-        yield from run_asset(context.op_execution_context, plan)
+        has_output = False
+        for result in run_asset(context.op_execution_context, plan):
+            has_output |= isinstance(result, dg.MaterializeResult)
+            yield result
+        if not has_output:  # Dagster skips the steps of children if the step of the parent has no output
+            output_name = context.assets_def.get_output_name_for_asset_key(plan.key)
+            yield dg.Output(None, output_name, metadata=NO_MATERIALIZATION)
 
     return load_table
 
@@ -166,7 +183,8 @@ def build_full_refresh_op(plan: AssetPlan) -> dg.OpDefinition:
     @dg.op(
         name=f"{plan.op_name}__full_refresh",
         description=plan.resource.description,
-        out={},
+        ins={PARENT: dg.In(dg.Nothing)} if plan.parent_key else {},
+        out={LOADED: dg.Out(dg.Nothing)},
         required_resource_keys={plan.credentials_key, WAREHOUSE},
         pool=plan.api,
     )
@@ -187,5 +205,6 @@ def build_full_refresh_op(plan: AssetPlan) -> dg.OpDefinition:
                 )
             else:
                 yield dg.AssetMaterialization(plan.key, metadata=result.metadata)
+        yield dg.Output(None, LOADED)
 
     return reload_table

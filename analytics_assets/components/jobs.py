@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
-from analytics_assets.components.assets import AssetPlan, build_full_refresh_op
+from analytics_assets.components.assets import LOADED, PARENT, AssetPlan, build_full_refresh_op
 
 MODE_TAG = "analytics/mode"
 FULL_REFRESH = "full_refresh"
@@ -40,10 +40,12 @@ def build_full_refresh_job(
     description = f"Reloads the full history of {scope} and replaces the tables."
     partitions_defs = {plan.partitions_def for plan in plans if plan.partitions_def}
     if len(partitions_defs) > 1:
-        ops = {plan.op_name: build_full_refresh_op(plan) for plan in plans}
-        nodes: dict[dg.NodeInvocation, dict[str, dg.DependencyDefinition]] = {
-            dg.NodeInvocation(op.name, alias=alias): {} for alias, op in ops.items()
-        }
+        ops = {plan.key: build_full_refresh_op(plan) for plan in plans}
+        nodes: dict[dg.NodeInvocation, dict[str, dg.IDependencyDefinition]] = {}
+        aliases = {plan.key: plan.op_name for plan in plans}
+        for plan in plans:
+            parent = {PARENT: dg.DependencyDefinition(aliases[plan.parent_key], LOADED)} if plan.parent_key else {}
+            nodes[dg.NodeInvocation(ops[plan.key].name, alias=plan.op_name)] = dict(parent)
         graph = dg.GraphDefinition(name=name, node_defs=list(ops.values()), dependencies=nodes)
         description += " To start it in the UI, choose Launchpad."
         return graph.to_job(description=description, tags={MODE_TAG: FULL_REFRESH})

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import pyarrow as pa
 from dlt.common.exceptions import DltException
 
+from analytics_assets.rest_api.arrow.bound_columns import READ_NUMBER
 from analytics_assets.rest_api.arrow.column_names import RESERVED, column_name
 from analytics_assets.rest_api.arrow.column_types import ColumnType
 from analytics_assets.rest_api.arrow.converter import ArrowConverter
@@ -17,13 +18,16 @@ from analytics_assets.rest_api.arrow.statistics import Statistics
 from analytics_assets.rest_api.arrow.table_schema import TableSchema
 from analytics_assets.rest_api.arrow.window_filter import PartitionCounter
 from analytics_assets.rest_api.auth.credentials import resolve_secrets
+from analytics_assets.rest_api.child_load import open_bindings, prepare_children
 from analytics_assets.rest_api.config import OffsetConfig, PageNumberConfig
 from analytics_assets.rest_api.destination.duplicate_keys import DuplicateKeyCheck
 from analytics_assets.rest_api.destination.error_translation import translate_error
+from analytics_assets.rest_api.destination.parents.bindings import LoadBindings
 from analytics_assets.rest_api.destination.pipeline import TablePipeline, table_pipeline
 from analytics_assets.rest_api.destination.plan import Plan
 from analytics_assets.rest_api.destination.table_report import PREVIEW_ROWS
 from analytics_assets.rest_api.errors import DriftError, RestApiError, SliceError, TotalMismatchError, WarehouseError
+from analytics_assets.rest_api.extract.children.parallel_reads import ParallelReads
 from analytics_assets.rest_api.extract.ignored_reads import check_ignored_reads
 from analytics_assets.rest_api.extract.masking import build_masking, excluded_columns_warning
 from analytics_assets.rest_api.extract.read_progress import total_rows
@@ -44,7 +48,8 @@ class PreparedLoad:
 
     request: LoadRequest
     pipeline: TablePipeline
-    reader: EndpointReader
+    bindings: LoadBindings | None
+    reader: EndpointReader | ParallelReads
     converter: ArrowConverter
     duplicate_keys: DuplicateKeyCheck | None
     statistics: Statistics
@@ -70,7 +75,9 @@ class PreparedLoad:
         key = tuple(map(column_name, self.request.resource.primary_key))
         keys = pipeline.count_keys(key) if key else None
         if self.duplicate_keys and keys:
-            self.duplicate_keys.check(keys)
+            self.duplicate_keys.check(pipeline.count_keys((*key, READ_NUMBER)) if self.bindings else keys)
+        if self.bindings:
+            prepare_children(self.request, self.bindings, pipeline, schema)
         pipeline.normalize()
         load_id = pipeline.load(widen=schema.widened_columns)
         new_columns = pipeline.report.columns.keys() - self.stored_columns.keys() - RESERVED
@@ -101,6 +108,8 @@ class PreparedLoad:
         progress = ProgressLog(NamedLog(request.log, request.name), self.reader)
         yield from self.converter.tables(self.reader.read_pages(), progress.log_if_due)
         statistics.pages, statistics.api_total = self.reader.pages, total_rows(self.reader.progress)
+        if isinstance(self.reader, ParallelReads):
+            statistics.parents = self.reader.counts
         statistics.ignored_reads = check_ignored_reads(self.reader)
         progress.log_end(statistics, table=f"{request.dataset}.{request.resource.name}")
         if self.reader.masking and statistics.fetched:
@@ -172,15 +181,16 @@ def prepare(request: LoadRequest, duplicate_keys: DuplicateKeyCheck | None = Non
             request.warehouse, plan(request), dataset=request.dataset, log=log, preview_rows=preview_rows
         ) as pipeline:
             stored = pipeline.stored_columns()
-            schema = table_schema(request, {} if pipeline.plan.recreate_table else stored, pipeline.max_name_length)
+            bindings = open_bindings(request, pipeline)
+            schema = table_schema(request, {} if pipeline.plan.recreate_table else stored, pipeline, bindings)
             if not pipeline.plan.recreate_table:
                 check_cursor_type(request, schema, stored)
                 pipeline.check_types(schema.dlt_columns(), stored)
                 if masking and (names := masking.excluded_columns(stored, column_name)):
                     log.warning(f"{excluded_columns_warning(names)}")
-            reader = build_reader(request, client, resolved, schema, masking)
+            reader = build_reader(request, client, resolved, schema, bindings, masking)
             partitions = PartitionCounter(request.partition_bounds) if cursor and request.partition_bounds else None
-            if_empty = table_schema(request, stored, pipeline.max_name_length)
+            if_empty = table_schema(request, stored, pipeline, bindings)
             converter = build_converter(request, schema, if_empty, statistics, partitions)
             # Other paginators keep their place in the data: rows do not move between their pages.
             numbered = isinstance(resource.endpoint.paginator, (OffsetConfig, PageNumberConfig))
@@ -188,6 +198,7 @@ def prepare(request: LoadRequest, duplicate_keys: DuplicateKeyCheck | None = Non
             yield PreparedLoad(
                 request,
                 pipeline,
+                bindings,
                 reader,
                 converter,
                 check if numbered and pipeline.plan.primary_key else None,
@@ -208,6 +219,7 @@ def plan(request: LoadRequest) -> Plan:
     resource, incremental, cursor = request.resource, request.resource.endpoint.incremental, Cursor.of(request.resource)
     # Appended rows may have the same key, in a full refresh too.
     key = () if resource.write_disposition == "append" else resource.primary_key
+    parent = resource.parent if resource.replaces_parents and not request.full_refresh else None
     return Plan(
         table=resource.name,
         mode=request.mode,
@@ -216,10 +228,13 @@ def plan(request: LoadRequest) -> Plan:
         cursor_format=incremental.format if incremental else "iso8601",
         window=request.read_window,
         recreate_table=request.full_refresh,
+        parent_key=tuple(column_name(parent.column_field(field)) for field in parent.fields) if parent else (),
     )
 
 
-def table_schema(request: LoadRequest, stored: Mapping[str, ColumnType], max_name_length: int) -> TableSchema:
+def table_schema(
+    request: LoadRequest, stored: Mapping[str, ColumnType], pipeline: TablePipeline, bindings: LoadBindings | None
+) -> TableSchema:
     """The schema of the request's table as far as it is declared or stored."""
     resource = request.resource
     return TableSchema(
@@ -229,7 +244,8 @@ def table_schema(request: LoadRequest, stored: Mapping[str, ColumnType], max_nam
         cursor=Cursor.of(resource),
         on_type_change=resource.schema_contract.data_type,
         stored=stored,
-        max_name_length=max_name_length,
+        max_name_length=pipeline.max_name_length,
+        bound=bindings.types if bindings else None,
     )
 
 

@@ -8,9 +8,13 @@ from analytics_assets.rest_api.arrow.window_filter import WindowCheck
 from analytics_assets.rest_api.auth.authenticator import build_authenticator
 from analytics_assets.rest_api.auth.credentials import ResolvedClient
 from analytics_assets.rest_api.auth.token_store import build_token_store
+from analytics_assets.rest_api.destination.parents.bindings import LoadBindings
+from analytics_assets.rest_api.extract.children.bindings import Binding
+from analytics_assets.rest_api.extract.children.parallel_reads import ParallelReads
 from analytics_assets.rest_api.extract.formats.body import BodyReader, with_accept
 from analytics_assets.rest_api.extract.masking import Masking
 from analytics_assets.rest_api.extract.reader import EndpointReader
+from analytics_assets.rest_api.extract.request_template import RequestTemplate
 from analytics_assets.rest_api.http.client import HttpClient
 from analytics_assets.rest_api.load_request import LoadRequest
 
@@ -20,21 +24,48 @@ def build_reader(
     client: HttpClient,
     resolved: ResolvedClient,
     schema: TableSchema,
+    bindings: LoadBindings | None = None,
     masking: Masking | None = None,
-) -> EndpointReader:
+) -> EndpointReader | ParallelReads:
     """The reader of the request's endpoint; it decodes records by the schema."""
     resource, window, cursor = request.resource, request.read_window, Cursor.of(request.resource)
-    return EndpointReader(
-        resource.endpoint,
-        client,
-        with_accept(resource.endpoint.format, resolved.endpoint_headers, resolved.headers),
+    headers = with_accept(resource.endpoint.format, resolved.endpoint_headers, resolved.headers)
+    template = RequestTemplate(resource.endpoint, url=client.url(resource.endpoint.path), headers=headers)
+    honoured = WindowCheck(schema, cursor, window) if cursor and window and request.use_slices else None
+    read_body = BodyReader.of(resource, max_bytes=request.client.max_page_bytes)
+    logged = set[str]()
+
+    def read(threads: int, binding: Binding | None = None) -> EndpointReader:
+        return EndpointReader(
+            resource.endpoint,
+            client,
+            headers,
+            window=window,
+            bindings=binding.values if binding else {},
+            template=template,
+            threads=threads,
+            has_primary_key=bool(resource.primary_key) and resource.write_disposition != "append",
+            window_is_honoured=honoured,
+            read=schema.read,
+            masking=masking,
+            read_body=read_body,
+            name=request.name,
+            log=request.log,
+            logged=logged,
+        )
+
+    threads = request.client.max_concurrency
+    if bindings is None:
+        return read(threads)
+    return ParallelReads(
+        bindings,
+        bindings.count,
+        bindings.reads_per_parent,
+        read,
+        threads,
+        unit="parent" if bindings.parent else "value",
         window=window,
-        threads=request.client.max_concurrency,
-        has_primary_key=bool(resource.primary_key) and resource.write_disposition != "append",
-        window_is_honoured=WindowCheck(schema, cursor, window) if cursor and window and request.use_slices else None,
-        read=schema.read,
         masking=masking,
-        read_body=BodyReader.of(resource, max_bytes=request.client.max_page_bytes),
         name=request.name,
         log=request.log,
     )

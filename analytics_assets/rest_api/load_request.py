@@ -68,7 +68,15 @@ class LoadRequest:
     def read_window(self) -> Window | None:
         """The window with the lookback: the time range that is requested from the API."""
         incremental = self.resource.endpoint.incremental
-        if self.window is None or incremental is None:
+        if self.window is None or incremental is None or incremental.from_parent:
+            return None
+        return self.window.with_lookback(incremental.lookback)
+
+    @property
+    def parents_window(self) -> Window | None:
+        """The time range, with the lookback, in which the parents changed whose rows are requested; None for all."""
+        incremental = self.resource.endpoint.incremental
+        if self.window is None or incremental is None or not incremental.from_parent:
             return None
         return self.window.with_lookback(incremental.lookback)
 

@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-from analytics_assets_tests.benchmarks import dagster_runs, report, workloads
+from analytics_assets_tests.benchmarks import children, dagster_runs, report, workloads
 from analytics_assets_tests.benchmarks.bench import Bench
 from analytics_assets_tests.benchmarks.programs import PEERS_BY_NAME
 from analytics_assets_tests.benchmarks.server import serving
@@ -21,6 +21,7 @@ WORKLOADS: dict[str, Callable[[Bench], None]] = {
     "peers": workloads.peers,
     "cursor": workloads.cursor,
     "offset": workloads.offset,
+    "children": children.children,
     "growth": workloads.growth,
     "full_refresh": dagster_runs.full_refresh,
     "year": dagster_runs.year,

@@ -67,8 +67,11 @@ class Connection:
         self._view = memoryview(self._buffer)
 
     def get(self, offset: int, limit: int) -> bytes:
+        return self.send(self._request % (offset, limit))
+
+    def send(self, request: bytes) -> bytes:
         buffer, view, receive = self._buffer, self._view, self._socket.recv_into
-        self._socket.sendall(self._request % (offset, limit))
+        self._socket.sendall(request)
         received = receive(view)
         head = buffer.find(b"\r\n\r\n", 0, received)
         if not buffer.startswith(b"HTTP/1.1 200") or head < 0:

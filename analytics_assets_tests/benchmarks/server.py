@@ -26,6 +26,7 @@ ROOT = Path(__file__).parents[2]
 MAX_CACHED_BYTES = 600_000_000
 MAX_CACHED_TARGETS = 200_000
 DEFAULT_LIMIT, MAX_LIMIT = 100, 1_000
+CHILDREN = 10  # of each row
 Response = tuple[tuple[bytes, bytes, bytes], float]
 
 
@@ -53,6 +54,8 @@ class Pages:
             params = {name: int(values[0]) for name, values in parse_qs(query).items()}
         except ValueError:
             rows, seconds, resource, params = 0, 0.0, [], {}
+        if len(resource) == 4 and resource[:2] == ["v1", "rows"] and resource[2].isdecimal():
+            return self._children(int(resource[2]), rows), seconds
         if resource != ["v1", "rows"]:
             return (b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", b"", b""), seconds
         start, end = params.get("updated_at_start"), params.get("updated_at_end")
@@ -70,6 +73,11 @@ class Pages:
             len(page) + len(tail) + 9
         )
         return (head + b'{"data":[', page, tail), seconds
+
+    def _children(self, parent: int, rows: int) -> tuple[bytes, bytes, bytes]:
+        page = records.page((parent - 1) * CHILDREN, CHILDREN, rows * CHILDREN)
+        head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % (len(page) + 11)
+        return head + b'{"data":[', page, b"]}"
 
     def _page(self, first: int, count: int, rows: int) -> bytes:
         key = (first, count, rows)

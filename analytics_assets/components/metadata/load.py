@@ -63,6 +63,7 @@ def load_metadata(result: rest_api.LoadResult, endpoint_key: dg.AssetKey, *, sec
         "ignored_reads": statistics.ignored_reads,
         "api_host": urlsplit(result.url).netloc,
         "api_path": urlsplit(result.url).path,
+        **parent_counts(result),
         "pages": statistics.pages,
         "requests": metrics.requests,
         "retries": metrics.retries,
@@ -108,6 +109,18 @@ def summary(asset: str, result: rest_api.LoadResult, *, seconds: float) -> str:
         else "loaded; the first row creates the table"
     )
     return f"{asset}: {rows(result.rows)} ({window_text(result)}{discarded}) {destination}; {seconds:.1f} s"
+
+
+def parent_counts(result: rest_api.LoadResult) -> dict[str, int]:
+    """What became of the parents of a child; nothing for other resources."""
+    counts = result.statistics.parents
+    if counts is None or result.request.resource.parent is None:
+        return {}
+    return {
+        "parents_read": counts.read,
+        "parents_without_rows": counts.without_rows,
+        "parents_ignored": counts.ignored,
+    }
 
 
 def mode(result: rest_api.LoadResult) -> str:

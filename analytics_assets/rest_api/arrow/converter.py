@@ -95,7 +95,7 @@ class ArrowConverter:
     def _convert(self, page: PageBatch) -> pa.Table:
         """The records of a page that are of its window."""
         statistics = self._statistics
-        table = self.schema.convert(self._flatten_cursor(page.records))
+        table = self.schema.convert(self._flatten_cursor(page.records), page.origins)
         statistics.rows_without_key += len(page.records) - table.num_rows
         if self._cursor is not None:
             timestamps = self._cursor.timestamps(table.column(self.schema.column_for(self._cursor.field)))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from analytics_assets.rest_api.extract.children.bindings import ParentCounts
+
 
 @dataclass
 class Statistics:
@@ -17,6 +19,7 @@ class Statistics:
         api_total: Rows of the read as the API counts them; None if it names no total.
         ignored_reads: Reads without rows because `response_actions` ignores their response.
         changed_columns: Columns with values of another type: their variant columns, or how many values were discarded.
+        parents: What became of the reads for each parent, or for each combination of `for_each`; None for one read.
     """
 
     rows: int = 0
@@ -26,6 +29,7 @@ class Statistics:
     api_total: int | None = None
     ignored_reads: int = 0
     changed_columns: dict[str, list[str]] = field(default_factory=dict)
+    parents: ParentCounts | None = None
 
     @property
     def fetched(self) -> int:

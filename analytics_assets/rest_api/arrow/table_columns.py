@@ -46,6 +46,7 @@ class TableColumns:
         cursor: Cursor | None,
         on_type_change: OnTypeChange,
         stored: Mapping[str, ColumnType],
+        bound: Mapping[str, ColumnType | None],
     ) -> None:
         """
         Raises:
@@ -64,6 +65,9 @@ class TableColumns:
         self.types = {name: ColumnType.from_declaration(column) for name, column in self._declared.items()}
         if cursor:
             self.types.setdefault(self._cursor_column, ColumnType.from_declaration(cursor.declaration))
+        for field, bound_type in bound.items():
+            if bound_type:
+                self.types.setdefault(mapping.column_for(field), bound_type)
         for name, stored_type in self._stored.items():
             self.types.setdefault(name, stored_type)
         self.key = {mapping.column_for(field): field for field in primary_key}

@@ -12,6 +12,7 @@ import pyarrow as pa
 from dlt.common.schema.typing import TTableSchemaColumns
 
 from analytics_assets.rest_api.arrow.arrays import struct_array
+from analytics_assets.rest_api.arrow.bound_columns import READ_NUMBER, BoundColumns
 from analytics_assets.rest_api.arrow.column_names import FieldMapping
 from analytics_assets.rest_api.arrow.column_types import ColumnType
 from analytics_assets.rest_api.arrow.cursor import Cursor
@@ -19,6 +20,7 @@ from analytics_assets.rest_api.arrow.numbers import Widening, align_file, align_
 from analytics_assets.rest_api.arrow.table_columns import OnTypeChange, TableColumns
 from analytics_assets.rest_api.config import Column
 from analytics_assets.rest_api.errors import DataError, MissingKeyError
+from analytics_assets.rest_api.extract.children.bindings import Origins
 from analytics_assets.rest_api.extract.records import (
     KEPT_AS_JSON,
     STRICT,
@@ -50,6 +52,7 @@ class TableSchema:
         on_type_change: OnTypeChange = "evolve",
         stored: Mapping[str, ColumnType] | None = None,
         max_name_length: int = 0,
+        bound: Mapping[str, ColumnType | None] | None = None,
     ) -> None:
         """
         Args:
@@ -60,6 +63,7 @@ class TableSchema:
             on_type_change: What to do with a value of another type: add a variant column, fail, or discard it.
             stored: Columns of the stored table.
             max_name_length: Longest name of a column in the destination; 0 for no limit.
+            bound: Fields whose values come from the read and not from its records, with their types if known.
 
         Raises:
             DataError: Two declared columns have one name, or dlt writes one itself.
@@ -72,7 +76,11 @@ class TableSchema:
             cursor=cursor,
             on_type_change=on_type_change,
             stored=stored or {},
+            bound=bound or {},
         )
+        bound_fields = {self._mapping.column_for(field): field for field in bound or {}}
+        self._bound = BoundColumns(self._columns, bound_fields)
+        self._record_key = {name: field for name, field in self._columns.key.items() if name not in bound_fields}
         self._skip_null_keys = null_key == "skip"
         self._reader: Reader | None = None
         self._lock = Lock()
@@ -108,8 +116,8 @@ class TableSchema:
         return dict(self._mapping.fields)
 
     def field_of(self, column: str) -> str | None:
-        """The field of a column; None if no record had it so far."""
-        return self._mapping.fields.get(column)
+        """The field of a column, or the name of its bound value; None if no record had it so far."""
+        return self._mapping.fields.get(column) or self._bound.fields.get(column)
 
     def column_type(self, column: str) -> ColumnType:
         """The type of a column so far.
@@ -144,17 +152,26 @@ class TableSchema:
                 scalars_as_written(records, dicts, mixed_texts)
         return dicts
 
-    def convert(self, records: PageRecords) -> pa.Table:
+    def convert(self, records: PageRecords, origins: Origins = ()) -> pa.Table:
         """The records as a table of all columns known so far; records without a key are skipped if so configured.
+
+        Args:
+            records: The records.
+            origins: The reads that they come from: their values are added, and their numbers as READ_NUMBER.
 
         Raises:
             DataError: Loading the records would lose something; the message names the field.
         """
         with self._lock:
+            bound = self._bound.arrays(origins) if origins else {}
             arrays = self._convert_structs(records) if isinstance(records, Records) else None
+            rows = len(records)
             if arrays is None:
-                return self._convert_dicts(records.dicts() if isinstance(records, Records) else records)
-            return self._table(arrays, len(records))
+                dicts = records.dicts() if isinstance(records, Records) else records
+                arrays, rows = self._convert_dicts(dicts, bound)
+            numbers = bound.pop(READ_NUMBER, None)
+            table = self._table({**arrays, **bound}, rows)
+            return table if numbers is None else table.append_column(READ_NUMBER, numbers)
 
     def concat(self, tables: Sequence[pa.Table]) -> pa.Table:
         """Tables of this schema as one, in one piece, with all columns as they are by now."""
@@ -173,6 +190,11 @@ class TableSchema:
             if name not in arrays:
                 arrays[name] = pa.nulls(rows, column.arrow)
             if arrays[name].null_count and not columns.is_nullable(name):
+                if name in columns.key:  # of a parent's row: records without their own key are refused before
+                    raise DataError(
+                        f"the primary key {columns.key[name]!r} is null in {arrays[name].null_count} of {rows} rows: "
+                        "the row of the parent has no such value. Remove it from `primary_key`"
+                    )
                 raise DataError(
                     f"the column {name!r} is declared as not nullable, but is null, missing or of another type in "
                     f"{arrays[name].null_count} of {rows} records: declare it nullable"
@@ -181,17 +203,30 @@ class TableSchema:
             return pa.table({"": pa.nulls(rows)}).select([])
         return pa.Table.from_arrays([arrays[name] for name in columns.types], schema=columns.arrow_schema())
 
-    def _convert_dicts(self, records: Sequence[Mapping[str, Any]]) -> pa.Table:
-        columns = self._mapping.map_fields(records)
-        records = self._check_primary_key(records, columns)
+    def _convert_dicts(
+        self, records: Sequence[Mapping[str, Any]], bound: dict[str, pa.Array]
+    ) -> tuple[dict[str, pa.Array], int]:
+        """The arrays of all fields, and their length. Rows without a key are removed from `bound` too."""
+        columns = self._map_fields(records)
+        keyed = self._check_primary_key(records, columns)
+        if bound and len(keyed) < len(records):
+            keys = [columns.get(name, field) for name, field in self._record_key.items()]
+            rows = [row for row, record in enumerate(records) if all(record.get(key) is not None for key in keys)]
+            bound.update({name: array.take(pa.array(rows, pa.int32())) for name, array in bound.items()})
         arrays: dict[str, pa.Array] = {}
         for name, field in columns.items():
-            arrays.update(self._columns.arrays(name, field, [record.get(field) for record in records]))
-        return self._table(arrays, len(records))
+            arrays.update(self._columns.arrays(name, field, [record.get(field) for record in keyed]))
+        return arrays, len(keyed)
+
+    def _map_fields(self, records: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+        """The fields of these records by column."""
+        columns = self._mapping.map_fields(records)
+        self._bound.check_fields(columns)
+        return columns
 
     def _convert_structs(self, records: Records) -> dict[str, pa.Array] | None:
         """The arrays of all fields; None if a record lacks its key, since the error needs dicts."""
-        key, types = self._columns.key, self._columns.types
+        key, types = self._record_key, self._columns.types
         values_of = dict(records.values())
         keys = [(field, values) for field, values in values_of.items() if field.column in key]
         if len(keys) < len(key) or any(None in field.decode_all(values) for field, values in keys):
@@ -209,8 +244,8 @@ class TableSchema:
 
     def _build_reader(self, records: Sequence[Mapping[str, Any]]) -> Reader | None:
         """A reader of all fields seen so far; None if there cannot be one."""
-        columns = self._mapping.map_fields(records)
-        keys = [columns.get(name, field) for name, field in self._columns.key.items()]
+        columns = self._map_fields(records)
+        keys = [columns.get(name, field) for name, field in self._record_key.items()]
         loaded = [record for record in records if all(record.get(key) is not None for key in keys)]
         for name, field in columns.items():
             self._columns.infer(name, [value for record in loaded if (value := record.get(field)) is not None])
@@ -236,7 +271,7 @@ class TableSchema:
         Raises:
             MissingKeyError: A record has none, and is not to be skipped.
         """
-        for name, configured in self._columns.key.items():
+        for name, configured in self._record_key.items():
             field = columns.get(name, configured)
             kept = [record for record in records if record.get(field) is not None]
             if len(kept) < len(records) and not self._skip_null_keys:

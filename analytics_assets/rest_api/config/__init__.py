@@ -31,17 +31,25 @@ from analytics_assets.rest_api.config.paginators import (
     StopCondition,
 )
 from analytics_assets.rest_api.config.request import (
+    PARENT_PREFIX,
     Method,
     placeholder_names,
     placeholders_in,
     position_name,
     split_text,
 )
-from analytics_assets.rest_api.config.resources import ResolvedResource, Resource, ResourceDefaults
+from analytics_assets.rest_api.config.resources import (
+    Parent,
+    ResolvedResource,
+    Resource,
+    ResourceDefaults,
+    for_each_column,
+)
 from analytics_assets.rest_api.config.values import SecretRef, Value
 
 __all__ = [
     "COMPONENT",
+    "PARENT_PREFIX",
     "REFRESH_TOKEN",
     "ApiKeyConfig",
     "Attributes",
@@ -67,6 +75,7 @@ __all__ = [
     "OffsetConfig",
     "PageNumberConfig",
     "PaginatorConfig",
+    "Parent",
     "Partitions",
     "ResolvedResource",
     "Resource",
@@ -78,6 +87,7 @@ __all__ = [
     "SinglePageConfig",
     "StopCondition",
     "Value",
+    "for_each_column",
     "load_config",
     "parse_config",
     "placeholder_names",

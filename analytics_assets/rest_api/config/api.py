@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, PlainValidator, StrictBool, WithJson
 from typing_extensions import Self
 
 from analytics_assets.rest_api.config.checks import Checks
+from analytics_assets.rest_api.config.children import bind_resolve_params, parent_problems, resolve_parent
 from analytics_assets.rest_api.config.client import Client
 from analytics_assets.rest_api.config.consistency import consistency_problems
 from analytics_assets.rest_api.config.endpoints import Endpoint, EndpointConfig
@@ -17,7 +18,7 @@ from analytics_assets.rest_api.config.error_handler import ErrorHandler
 from analytics_assets.rest_api.config.parsing.model import Model
 from analytics_assets.rest_api.config.parsing.validation import Problem, nearest, validation_error
 from analytics_assets.rest_api.config.request import placeholders_in, position_name
-from analytics_assets.rest_api.config.resources import ResolvedResource, Resource, ResourceDefaults
+from analytics_assets.rest_api.config.resources import Parent, ResolvedResource, Resource, ResourceDefaults
 from analytics_assets.rest_api.config.values import Freshness, WebLink
 
 MERGED_BY_KEY = ("params", "headers", "json_", "hash")
@@ -111,7 +112,11 @@ class RestApiConfig(Model):
 
     def resolved_resources(self) -> tuple[ResolvedResource, ...]:
         """The resources with their defaults applied."""
-        return tuple(_resolve(resource, self._with_defaults(resource)) for resource in self.resources)
+        resources = [self._with_defaults(resource) for resource in self.resources]
+        return tuple(
+            _resolve(own, resource, parent=resolve_parent(resource, resources))
+            for own, resource in zip(self.resources, resources, strict=True)
+        )
 
     def _with_defaults(self, resource: Resource) -> Resource:
         defaults, own = self.resource_defaults, resource.endpoint
@@ -122,21 +127,24 @@ class RestApiConfig(Model):
         if endpoint.paginator is None:
             endpoint = endpoint.model_copy(update={"paginator": self.client.paginator})
         endpoint = _with_response_actions(endpoint, own)
+        endpoint = bind_resolve_params(endpoint)
         fields = {**_apply_defaults(defaults, resource), "docs_url": resource.docs_url or self.docs_url}
         return resource.model_copy(update={**fields, "endpoint": endpoint})
 
     @model_validator(mode="after")
     def _validate_consistency(self) -> Self:
         """Report problems that only the resources with their defaults show."""
+        resources = [self._with_defaults(resource) for resource in self.resources]
         problems: list[Problem] = [
             (("resources", index, *key), message)
-            for index, resource in enumerate(map(self._with_defaults, self.resources))
+            for index, resource in enumerate(resources)
             for key, message in consistency_problems(
                 resource,
                 auths=self.client.auth if resource.endpoint.auth is None else resource.endpoint.auth,
                 partitioned=self.partitions is not None,
             )
         ]
+        problems += [(("resources", *key), message) for key, message in parent_problems(resources)]
         first: dict[str, int] = {}
         for index, resource in enumerate(self.resources):
             if first.setdefault(resource.name, index) != index:
@@ -174,11 +182,12 @@ def _with_response_actions(endpoint: EndpointConfig, own: EndpointConfig) -> End
     return endpoint.model_copy(update={"error_handler": handler})
 
 
-def _resolve(own: Resource, resource: Resource) -> ResolvedResource:
+def _resolve(own: Resource, resource: Resource, *, parent: Parent | None) -> ResolvedResource:
     """The resource with its defaults applied; `own` is the same without them."""
     return ResolvedResource.model_validate(
         {
             **_fields_set(resource, ResolvedResource),
+            "parent": parent,
             "endpoint": _resolve_endpoint(resource.endpoint, default_path=resource.name),
             "columns": resource.columns or resource.schema_ or {},
             "optional_fields": tuple(sorted({*resource.exclude, *resource.hash} - {*own.exclude, *own.hash})),

@@ -149,7 +149,7 @@ def _overlap(path: str, others: Iterable[str]) -> str | None:
 
 def _window_problems(resource: Resource) -> Iterator[Problem]:
     incremental, params = resource.endpoint.incremental, resource.endpoint.params
-    if incremental is None:
+    if incremental is None or incremental.from_parent:
         return
     cursor = (resource.columns or resource.schema_ or {}).get(incremental.cursor_path or "")
     if cursor and cursor.data_type not in (*TIMES, *(NUMBERS if incremental.format in EPOCHS else ())):

@@ -16,10 +16,12 @@ from analytics_assets.rest_api.config.parsing.validation import validation_error
 from analytics_assets.rest_api.config.request import DataBody, JsonBody, Method, Params, Path
 from analytics_assets.rest_api.config.values import (
     FieldPath,
+    ForEach,
     Headers,
     HintName,
     Lookback,
     Name,
+    ScalarOrRef,
     Selector,
     TimeFormat,
     Value,
@@ -46,6 +48,9 @@ class Incremental(Model):
     """Whether the API's filter includes its end."""
     lookback: Lookback | None = None
     """Time before the window that is read too, for APIs that publish rows late: `2 days` or `P2D`."""
+    from_parent: StrictBool = False
+    """Whether a child follows its parent: of the parents whose row changed in the window, all rows are read again and
+    replace the stored ones. Only `lookback` may stand beside it."""
 
     unsupported: ClassVar[Mapping[str, str]] = {
         "initial_value": "history begins at `partitions.start`",
@@ -63,6 +68,13 @@ class Incremental(Model):
     def _validate_parameters(self) -> Self:
         if self.start_param and self.start_param == self.end_param:
             raise validation_error((("end_param",), "is the same as `start_param`: a parameter has one value"))
+        if self.from_parent and (others := sorted(self.model_fields_set - {"from_parent", "lookback"})):
+            raise validation_error(
+                (
+                    (others[0],),
+                    "has no meaning with `from_parent`, which reads all rows of each changed parent: remove it",
+                )
+            )
         return self
 
 
@@ -103,6 +115,9 @@ class EndpointDefaults(Model):
     """dlt's place for `error_handler.response_actions`."""
     incremental: Incremental | None = None
     """Loads windows instead of all rows; needs `partitions`."""
+    for_each: ForEach | None = None
+    """Values by the name of a placeholder, such as `{region: [eu, us]}`: the endpoint is read once for each combination
+    of values, and rows get a column such as `_region`. A value may be `{env: NAME}`, with values between commas."""
 
     unsupported: ClassVar[Mapping[str, str]] = {}
 
@@ -133,3 +148,4 @@ class Endpoint(Model):
     paginator: PaginatorConfig = SinglePageConfig()
     error_handler: ErrorHandler = ErrorHandler()
     incremental: Incremental | None = None
+    for_each: dict[str, tuple[ScalarOrRef, ...]] = Field(default_factory=dict)

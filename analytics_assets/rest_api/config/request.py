@@ -22,11 +22,13 @@ from analytics_assets.rest_api.config.parsing.validation import (
 )
 from analytics_assets.rest_api.config.values import is_secret_name
 
-NO_PARENTS = "a resource cannot depend on the rows of another one"
 WINDOW_PLACEHOLDERS = ("start", "end")
 PARENT_PREFIX = "resources."
 METHODS_WITH_BODY = ("POST", "PUT")
 SCALAR_TYPES = {"type": ["string", "number", "boolean", "null"]}
+PARAM_TYPES = {
+    "type": ["string", "number", "boolean", "null", "object"]
+}  # an object is dlt's parameter of type resolve
 
 _NAME = r"[A-Za-z_]\w*|resources\.[^{}\s]+"
 _PLACEHOLDER = re.compile(rf"\{{(?P<name>{_NAME})\}}")
@@ -61,6 +63,8 @@ class RequestConfig(Protocol):
     def paginator(self) -> Any: ...
     @property
     def incremental(self) -> Any: ...
+    @property
+    def for_each(self) -> Mapping[str, Any] | None: ...
 
 
 def split_text(text: str, names: Collection[str]) -> Iterator[tuple[str, str | None]]:
@@ -98,7 +102,8 @@ def _is_doubled(text: str, names: Collection[str]) -> bool:
 
 def placeholder_names(endpoint: RequestConfig) -> frozenset[str]:
     """The names that the endpoint can fill in, besides those of parents."""
-    names = set(WINDOW_PLACEHOLDERS if endpoint.incremental else ())
+    has_window = endpoint.incremental and not endpoint.incremental.from_parent
+    names = {*(WINDOW_PLACEHOLDERS if has_window else ()), *(endpoint.for_each or ())}
     if position := position_name(endpoint.paginator):
         names.add(position)
     return frozenset(names)
@@ -113,8 +118,14 @@ def position_name(paginator: object) -> str | None:
 
 def placeholders_in(endpoint: RequestConfig) -> frozenset[str]:
     """The placeholders that the texts of a request contain."""
+    return frozenset(name for _, name in placeholders_by_key(endpoint))
+
+
+def placeholders_by_key(endpoint: RequestConfig) -> Iterator[tuple[KeyPath, str]]:
+    """The placeholders that the texts of a request contain, each with its key below `endpoint`."""
     names = placeholder_names(endpoint)
-    return frozenset(name for _, text in _texts(endpoint) for _, name in split_text(text, names) if name is not None)
+    for key, text in _texts(endpoint):
+        yield from ((key, name) for _, name in split_text(text, names) if name is not None)
 
 
 def placeholder_problems(endpoint: RequestConfig) -> Iterator[Problem]:
@@ -146,9 +157,8 @@ def _placeholder_problem(text: str, names: Collection[str], *, in_path: bool) ->
     A word in braces is literal after another word if the text has more braces, as in GraphQL's `{users {name}}`, and
     directly after a word, as in `owner{name}`. Elsewhere it is a misspelled placeholder.
     """
-    if found := re.search(r"\{(resources|incremental)\.", text):
-        instead = NO_PARENTS if found[1] == "resources" else "write {start} or {end}"
-        return f"dlt's placeholder {{{found[1]}...}} is not supported: {instead}"
+    if "{incremental." in text:
+        return "dlt's placeholder {incremental...} is not supported: write {start} or {end}"
     known = [*WINDOW_PLACEHOLDERS, *sorted(set(names).difference(WINDOW_PLACEHOLDERS))]
     if (whole := _DOUBLED_WORD.fullmatch(text)) and (similar := nearest_name(whole["name"], known)):
         return f"is the text {{{whole['name']}}}, since doubled braces are literal: write {{{similar}}}"
@@ -175,15 +185,22 @@ def nearest_name(name: str, known: Iterable[str]) -> str | None:
     return next(iter(difflib.get_close_matches(name.lower(), list(known), n=1)), None)
 
 
+class ResolveParam(str):
+    """dlt's parameter `{type: resolve}`: the placeholder of a parent's field, for the path."""
+
+
 def _validate_parameter(name: str, data: Any) -> str | None:
     """A query parameter as it is sent; None removes a parameter of `resource_defaults`."""
     if is_secret_name(name) and data is not None:
         raise ValueError(
             f"is a secret by its name: write client.auth {{type: api_key, name: {name}, location: query}} instead"
         )
-    if isinstance(data, Mapping) and data.get("type") in ("incremental", "resolve"):
-        instead = NO_PARENTS if data["type"] == "resolve" else "write `start_param` in endpoint.incremental"
-        raise ValueError(f"dlt's {data['type']} parameter is not supported: {instead}")
+    if isinstance(data, Mapping) and data.get("type") == "incremental":
+        raise ValueError("dlt's incremental parameter is not supported: write `start_param` in endpoint.incremental")
+    if isinstance(data, Mapping) and data.get("type") == "resolve":
+        if data.keys() != {"type", "resource", "field"}:
+            raise ValueError("must be {type: resolve, resource: <resource>, field: <field>}")
+        return ResolveParam(f"{{{PARENT_PREFIX}{data['resource']}.{data['field']}}}")
     if isinstance(data, bool):
         return str(data).lower()
     if data is None or isinstance(data, (str, int, float)):
@@ -237,7 +254,7 @@ def _validate_field(name: str, data: Any) -> str | None:
 Params = Annotated[
     dict[str, str | None],
     PlainValidator(lambda data: validate_each(data, _validate_parameter)),
-    WithJsonSchema({"type": "object", "additionalProperties": SCALAR_TYPES}),
+    WithJsonSchema({"type": "object", "additionalProperties": PARAM_TYPES}),
 ]
 Path = Annotated[str, AfterValidator(_validate_path)]
 JsonBody = Annotated[

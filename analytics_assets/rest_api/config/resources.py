@@ -11,10 +11,9 @@ from typing_extensions import Self
 
 from analytics_assets.rest_api.config.checks import Checks
 from analytics_assets.rest_api.config.columns import Column, Columns, SchemaColumns
-from analytics_assets.rest_api.config.endpoints import Endpoint, EndpointConfig, EndpointDefaults
+from analytics_assets.rest_api.config.endpoints import Endpoint, EndpointConfig, EndpointDefaults, Incremental
 from analytics_assets.rest_api.config.parsing.model import Model, OneOrMany
 from analytics_assets.rest_api.config.parsing.validation import validate_each, validation_error
-from analytics_assets.rest_api.config.request import NO_PARENTS
 from analytics_assets.rest_api.config.values import FieldPath, Matches, Name, Secret, SecretRef, WebLink
 
 WriteDisposition = Literal["merge", "replace", "append"]
@@ -106,7 +105,7 @@ class ResourceDefaults(Model):
         "selected": "remove the resource from the list",
         "parallelized": "resources are loaded in parallel; see `client.max_concurrency`",
         "processing_steps": "records are loaded unchanged; transform them in a downstream asset",
-        "include_from_parent": NO_PARENTS,
+        "include_from_parent": "write it at the resource, since it names fields of its parent",
         "references": "define them in the data model downstream",
     }
 
@@ -122,12 +121,56 @@ class Resource(ResourceDefaults):
 
     name: Annotated[str, SNAKE_CASE]
     """Name of the asset and of the table."""
+    include_from_parent: Annotated[tuple[FieldPath, ...], OneOrMany()] | None = None
+    """Fields of the parent's row that each row gets as columns, such as `_projects_id` for `id` of `projects`."""
+    replace_by: Literal["parent"] | None = None
+    """`parent`: a load without window replaces all rows of each parent, and deletes those of parents that do not exist
+    any more. Needs `write_disposition: merge`."""
     endpoint: EndpointConfig = Field(default_factory=EndpointConfig)
     """The endpoint; a lone text is its `path`."""
     docs_url: WebLink | None = None
     """URL of the endpoint's documentation, which the UI links to. By default that of the API."""
 
     shorthand: ClassVar[str | None] = "name"
+
+
+class Parent(Model):
+    """The parent of a resource, and what is read of its rows.
+
+    Attributes:
+        name: Name of the parent: a resource of the same API.
+        fields: The fields in placeholders.
+        include_from_parent: The fields that become columns of the child, such as `_projects_id`.
+        time_formats: How the API writes those fields that are times.
+        cursor_path: The parent's `incremental.cursor_path`.
+        cursor_format: The parent's `incremental.format`.
+    """
+
+    name: str
+    fields: tuple[str, ...]
+    include_from_parent: tuple[str, ...] = ()
+    time_formats: dict[str, str] = Field(default_factory=dict)
+    cursor_path: str | None = None
+    cursor_format: str = "iso8601"
+
+    def column_field(self, field: str) -> str:
+        """The name that a field of the parent has in the rows of the child."""
+        return parent_column(self.name, field)
+
+
+def parent_column(parent: str, field: str) -> str:
+    """The name that a field of a parent has in the rows of its child, as in dlt: `_projects_id`."""
+    return f"_{parent}_{field}"
+
+
+def for_each_column(name: str) -> str:
+    """The name that a key of `for_each` has in the rows: `_region`."""
+    return f"_{name}"
+
+
+def replaces_parents(replace_by: str | None, incremental: Incremental | None) -> bool:
+    """Whether a load replaces all rows of the parents that it reads."""
+    return replace_by is not None or (incremental is not None and incremental.from_parent)
 
 
 class ResolvedResource(Model):
@@ -150,3 +193,10 @@ class ResolvedResource(Model):
     preview: bool = True
     checks: Checks = Checks()
     docs_url: str | None = None
+    parent: Parent | None = None
+    replace_by: Literal["parent"] | None = None
+
+    @property
+    def replaces_parents(self) -> bool:
+        """Whether a load replaces all rows of the parents that it reads."""
+        return replaces_parents(self.replace_by, self.endpoint.incremental)

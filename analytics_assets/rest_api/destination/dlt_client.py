@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -16,6 +16,7 @@ from dlt.common.schema.typing import TSchemaTables
 from dlt.destinations.job_client_impl import SqlJobClientBase
 
 from analytics_assets.rest_api.destination.merge_sql import TargetTable
+from analytics_assets.rest_api.destination.parents.columns import StoredField
 from analytics_assets.rest_api.destination.plan import LoadOutcome, Plan
 from analytics_assets.rest_api.destination.warehouse import Log
 
@@ -50,6 +51,14 @@ class TableClient(SqlJobClientBase):
         Raises:
             BusyError: The lock was still held at the deadline.
         """
+
+    @abstractmethod
+    def stream(self, query: str) -> Iterator[Sequence[Sequence[Any]]]:
+        """The rows of a query in batches, in memory that does not grow with their number."""
+
+    @abstractmethod
+    def text_of(self, field: StoredField) -> str:
+        """The SQL expression of a field's value as text, see `StoredField.value`."""
 
     def update_stored_schema(
         self,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from dlt.common.schema.typing import TTableSchemaColumns
@@ -36,7 +38,7 @@ class TargetTable:
     quote: Callable[[str], str]
 
 
-class MergeSql:
+class MergeSql(ABC):
     """The statements of one load, which run in one transaction.
 
     A source is a table expression with all columns of the table, and ORDINAL: of two rows with the same key and the
@@ -66,6 +68,19 @@ class MergeSql:
             start, end = self._bound(plan.window.start), self._bound(plan.window.end)
             cursor = self._quote(plan.cursor)
             yield f"DELETE FROM {target} WHERE {cursor} >= {start} AND {cursor} < {end}"
+        elif plan.parent_key:
+            yield f"DELETE FROM {target} d{self._parent_was_read_or_is_gone()}"
+
+    def _parent_was_read_or_is_gone(self) -> str:
+        if self._plan.unchanged_parents is None:  # all that exist were read
+            return ""
+        same_parent = " AND ".join(f"d.{name} = p.{name}" for name in map(self._quote, self._plan.parent_key))
+        unchanged = self.unchanged_parents(self._plan.unchanged_parents)
+        return f" WHERE NOT EXISTS (SELECT 1 FROM {unchanged} p WHERE {same_parent})"
+
+    @abstractmethod
+    def unchanged_parents(self, file: Path) -> str:
+        """The rows of `Plan.unchanged_parents` as a table expression."""
 
     def find_gone_rows(self, sources: Sequence[str], execute: Execute, outcome: LoadOutcome) -> None:
         """Count the stored rows whose key is in none of the sources, before any row is removed or written."""
@@ -104,11 +119,21 @@ class MergeSql:
         return [name for name in self._table.columns if name not in (*self._plan.primary_key, LOAD_ID)]
 
     def _bound(self, timestamp: datetime) -> str:
-        """An end of the window as a literal of the cursor's type: a timestamp, a date, or a number of an epoch."""
+        """An end of the window as a literal of the cursor's type."""
         data_type = self._table.columns[self._plan.cursor or ""].get("data_type")
-        if data_type == "timestamp":
-            return f"CAST('{format_timestamp(timestamp, 'iso8601')}' AS TIMESTAMP WITH TIME ZONE)"
-        if data_type == "date":
-            return f"CAST('{format_timestamp(ceil(timestamp, 'day'), 'date')}' AS DATE)"
-        format = self._plan.cursor_format
-        return format_timestamp(ceil(timestamp, resolution(format)), format)
+        return cursor_literal(timestamp, data_type, self._plan.cursor_format)
+
+
+def cursor_literal(timestamp: datetime, data_type: str | None, format: str) -> str:
+    """A bound of a window as a literal of a cursor's type: a timestamp, a date, or a number of an epoch.
+
+    Args:
+        timestamp: The bound.
+        data_type: dlt's data type of the cursor's column.
+        format: `incremental.format`.
+    """
+    if data_type == "timestamp":
+        return f"CAST('{format_timestamp(timestamp, 'iso8601')}' AS TIMESTAMP WITH TIME ZONE)"
+    if data_type == "date":
+        return f"CAST('{format_timestamp(ceil(timestamp, 'day'), 'date')}' AS DATE)"
+    return format_timestamp(ceil(timestamp, resolution(format)), format)

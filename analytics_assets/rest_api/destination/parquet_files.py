@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -58,7 +58,7 @@ class ParquetFiles:
         self._writer, self._rows_in_file = None, 0
 
 
-def read_batches(file: pq.ParquetFile, rows: int) -> Iterator[pa.RecordBatch]:
+def read_batches(file: pq.ParquetFile, rows: int, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
     """Batches of at most that many rows. None crosses a row group: row groups are bounded in bytes, batches are not."""
     for group in range(file.num_row_groups):
-        yield from file.iter_batches(rows, row_groups=[group])
+        yield from file.iter_batches(rows, row_groups=[group], columns=columns)

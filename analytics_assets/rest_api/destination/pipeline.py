@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import dlt
 import duckdb
@@ -18,6 +18,7 @@ from dlt.pipeline.pipeline import Pipeline
 
 from analytics_assets.rest_api.arrow.column_types import ColumnType
 from analytics_assets.rest_api.arrow.numbers import Widening
+from analytics_assets.rest_api.config import Parent
 from analytics_assets.rest_api.destination.destinations import build_destination
 from analytics_assets.rest_api.destination.dlt_client import MANIFEST_FORMAT, TableClient, write_manifest
 from analytics_assets.rest_api.destination.dlt_runtime import isolated_dlt
@@ -25,6 +26,8 @@ from analytics_assets.rest_api.destination.duplicate_keys import Keys, count_key
 from analytics_assets.rest_api.destination.error_translation import translate_error
 from analytics_assets.rest_api.destination.locks import destination_lock
 from analytics_assets.rest_api.destination.merge_sql import LOAD_ID
+from analytics_assets.rest_api.destination.parents.rows import ParentRows, read_parents
+from analytics_assets.rest_api.destination.parents.shared_keys import count_conflicting_keys
 from analytics_assets.rest_api.destination.parquet_files import ParquetFiles
 from analytics_assets.rest_api.destination.plan import LoadOutcome, Plan
 from analytics_assets.rest_api.destination.table_report import (
@@ -36,8 +39,10 @@ from analytics_assets.rest_api.destination.table_report import (
 from analytics_assets.rest_api.destination.warehouse import Log, Warehouse
 from analytics_assets.rest_api.errors import WarehouseError
 from analytics_assets.rest_api.extract.concurrency import prefetch
+from analytics_assets.rest_api.windows import Window
 from analytics_assets.rest_api.workdir import temporary_workdir
 
+T = TypeVar("T")
 LOAD_ID_COLUMN: TColumnSchema = {"name": LOAD_ID, "data_type": "text", "nullable": False}
 
 
@@ -100,6 +105,23 @@ class TablePipeline:
         with self._locked_client() as client:
             return stored_columns(client, self.plan.table)
 
+    def read_parents(self, parent: Parent, window: Window | None) -> ParentRows:
+        """Read the rows of the parent's table into files; with a window, those that changed in it.
+
+        Raises:
+            WarehouseError: The table does not exist, or lacks a field.
+        """
+        with self._locked_client() as client:
+            return read_parents(
+                client,
+                parent,
+                window=window,
+                dataset=self._dataset,
+                folder=self._folder,
+                max_name_length=self.max_name_length,
+                log=self._log,
+            )
+
     def check_types(self, columns: Mapping[str, TColumnSchema], stored: Mapping[str, ColumnType]) -> None:
         """Refuse columns that the stored ones cannot hold: a double in a BIGINT column would lose its fraction.
 
@@ -156,10 +178,40 @@ class TablePipeline:
         Raises:
             WarehouseError: There is too little memory or disk space.
         """
+        files = self.files
+        return self._query_files(
+            lambda: count_keys(files.paths, primary_key, rows=files.rows, temp_folder=self._folder)
+        )
+
+    def count_conflicting_keys(self, bound: Sequence[str]) -> int:
+        """Count the keys of which several reads returned different rows.
+
+        Args:
+            bound: The columns with values of the parent and of `for_each`.
+
+        Raises:
+            WarehouseError: There is too little memory or disk space.
+        """
+        files, plan, folder = self.files.paths, self.plan, self._folder
+        return self._query_files(
+            lambda: count_conflicting_keys(files, plan.primary_key, cursor=plan.cursor, bound=bound, temp_folder=folder)
+        )
+
+    def _query_files(self, query: Callable[[], T]) -> T:
         try:
-            return count_keys(self.files.paths, primary_key, rows=self.files.rows, temp_folder=self._folder)
+            return query()
         except duckdb.Error as error:
             raise translate_error(error, dataset=self._dataset, table=self.plan.table) from None
+
+    def keep_parents(self, write: Callable[[Path], None]) -> None:
+        """Keep the rows of these parents; the rows of all others are replaced.
+
+        Args:
+            write: Writes `Plan.unchanged_parents`.
+        """
+        path = self._folder / "unchanged_parents.parquet"
+        write(path)
+        self.plan = self._destination.plan = replace(self.plan, unchanged_parents=path)
 
     def normalize(self) -> None:
         """Run dlt's normalize step: it settles the table's schema."""

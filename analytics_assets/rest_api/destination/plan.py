@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 from analytics_assets.rest_api.arrow.numbers import Widening
@@ -28,6 +29,9 @@ class Plan:
         recreate_table: With `replace`: drop the table and create it anew, with the columns of this load only.
         widen: Stored columns of numbers that get a wider type in the load's transaction, before rows are written.
         counts_gone_rows: Whether to count the stored rows whose key is not in the load.
+        parent_key: With `merge`: the columns that name the parent of a row, if the rows of all parents that were read
+            are replaced as a whole, and those of parents that do not exist any more are deleted.
+        unchanged_parents: A Parquet file with the columns of `parent_key`: the parents that exist and were not read.
     """
 
     table: str
@@ -39,6 +43,8 @@ class Plan:
     recreate_table: bool = False
     widen: Mapping[str, Widening] = field(default_factory=dict)
     counts_gone_rows: bool = False
+    parent_key: tuple[str, ...] = ()
+    unchanged_parents: Path | None = None
 
 
 @dataclass

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from analytics_assets.rest_api.extract.children.bindings import Origins
 from analytics_assets.rest_api.extract.records import PageRecords, concat_records
 from analytics_assets.rest_api.windows import Window
 
@@ -23,11 +24,13 @@ class PageBatch:
         records: The records.
         window: The window or slice that was requested: rows outside of it are discarded.
         bytes: Length of the pages.
+        origins: The reads that the records come from, if there are many reads.
     """
 
     records: PageRecords
     window: Window | None
     bytes: int
+    origins: Origins = ()
 
 
 def coalesce_pages(pages: Iterable[PageBatch]) -> Iterator[PageBatch]:
@@ -40,7 +43,7 @@ def coalesce_pages(pages: Iterable[PageBatch]) -> Iterator[PageBatch]:
             if together is None:
                 yield before
             else:
-                page = PageBatch(together, page.window, before.bytes + page.bytes)
+                page = PageBatch(together, page.window, before.bytes + page.bytes, before.origins + page.origins)
         enough = len(page.records) >= MIN_BATCH_ROWS or page.bytes >= MIN_BATCH_BYTES
         if enough or time.monotonic() > began + MAX_BATCH_SECONDS:
             yield page

@@ -33,7 +33,6 @@ from analytics_assets.rest_api.extract.status_errors import check_graphql_errors
 from analytics_assets.rest_api.http.client import HttpClient
 from analytics_assets.rest_api.http.request import Request
 from analytics_assets.rest_api.http.response import Response
-from analytics_assets.rest_api.redaction import redacted_request
 from analytics_assets.rest_api.windows import Window, filters_both_ends, slice_error, slices, window_bindings
 
 PAGES_BEFORE_SLICING = 2  # a window of two pages is read faster as a whole
@@ -68,6 +67,7 @@ class EndpointReader:
         headers: Headers of the endpoint.
         window: The time range to request; everything without one.
         bindings: Values of placeholders for the whole read, by name.
+        template: Builds the requests; by default built here.
         threads: Requests at once.
         has_primary_key: Whether rows have a key: then no two pages can be equal.
         window_is_honoured: Whether all of a page's records are of the window. The window is cut into slices only if
@@ -77,6 +77,7 @@ class EndpointReader:
         read_body: Reads the body of a response as JSON.
         name: The resource, as log lines begin.
         log: Receives a warning for totals that do not count the window, and a line for reads that the YAML bounds.
+        logged: The lines that are logged only once, also by other reads of the load.
         pages: Pages that were read.
         rows: Rows that were read.
         totals: Rows or pages of the whole read, if the API names their number.
@@ -91,6 +92,7 @@ class EndpointReader:
     headers: Mapping[str, str]
     window: Window | None = None
     bindings: Mapping[str, Any] = field(default_factory=dict)
+    template: RequestTemplate | None = None
     threads: int = 1
     has_primary_key: bool = True
     window_is_honoured: Callable[[PageRecords], bool] | None = None
@@ -99,6 +101,7 @@ class EndpointReader:
     read_body: Callable[[Response], bytes] = attrgetter("body")
     name: str = ""
     log: logging.Logger = field(default_factory=lambda: logging.getLogger(__name__))
+    logged: set[str] = field(default_factory=set)
     pages: int = field(default=0, init=False)
     rows: int = field(default=0, init=False)
     totals: Totals = field(default_factory=Totals, init=False)
@@ -112,14 +115,15 @@ class EndpointReader:
             self.endpoint.data_selector,
             allow_missing=self.endpoint.allow_missing_selector,
             object_is_record=isinstance(self.endpoint.paginator, SinglePageConfig),
+            body_is_record=isinstance(self.endpoint.paginator, SinglePageConfig) and bool(self.bindings),
             ignore_hints=self.endpoint.ignore_hints,
             read=self.read,
             masking=self.masking,
         )
-        self._template = RequestTemplate(self.endpoint, url=self.client.url(self.endpoint.path), headers=self.headers)
+        url = self.client.url(self.endpoint.path)
+        self._template = self.template or RequestTemplate(self.endpoint, url=url, headers=self.headers)
         self._is_graphql = is_graphql(self.endpoint)
         self._lock = threading.Lock()
-        self._warned = False
 
     @property
     def progress(self) -> ReadProgress | None:
@@ -133,9 +137,10 @@ class EndpointReader:
             ResponseError: A response is not as the configuration describes it, or rows are missing.
             DriftError: Rows were added, removed or moved during the read.
         """
-        return coalesce_pages(self._read_all())
+        return coalesce_pages(self.read_batches())
 
-    def _read_all(self) -> Iterator[PageBatch]:
+    def read_batches(self) -> Iterator[PageBatch]:
+        """As `read_pages`, page by page, except where several threads read."""
         whole = self._sequence(self.window)
         pages = self._read_sequence(whole)
         cuts = self._slices()
@@ -176,13 +181,20 @@ class EndpointReader:
         self.parts.append(sequence.time_range.completeness.check(sequence.paginator, self._warn_once))
         if sequence.paginator.is_bounded and not self.is_bounded:
             self.is_bounded = True
-            self.log.info(f"{self.name}: the read ended at the bound that the paginator sets, after {self.rows} rows")
+            if self._is_first("bound"):
+                rows = f"after {self.rows} rows"
+                self.log.info(f"{self.name}: the read ended at the bound that the paginator sets, {rows}")
 
     def _warn_once(self, sentence: str) -> None:
-        with self._lock:  # each slice of a window has the same finding
-            warned, self._warned = self._warned, True
-        if not warned:
+        if self._is_first("total"):  # each slice of a window has the same finding
             self.log.warning(f"{self.name}: {sentence}")
+
+    def _is_first(self, line: str) -> bool:
+        """Whether a line was not logged before, by this or another read of the load."""
+        with self._lock:
+            is_first = line not in self.logged
+            self.logged.add(line)
+        return is_first
 
     def _read_slices(self, sequences: Iterable[PageSequence]) -> Iterator[PageBatch]:
         def pages() -> Iterator[PageBatch]:
@@ -216,7 +228,7 @@ class EndpointReader:
             page = self._read_page(response, sequence, request)
             if page.records and self.has_primary_key and response.body in (previous, time_range.first_body):
                 raise ResponseError(
-                    f"{redacted_request(url, request.method)}: the API sent the same page twice: it ignores the "
+                    f"{request.redacted}: the API sent the same page twice: it ignores the "
                     f"paginator's parameters. {sequence.paginator.correction}"
                 )
             previous = response.body
@@ -231,7 +243,7 @@ class EndpointReader:
         """End the read without rows, if the action that the response matches allows it."""
         check_response_action(
             response,
-            where=f"{redacted_request(request.url, request.method)}, page {self.pages + 1}",
+            where=f"{request.redacted}, page {self.pages + 1}",
             pages_read=self.pages,
             in_slice=sequence.time_range.window != self.window,
             selector=self._selector,
@@ -244,7 +256,7 @@ class EndpointReader:
         """The page of a response; sets the sequence's next request."""
         with self._lock:
             self.pages += 1
-            where = f"{redacted_request(request.url, request.method)}, page {self.pages}"
+            where = f"{request.redacted}, page {self.pages}"
         if not 200 <= response.status < 300:
             raise status_error(
                 response,

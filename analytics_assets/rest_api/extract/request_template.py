@@ -13,7 +13,13 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
-from analytics_assets.rest_api.config import Endpoint, placeholder_names, placeholders_in, split_text
+from analytics_assets.rest_api.config import (
+    PARENT_PREFIX,
+    Endpoint,
+    placeholder_names,
+    placeholders_in,
+    split_text,
+)
 from analytics_assets.rest_api.errors import ResponseError
 from analytics_assets.rest_api.extract.pagination.base import PageRequest
 from analytics_assets.rest_api.http.request import Request
@@ -46,6 +52,8 @@ class RequestTemplate:
         names = placeholder_names(endpoint)
         self._method = endpoint.method
         self._url = _compile_text(url, names, write=path_segment)
+        parents = {name for _, name in split_text(url, names) if name and name.startswith(PARENT_PREFIX)}
+        self._shown = {name: _Placeholder(f"{{{name}}}") for name in parents}
         self._params = _FieldTemplates(endpoint.params, names)
         self._headers = _FieldTemplates(headers, names)
         self._json = _compile_json(endpoint.json_, names)
@@ -79,7 +87,9 @@ class RequestTemplate:
         body, media_type = self._render_body(bindings, body_values or {})
         if media_type and "content-type" not in map(str.lower, headers):
             headers["Content-Type"] = media_type
-        return Request(self._url({**self._all_history, **bindings}), self._method, params, headers, body)
+        everywhere = {**self._all_history, **bindings}
+        shown_url = self._url({**everywhere, **self._shown}) if self._shown else ""
+        return Request(self._url(everywhere), self._method, params, headers, body, shown_url)
 
     def _render_body(self, bindings: Bindings, values: Mapping[str, Any]) -> tuple[bytes | None, str | None]:
         """The body and its media type."""
@@ -137,12 +147,18 @@ def as_text(value: Any) -> str:
     return format(value, "f") if isinstance(value, Decimal) else str(value)
 
 
+class _Placeholder(str):
+    """A placeholder that stays as it is, in a URL for messages."""
+
+
 def path_segment(value: Any) -> str:
     """A value inside a path, percent-encoded whole.
 
     Raises:
         ResponseError: The value would change the path.
     """
+    if isinstance(value, _Placeholder):
+        return value
     text = as_text(value)
     if text in ("", ".", ".."):
         raise ResponseError("a value for the path is empty, `.` or `..`: the path would lead elsewhere")

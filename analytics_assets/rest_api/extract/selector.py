@@ -22,6 +22,11 @@ from analytics_assets.rest_api.extract.pagination.hints import find_hints, norma
 from analytics_assets.rest_api.extract.records import PageRecords, read_dicts
 
 TYPE_BY_FIRST_BYTE: dict[bytes, type] = {b"{": dict, b"[": list, b"n": type(None)}
+# A body of no other fields than these is not a record.
+ERROR_FIELDS = {
+    *("code", "detail", "details", "error", "error_code", "error_description", "errors", "message"),
+    *("path", "request_id", "requestId", "status", "statusCode", "success", "timestamp", "title", "type"),
+}
 
 
 @dataclass(frozen=True)
@@ -36,8 +41,8 @@ class Selector:
     """Finds the records of a page by a JSONPath.
 
     Everything that the path leads to has to be records: a list of objects, or an object, which is one record. The
-    body as a whole (`$`) has to be a list, as an object there may be an error. With a wildcard each branch has to lead
-    somewhere.
+    body as a whole (`$`) has to be a list, as an object there may be an error, except where each body is one record.
+    With a wildcard each branch has to lead somewhere.
 
     Attributes:
         steps: The steps of the path.
@@ -49,6 +54,7 @@ class Selector:
         *,
         allow_missing: bool = False,
         object_is_record: bool = True,
+        body_is_record: bool = False,
         ignore_hints: Iterable[str] = (),
         read: Callable[[bytes], PageRecords] = read_dicts,
         masking: Masking | None = None,
@@ -60,6 +66,7 @@ class Selector:
             allow_missing: Whether a body without the path, or with null there, has no records.
             object_is_record: Whether an object that holds lists of objects may be one record. A page of many records
                 cannot be: there the selector stops one level too high.
+            body_is_record: Whether a body that is an object may be one record, unless it looks like an error.
             ignore_hints: Paths of hints that do not mean more rows. Any other hint of more rows says that a body
                 without the path is not an empty page.
             read: Reads a JSON list of records.
@@ -68,6 +75,7 @@ class Selector:
         self.steps = compile_path(data_selector)
         self._selector = data_selector
         self._allow_missing = allow_missing
+        self._body_is_record = body_is_record
         self._object_is_record = object_is_record or None in self.steps
         self._ignore_hints = {normalize_path(path) for path in ignore_hints}
         self._read = read if masking is None else partial(masking.read, read=read)
@@ -98,7 +106,9 @@ class Selector:
         decoded: list[Any] = []
         for value in envelope.matches(self.steps):
             kind = TYPE_BY_FIRST_BYTE.get(bytes(memoryview(value)[:1])) if isinstance(value, Raw) else type(value)
-            if kind is list or (kind is dict and self.steps):
+            if kind is list or (kind is dict and (self.steps or self._body_is_record)):
+                if kind is dict and not self.steps and ERROR_FIELDS.issuperset(envelope.open(value)):
+                    raise self._error("leads to an object that seems to be an error", body)
                 if kind is dict and not self._object_is_record:
                     self._check_is_record(envelope.decoded(value), body)
                 if not isinstance(value, Raw):

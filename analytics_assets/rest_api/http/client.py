@@ -131,8 +131,9 @@ class HttpClient:
             if refreshed or not self.auth.refresh(credential_id):
                 if response.action:
                     return response
-                where = redacted_request(request.url, request.method)
-                raise CredentialsError(f"{where} returned 401 (unauthorized). {self.auth.rejection_hint(401)}")
+                raise CredentialsError(
+                    f"{request.redacted} returned 401 (unauthorized). {self.auth.rejection_hint(401)}"
+                )
             refreshed = True
 
     def send_token_request(self, request: TokenRequest) -> Response:
@@ -183,9 +184,7 @@ class HttpClient:
             except TransportError as error:
                 if is_last or (token_request is not None and error.may_have_been_received):
                     attempts = "1 attempt" if attempt == 0 else f"{attempt + 1} attempts"
-                    raise UnavailableError(
-                        f"{redacted_request(request.url, request.method)} failed after {attempts}: {error}"
-                    ) from None
+                    raise UnavailableError(f"{request.redacted} failed after {attempts}: {error}") from None
                 wait, cause = exponential_wait(handler, attempt), str(error)
             else:
                 if token_request is None and (action := self._actions.match(response)):
@@ -201,8 +200,7 @@ class HttpClient:
                 if response.status == 429 or (response.action and wait.header):
                     self._rate_limiter.pause(wait.seconds)
             self._warn(
-                f"{redacted_request(request.url, request.method)}: {cause}. "
-                f"Retry {attempt + 1} of {handler.max_retries} in {wait.seconds:.1f} s"
+                f"{request.redacted}: {cause}. Retry {attempt + 1} of {handler.max_retries} in {wait.seconds:.1f} s"
             )
             self.metrics.add(retries=1, waited=wait.seconds)
             time.sleep(wait.seconds)
@@ -221,29 +219,32 @@ class HttpClient:
             target, target_origin = resolve_reference(location, url)
             if target_origin != first_origin:
                 raise ResponseError(
-                    f"{redacted_request(url, method)}: the API redirects to another host ({target_origin[1]!r}): "
+                    f"{request.redacted}: the API redirects to another host ({target_origin[1]!r}): "
                     "credentials are not sent there. Put the final URL into `client.base_url`."
                 )
             if method != "GET" and response.status not in SAME_METHOD_REDIRECTS:
+                final = "" if request.shown_url else f" ({redacted_request(target, method)})"
                 raise ResponseError(
-                    f"{redacted_request(url, method)}: the API redirects with {response.status}, which would turn the "
-                    f"{method} into a GET without its body. Put the final URL ({redacted_request(target, method)}) "
+                    f"{request.redacted}: the API redirects with {response.status}, which would turn the {method} into "
+                    f"a GET without its body. Put the final URL{final} "
                     "into `client.base_url` and `endpoint.path`."
                 )
             url = target
-        raise ResponseError(f"{redacted_request(url, method)}: more than {MAX_REDIRECTS} redirects")
+        raise ResponseError(f"{request.redacted}: more than {MAX_REDIRECTS} redirects")
 
     def _send(self, request: Request, url: str, *, reuse_connection: bool) -> Response:
         waited = self._rate_limiter.wait(self._warn_of_pause)
         try:
             if self._closed:
-                raise UnavailableError(f"{redacted_request(url, request.method)} was not sent: the load is over")
+                raise UnavailableError(f"{request.redacted} was not sent: the load is over")
             self.metrics.add(requests=1, waited=waited)
             started = time.monotonic()
             try:
                 response = self._transport.send(
                     request.method, url, request.headers, request.body, reuse_connection=reuse_connection
                 )
+            except ResponseError as error:
+                raise error.with_message(f"{request.redacted}: {error}") from None
             finally:
                 self.metrics.add(api=time.monotonic() - started)
         finally:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from analytics_assets.rest_api.redaction import redacted_request
+
 
 @dataclass(frozen=True)
 class Request:
@@ -16,6 +18,7 @@ class Request:
         params: Query parameters. They replace those of the same names in the URL.
         headers: Headers besides those of the client.
         body: The body; None for a request without one.
+        shown_url: The URL for messages, with placeholders in place of a record's values; by default `url`.
     """
 
     url: str
@@ -23,3 +26,9 @@ class Request:
     params: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes | None = None
+    shown_url: str = ""
+
+    @property
+    def redacted(self) -> str:
+        """The request for messages: without its query, user info and a record's values."""
+        return redacted_request(self.shown_url or self.url, self.method)

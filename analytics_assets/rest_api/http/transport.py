@@ -21,7 +21,6 @@ from analytics_assets.rest_api.errors import ConfigError, ResponseError
 from analytics_assets.rest_api.http.compression import COMPRESSED_ENCODINGS, decompress
 from analytics_assets.rest_api.http.response import Headers, Response
 from analytics_assets.rest_api.http.urls import LOOPBACK, UNSAFE_URL_CHARS, URL_USERINFO
-from analytics_assets.rest_api.redaction import redacted_request
 
 BUFFER_BYTES = 512 * 1024  # libcurl's maximum: fewer calls into Python per response
 PROXY = re.compile(r"(https?)://(?:[^/@]*@)?(?:\[[0-9a-fA-F:]+\]|[^/@:\[\]]+)(?::\d+)?/?")
@@ -150,7 +149,7 @@ class Transport:
             problem = _transport_error(curl, int(error.args[0]), uses_proxy=bool(self._options[pycurl.PROXY]))
             curl.close()
             if remaining < 0:
-                raise self._too_large(url, method) from None
+                raise self._too_large() from None
             raise problem from None
         except BaseException:  # raised by a signal handler
             curl.close()
@@ -162,10 +161,10 @@ class Transport:
             curl.close()
         response = Response(status, Headers(lines), b"".join(chunks))
         if any(map(CONTENT_ENCODING.match, lines)):
-            return self._decompressed(response, url, method)
+            return self._decompressed(response)
         return response
 
-    def _decompressed(self, response: Response, url: str, method: str) -> Response:
+    def _decompressed(self, response: Response) -> Response:
         for encoding in reversed(response.headers.get("Content-Encoding", "").lower().split(",")):
             if encoding.strip() in COMPRESSED_ENCODINGS:
                 try:
@@ -173,13 +172,13 @@ class Transport:
                 except ValueError:
                     raise TransportError("the compressed body is corrupt") from None
                 if body is None:
-                    raise self._too_large(url, method)
+                    raise self._too_large()
                 response = replace(response, body=body)
         return response
 
-    def _too_large(self, url: str, method: str) -> ResponseError:
+    def _too_large(self) -> ResponseError:
         return ResponseError(
-            f"{redacted_request(url, method)}: the response is longer than {self._max_page_bytes} bytes. "
+            f"the response is longer than {self._max_page_bytes} bytes. "
             "Request smaller pages (the paginator's `limit`), or increase `client.max_page_bytes`."
         )
 

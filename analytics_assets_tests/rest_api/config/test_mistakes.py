@@ -59,7 +59,7 @@ WRONG = [
     # Keys
     Mistake(old=PAGINATOR, new="paginator: {type: offset, limitt: 100, limit: 1}", expected="8 attributes.resource_defaults.endpoint.paginator.limitt: unknown key; did you mean 'limit'? allowed: has_more_path, limit, limit_body_path, limit_param, maximum_offset, offset, offset_body_path, offset_param, stop_after_empty_page, total_path, total_rows_header, total_rows_path, type"),
     Mistake(old="  partitions:", new="  partition:", expected="13 attributes.partition: unknown key; did you mean 'partitions'? allowed: checks, client, docs_url, partitions, resource_defaults, resources, sandbox, schedule"),
-    Mistake(old=NAME, new=f"{NAME}\n      qqq: 1", expected=f"11 {USERS}.qqq: unknown key; allowed: checks, columns, description, docs_url, endpoint, exclude, hash, name, null_key, owners, preview, primary_key, schema, schema_contract, tags, write_disposition"),
+    Mistake(old=NAME, new=f"{NAME}\n      qqq: 1", expected=f"11 {USERS}.qqq: unknown key; allowed: checks, columns, description, docs_url, endpoint, exclude, hash, include_from_parent, name, null_key, owners, preview, primary_key, replace_by, schema, schema_contract, tags, write_disposition"),
     Mistake(old=CLIENT, new="max_concurrency: 2", expected="3 attributes.client.base_url: is required"),
     Mistake(old=NAME, new="description: x", expected=f"10 {USERS}.name: is required"),
     Mistake(old="attributes:", new="atributes: {}\nattributes:", expected="2 atributes: unknown key; did you mean 'attributes'? allowed: type, attributes, requirements"),
@@ -76,7 +76,7 @@ WRONG = [
     Mistake(old=PAGINATOR, new="paginator: {type: page_number, stop_after_empty_page: false}", expected="8 attributes.resource_defaults.endpoint.paginator.stop_after_empty_page: must be True"),
     Mistake(old=PATH, new=INCREMENTAL + "{start_param: s, initial_value: x}", expected=f"13 {USERS}.endpoint.incremental.initial_value: dlt's key is not supported: history begins at `partitions.start`"),
     Mistake(old=PATH, new=f"{PATH}\n        params: {{since: {{type: incremental, cursor_path: at}}}}", expected=f"13 {USERS}.endpoint.params.since: dlt's incremental parameter is not supported: write `start_param` in endpoint.incremental"),
-    Mistake(old=PATH, new="path: /v1/{resources.posts.id}/x", expected=f"12 {USERS}.endpoint.path: dlt's placeholder {{resources...}} is not supported: a resource cannot depend on the rows of another one"),
+    Mistake(old=PATH, new="path: /v1/{resources.posts.id}/x", expected=f"12 {USERS}.endpoint.path: there is no resource 'posts' in this file"),
     Mistake(old=PATH, new=f"{PATH}\n        method: DELETE", expected=f"13 {USERS}.endpoint.method: must be 'GET', 'POST' or 'PUT'"),
     Mistake(old=PATH, new=f"{PATH}\n        ignore_hints: [count, ' ']", expected=f"13 {USERS}.endpoint.ignore_hints[1]: must be a path in the response such as meta.count, or the name of a header"),
     # Types and values
@@ -88,7 +88,7 @@ WRONG = [
     Mistake(old=CLIENT, new=f"{CLIENT}\n    headers: {{'a b': x}}", expected='5 attributes.client.headers["a b"]: must be the name of an HTTP header'),
     Mistake(old=CLIENT, new=f"{CLIENT}\n    headers: {{X-A: \"a\\nb\"}}", expected="5 attributes.client.headers.X-A: must be plain ASCII text"),
     Mistake(old=f"\n    - {NAME}\n      endpoint:\n        {PATH}", new=" []", expected="9 attributes.resources: must have at least one resource"),
-    Mistake(old="resources:\n    - name", new="resources:\n    - 5\n    - name", expected="10 attributes.resources[0]: must be a mapping with some of the keys checks, columns, description, docs_url, endpoint, exclude, hash, name, null_key, owners, preview, primary_key, schema, schema_contract, tags, write_disposition"),
+    Mistake(old="resources:\n    - name", new="resources:\n    - 5\n    - name", expected="10 attributes.resources[0]: must be a mapping with some of the keys checks, columns, description, docs_url, endpoint, exclude, hash, include_from_parent, name, null_key, owners, preview, primary_key, replace_by, schema, schema_contract, tags, write_disposition"),
     Mistake(old=NAME, new=f"{NAME}\n      write_disposition: merg", expected=f"11 {USERS}.write_disposition: must be 'merge', 'replace' or 'append'; did you mean 'merge'?"),
     Mistake(old=NAME, new=f"{NAME}\n      primary_key: [id, 5]", expected=f"11 {USERS}.primary_key[1]: must be text"),
     Mistake(old=NAME, new=f"{NAME}\n      primary_key: {{}}", expected=f"11 {USERS}.primary_key: must be text"),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from dlt.destinations import duckdb
 from dlt.destinations.impl.duckdb.duck import DuckDbClient
@@ -12,7 +13,10 @@ from analytics_assets.rest_api.destination.dlt_client import TableClient, TableD
 from analytics_assets.rest_api.destination.duckdb.memory import run_in_limited_memory
 from analytics_assets.rest_api.destination.duckdb.merge_sql import DuckDbMergeSql
 from analytics_assets.rest_api.destination.merge_sql import TargetTable
+from analytics_assets.rest_api.destination.parents.columns import StoredField
 from analytics_assets.rest_api.destination.widening import widen_columns
+
+STREAM_ROWS = 10_000
 
 
 class DuckDbTableClient(TableClient, DuckDbClient):
@@ -36,6 +40,21 @@ class DuckDbTableClient(TableClient, DuckDbClient):
             empty = not sql.execute_sql(f"SELECT 1 FROM {table.name} LIMIT 1")
             for statement in merge.write_rows(sources, table_is_empty=empty):
                 sql.execute_sql(statement)
+
+    def stream(self, query: str) -> Iterator[Sequence[Sequence[Any]]]:
+        with self.sql_client.execute_query(query) as cursor:
+            while rows := cursor.fetchmany(STREAM_ROWS):
+                yield rows
+
+    def text_of(self, field: StoredField) -> str:
+        value = self.sql_client.escape_column_name(field.column)
+        if field.type.data_type == "timestamp":
+            return f"epoch_us({value})"
+        if field.path:
+            steps = "".join(f'."{step}"' for step in field.path).replace("'", "''")
+            value = f"json_extract({value}, '${steps}')"
+        text = f"CAST({value} AS VARCHAR)"
+        return f"NULLIF({text}, 'null')" if field.type.data_type == "json" else text
 
 
 class DuckDbDestination(TableDestination, duckdb):

@@ -31,8 +31,10 @@ class DuckDbMergeSql(MergeSql):
             elif stored != ColumnType.from_dlt(column).arrow:
                 value = f"CAST({value} AS {self._table.types[name]})"
             selected.append(f"{value} AS {self._quote(name)}")
-        path = str(file).replace("'", "''")
-        return f"(SELECT {', '.join(selected)} FROM read_parquet('{path}'))"
+        return f"(SELECT {', '.join(selected)} FROM read_parquet({_literal(file)}))"
+
+    def unchanged_parents(self, file: Path) -> str:
+        return f"read_parquet({_literal(file)})"
 
     def write_rows(self, sources: Sequence[str], *, table_is_empty: bool) -> Iterator[str]:
         """Write the rows of the sources, which are in the order of their ordinals.
@@ -77,3 +79,7 @@ class DuckDbMergeSql(MergeSql):
         yield f"DELETE FROM {self._target} d USING {CHANGED_ROWS} c WHERE {same_key}"
         yield f"{self._insert(source)} WHERE {ORDINAL} IN (SELECT {ORDINAL} FROM {CHANGED_ROWS})"
         yield f"DROP TABLE {CHANGED_ROWS}"
+
+
+def _literal(path: Path) -> str:
+    return "'" + str(path).replace("'", "''") + "'"

@@ -15,17 +15,24 @@ from dlt.destinations import postgres
 from dlt.destinations.impl.postgres.configuration import PostgresClientConfiguration
 from dlt.destinations.impl.postgres.postgres import PostgresClient
 
+from analytics_assets.rest_api.arrow.bound_columns import READ_NUMBER
 from analytics_assets.rest_api.destination.dlt_client import TableClient, TableDestination
 from analytics_assets.rest_api.destination.locks import holder_description
 from analytics_assets.rest_api.destination.merge_sql import TargetTable
+from analytics_assets.rest_api.destination.parents.columns import StoredField
 from analytics_assets.rest_api.destination.parquet_files import read_batches
-from analytics_assets.rest_api.destination.postgres.merge_sql import LOADED_ROWS, PostgresMergeSql
+from analytics_assets.rest_api.destination.postgres.merge_sql import (
+    LOADED_ROWS,
+    UNCHANGED_PARENTS,
+    PostgresMergeSql,
+)
 from analytics_assets.rest_api.destination.warehouse import Log
 from analytics_assets.rest_api.destination.widening import widen_columns
 from analytics_assets.rest_api.errors import BusyError
 
 COPY_BATCH_ROWS = 20_000  # rows that are text in memory at the same time
 LOCK_POLL_SECONDS = 0.25
+STREAM_ROWS = 10_000
 ESCAPES = (("\\", "\\\\"), ("\t", "\\t"), ("\n", "\\n"), ("\r", "\\r"))
 LOCK_HOLDER = """
 SELECT application_name, COALESCE(host(client_addr), 'the server itself')
@@ -44,18 +51,40 @@ class PostgresTableClient(TableClient, PostgresClient):
             for file in files:
                 self._copy(file, merge)
             merge.find_gone_rows([LOADED_ROWS], sql.execute_sql, self.outcome)
+            if self.plan.unchanged_parents:
+                sql.execute_sql(merge.create_unchanged_parents())
+                self._copy(self.plan.unchanged_parents, merge, table=UNCHANGED_PARENTS)
             widening = widen_columns(self.plan, table, sql.execute_sql)
             for statement in (*widening, *merge.prepare_table(), *merge.write_rows(load_id)):
                 sql.execute_sql(statement)
 
-    def _copy(self, path: Path, merge: PostgresMergeSql) -> None:
+    def _copy(self, path: Path, merge: PostgresMergeSql, *, table: str = LOADED_ROWS) -> None:
         with pq.ParquetFile(path) as file, self.sql_client.native_connection.cursor() as cursor:
-            statement = merge.copy(file.schema_arrow.names)
-            for batch in read_batches(file, COPY_BATCH_ROWS):
+            names = [name for name in file.schema_arrow.names if name != READ_NUMBER]
+            statement = merge.copy(names, table=table)
+            for batch in read_batches(file, COPY_BATCH_ROWS, columns=names):
                 try:
                     cursor.copy_expert(statement, BytesIO("".join(copy_lines(batch)).encode()))
                 except Exception as error:  # dlt's classes of errors decide whether a job is tried again
                     raise self.sql_client._make_database_exception(error) from error
+
+    def stream(self, query: str) -> Iterator[Sequence[Sequence[Any]]]:
+        execute = self.sql_client.execute_sql
+        execute(f"DECLARE streamed_rows NO SCROLL CURSOR WITH HOLD FOR {query}")
+        while rows := execute(f"FETCH {STREAM_ROWS} FROM streamed_rows"):
+            yield rows
+        execute("CLOSE streamed_rows")
+
+    def text_of(self, field: StoredField) -> str:
+        value, data_type = self.sql_client.escape_column_name(field.column), field.type.data_type
+        if data_type == "timestamp":
+            return f"CAST(EXTRACT(EPOCH FROM {value}) * 1000000 AS BIGINT)"
+        if data_type == "date":
+            return f"to_char({value}, 'YYYY-MM-DD')"
+        if field.path:
+            steps = ", ".join("'" + step.replace("'", "''") + "'" for step in field.path)
+            value = f"{value} #> ARRAY[{steps}]"
+        return f"NULLIF(CAST({value} AS TEXT), 'null')" if data_type == "json" else f"CAST({value} AS TEXT)"
 
     def lock(self, table: str, deadline: float, log: Log) -> None:
         """Take the dataset's advisory lock, which all machines share and which ends with the connection."""

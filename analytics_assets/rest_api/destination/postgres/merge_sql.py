@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from analytics_assets.rest_api.destination.merge_sql import LOAD_ID, RANK, MergeSql
 from analytics_assets.rest_api.destination.parquet_files import ORDINAL
 
 LOADED_ROWS = "pg_temp.loaded_rows_"
+UNCHANGED_PARENTS = "pg_temp.unchanged_parents_"
 
 
 class PostgresMergeSql(MergeSql):
@@ -17,9 +19,16 @@ class PostgresMergeSql(MergeSql):
         columns = [f"{self._quote(name)} {self._table.types[name]}" for name in self._table.columns if name != LOAD_ID]
         return f"CREATE TEMP TABLE {LOADED_ROWS} ({', '.join([*columns, f'{ORDINAL} BIGINT'])}) ON COMMIT DROP"
 
-    def copy(self, names: Sequence[str]) -> str:
+    def create_unchanged_parents(self) -> str:
+        columns = [f"{self._quote(name)} {self._table.types[name]}" for name in self._plan.parent_key]
+        return f"CREATE TEMP TABLE {UNCHANGED_PARENTS} ({', '.join(columns)}) ON COMMIT DROP"
+
+    def unchanged_parents(self, file: Path) -> str:  # noqa: ARG002
+        return UNCHANGED_PARENTS
+
+    def copy(self, names: Sequence[str], *, table: str = LOADED_ROWS) -> str:
         """The COPY statement for rows with these columns. Other columns are NULL."""
-        return f"COPY {LOADED_ROWS} ({', '.join(map(self._quote, names))}) FROM STDIN"
+        return f"COPY {table} ({', '.join(map(self._quote, names))}) FROM STDIN"
 
     def write_rows(self, load_id: str) -> Iterator[str]:
         """Write the rows of LOADED_ROWS to the table."""

@@ -1,0 +1,124 @@
+"""What a load does besides others if it has many reads: for the rows of a parent, or the values of `for_each`."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from analytics_assets.rest_api.arrow.coercion import to_array
+from analytics_assets.rest_api.arrow.column_names import column_name
+from analytics_assets.rest_api.arrow.table_schema import TableSchema
+from analytics_assets.rest_api.auth.secret_reader import SecretReader
+from analytics_assets.rest_api.config import SecretRef
+from analytics_assets.rest_api.destination.parents.bindings import LoadBindings
+from analytics_assets.rest_api.destination.pipeline import TablePipeline
+from analytics_assets.rest_api.errors import DataError, WarehouseError
+from analytics_assets.rest_api.load_request import LoadRequest
+
+BATCH_ROWS = 10_000
+
+
+def open_bindings(request: LoadRequest, pipeline: TablePipeline) -> LoadBindings | None:
+    """Read the parent's rows and the values of `for_each`; None for a resource that has neither.
+
+    Raises:
+        WarehouseError: The parent's table does not exist, or lacks a field.
+        CredentialsError: A variable that `for_each` names is not set.
+    """
+    resource = request.resource
+    parent, for_each = resource.parent, resource.endpoint.for_each
+    if parent is None and not for_each:
+        return None
+    values = for_each_values(for_each, SecretReader(request.environ))
+    if parent is None:
+        return LoadBindings(for_each=values)
+    rows = pipeline.read_parents(parent, request.parents_window)
+    if not rows.count:
+        table = f"{request.dataset}.{parent.name}"
+        if request.parents_window:
+            request.log.info(f"{request.name}: no row of {table} changed in the window: nothing is requested")
+        else:
+            request.log.warning(f"{request.name}: the parent's table {table} has no rows: nothing is requested")
+    return LoadBindings(parent, rows, values)
+
+
+def for_each_values(for_each: Mapping[str, Sequence[Any]], secrets: SecretReader) -> dict[str, list[Any]]:
+    """The values of each key, those of variables as text, each value once.
+
+    Raises:
+        CredentialsError: A variable is not set.
+    """
+    values: dict[str, list[Any]] = {}
+    for name, listed in for_each.items():
+        found: dict[tuple[type, Any], Any] = {}
+        for value in listed:
+            if isinstance(value, SecretRef):
+                texts = secrets.require(value, f"endpoint.for_each.{name}").split(",")
+                found.update({(str, text.strip()): text.strip() for text in texts if text.strip()})
+            else:
+                found[(type(value), value)] = value
+        values[name] = list(found.values())
+    return values
+
+
+def prepare_children(
+    request: LoadRequest, bindings: LoadBindings, pipeline: TablePipeline, schema: TableSchema
+) -> None:
+    """Check the rows of all reads against each other, and name the parents whose stored rows stay.
+
+    Raises:
+        DataError: Rows of several parents have one key and differ.
+        WarehouseError: The type of the parent's key differs from the stored one.
+    """
+    check_shared_keys(bindings, pipeline)
+    if pipeline.plan.parent_key and request.parents_window:
+        pipeline.keep_parents(lambda path: write_unchanged_parents(bindings, schema, path))
+
+
+def check_shared_keys(bindings: LoadBindings, pipeline: TablePipeline) -> None:
+    """Refuse rows of several reads with one key and different values: the table would store one of them only.
+
+    Raises:
+        DataError: There are such rows.
+    """
+    key = pipeline.plan.primary_key
+    missing = [field for field in bindings.key_fields if column_name(field) not in key]
+    if not key or not missing:
+        return
+    conflicts = pipeline.count_conflicting_keys([column_name(field) for field in bindings.fields])
+    if conflicts:
+        not_included = [field for field in missing if field not in bindings.fields]
+        include = ", and their fields to `include_from_parent`" if not_included else ""
+        raise DataError(
+            f"{conflicts} keys occur in rows of several parents or values of `for_each`, and these rows differ: the "
+            f"table would store one row of each key only. Add {' and '.join(missing)} to `primary_key`{include}"
+        )
+
+
+def write_unchanged_parents(bindings: LoadBindings, schema: TableSchema, path: Path) -> None:
+    """Write the keys of the parents that were not read, with the types of the child's columns.
+
+    Raises:
+        WarehouseError: The type of the parent's key differs from the stored one.
+    """
+    assert bindings.rows
+    types = {name: schema.column_type(name) for name in map(column_name, bindings.parent_fields)}
+    arrow_schema = pa.schema([(name, column.arrow) for name, column in types.items()])
+    keys = bindings.rows.unchanged_keys()
+    with pq.ParquetWriter(path, arrow_schema) as writer:
+        while batch := list(itertools.islice(keys, BATCH_ROWS)):
+            arrays = []
+            for (name, column), values in zip(types.items(), zip(*batch, strict=True), strict=True):
+                array, mismatches = to_array(values, column)
+                if mismatches:
+                    raise WarehouseError(
+                        f"the column {name!r} is {column} in the warehouse, and the parent has values of another type. "
+                        "Run the full refresh: it creates the table anew"
+                    )
+                arrays.append(array)
+            writer.write_table(pa.Table.from_arrays(arrays, schema=arrow_schema))

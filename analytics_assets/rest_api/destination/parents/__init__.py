@@ -1,0 +1,1 @@
+"""Parents: rows of a stored table that the requests of another resource are built from."""

@@ -195,16 +195,10 @@ def prepare(request: LoadRequest, duplicate_keys: DuplicateKeyCheck | None = Non
             # Other paginators keep their place in the data: rows do not move between their pages.
             numbered = isinstance(resource.endpoint.paginator, (OffsetConfig, PageNumberConfig))
             check = duplicate_keys or DuplicateKeyCheck(request.name, request.log)
+            used_check = check if numbered and pipeline.plan.primary_key else None
+            metrics = client.metrics
             yield PreparedLoad(
-                request,
-                pipeline,
-                bindings,
-                reader,
-                converter,
-                check if numbered and pipeline.plan.primary_key else None,
-                statistics,
-                client.metrics,
-                stored,
+                request, pipeline, bindings, reader, converter, used_check, statistics, metrics, stored
             )
     except (RestApiError, DltException, OSError) as error:
         translated = translate_error(error, dataset=request.dataset, table=resource.name)

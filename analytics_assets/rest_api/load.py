@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 import pyarrow as pa
 from dlt.common.exceptions import DltException
 
-from analytics_assets.rest_api.arrow.bound_columns import READ_NUMBER
 from analytics_assets.rest_api.arrow.column_names import RESERVED, column_name
 from analytics_assets.rest_api.arrow.column_types import ColumnType
 from analytics_assets.rest_api.arrow.converter import ArrowConverter
 from analytics_assets.rest_api.arrow.cursor import Cursor
 from analytics_assets.rest_api.arrow.statistics import Statistics
+from analytics_assets.rest_api.arrow.table_columns import READ_NUMBER
 from analytics_assets.rest_api.arrow.table_schema import TableSchema
 from analytics_assets.rest_api.arrow.window_filter import PartitionCounter
 from analytics_assets.rest_api.auth.credentials import resolve_secrets

@@ -12,12 +12,11 @@ import pyarrow as pa
 from dlt.common.schema.typing import TTableSchemaColumns
 
 from analytics_assets.rest_api.arrow.arrays import struct_array
-from analytics_assets.rest_api.arrow.bound_columns import READ_NUMBER, BoundColumns
 from analytics_assets.rest_api.arrow.column_names import FieldMapping
 from analytics_assets.rest_api.arrow.column_types import ColumnType
 from analytics_assets.rest_api.arrow.cursor import Cursor
 from analytics_assets.rest_api.arrow.numbers import Widening, align_file, align_table
-from analytics_assets.rest_api.arrow.table_columns import OnTypeChange, TableColumns
+from analytics_assets.rest_api.arrow.table_columns import READ_NUMBER, BoundColumns, OnTypeChange, TableColumns
 from analytics_assets.rest_api.config import Column
 from analytics_assets.rest_api.errors import DataError, MissingKeyError
 from analytics_assets.rest_api.extract.children.bindings import Origins

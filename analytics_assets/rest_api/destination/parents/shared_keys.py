@@ -7,7 +7,7 @@ from pathlib import Path
 
 import duckdb
 
-from analytics_assets.rest_api.arrow.bound_columns import READ_NUMBER
+from analytics_assets.rest_api.arrow.table_columns import READ_NUMBER
 from analytics_assets.rest_api.destination.duckdb.memory import THREADS
 from analytics_assets.rest_api.destination.parquet_files import ORDINAL
 

@@ -15,7 +15,7 @@ from dlt.destinations import postgres
 from dlt.destinations.impl.postgres.configuration import PostgresClientConfiguration
 from dlt.destinations.impl.postgres.postgres import PostgresClient
 
-from analytics_assets.rest_api.arrow.bound_columns import READ_NUMBER
+from analytics_assets.rest_api.arrow.table_columns import READ_NUMBER
 from analytics_assets.rest_api.destination.dlt_client import TableClient, TableDestination
 from analytics_assets.rest_api.destination.locks import holder_description
 from analytics_assets.rest_api.destination.merge_sql import TargetTable

@@ -197,9 +197,7 @@ def prepare(request: LoadRequest, duplicate_keys: DuplicateKeyCheck | None = Non
             check = duplicate_keys or DuplicateKeyCheck(request.name, request.log)
             used_check = check if numbered and pipeline.plan.primary_key else None
             metrics = client.metrics
-            yield PreparedLoad(
-                request, pipeline, bindings, reader, converter, used_check, statistics, metrics, stored
-            )
+            yield PreparedLoad(request, pipeline, bindings, reader, converter, used_check, statistics, metrics, stored)
     except (RestApiError, DltException, OSError) as error:
         translated = translate_error(error, dataset=request.dataset, table=resource.name)
         redact = redactor(client.secret_values())

@@ -161,15 +161,17 @@ def page_url(request: Request, changes: Mapping[str, str], *, relative: bool = F
 
 @dataclass(frozen=True, kw_only=True)
 class AfterIdPagination(Pagination):
-    """The id of the last record as the cursor; rows have the ids 0, 1, 2, ... in order.
+    """The id of the last record as the cursor; the ids of the rows count up from the first one.
 
     Attributes:
         param: Query parameter of the id.
+        first: The id of the first row.
         inclusive: Whether the page begins with that record again.
         ignored: Whether the parameter is accepted and ignored.
     """
 
     param: str = "after"
+    first: int = 0
     inclusive: bool = False
     ignored: bool = False
 
@@ -180,4 +182,4 @@ class AfterIdPagination(Pagination):
     def position(self, request: Request, size: int, count: int) -> int:
         if self.ignored or self.param not in request.query:
             return 0
-        return parse_integer(request, self.param) + (0 if self.inclusive else 1)
+        return parse_integer(request, self.param) - self.first + (0 if self.inclusive else 1)

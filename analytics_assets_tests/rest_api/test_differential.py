@@ -14,6 +14,7 @@ from dlt.sources.rest_api import rest_api_source
 
 from analytics_assets.rest_api.config import parse_config
 from analytics_assets_tests.fake_api import (
+    AfterIdPagination,
     Api,
     ApiKey,
     Auth,
@@ -85,11 +86,18 @@ class Case:
     client_auth: Mapping[str, Any] | None = None
     params: Mapping[str, Any] = field(default_factory=dict)
     selector: str = "data"
+    request: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def endpoint(self) -> Endpoint:
-        params = frozenset(self.params) - self.pagination.params
-        return Endpoint("/v1/orders", ROWS, pagination=self.pagination, selector=self.selector, params=params)
+        return Endpoint(
+            "/v1/orders",
+            ROWS,
+            pagination=self.pagination,
+            selector=self.selector,
+            params=(frozenset(self.params) | {"where.q"}) - self.pagination.params,
+            method=self.request.get("method", "GET"),
+        )
 
 
 PAGINATORS = {
@@ -160,6 +168,48 @@ PAGINATORS = {
         {"type": "header_cursor", "cursor_key": "X-Next", "cursor_param": "after"},
     ),
 }
+BODIES = {
+    "post_json": Case(
+        CursorPagination(cursor_param="page.after"),
+        {"type": "cursor", "cursor_path": "next", "cursor_body_path": "page.after"},
+        request={"method": "POST", "json": {"limit": 4, "where": {"q": "{{a}} b"}}},
+    ),
+    "post_form": Case(
+        PageNumberPagination(default_limit=4, pages_path="pages"),
+        {"type": "page_number", "base_page": 0, "total_path": "pages"},
+        request={"method": "POST", "data": {"where.q": "a b&c"}},
+    ),
+    "post_page": Case(
+        PageNumberPagination(page_param="page.number", base=1),
+        {"type": "page_number", "base_page": 1, "page_body_path": "page.number", "total_path": None},
+        request={"method": "POST", "json": {"limit": 4, "page": {}}},
+    ),
+    "post_offset": Case(
+        OffsetPagination(offset_param="at.offset", limit_param="at.limit", total_path="total"),
+        {
+            "type": "offset",
+            "limit": 4,
+            "offset_body_path": "at.offset",
+            "limit_body_path": "at.limit",
+            "total_path": "total",
+        },
+        request={"method": "POST"},
+    ),
+    "post_header_cursor": Case(
+        HeaderCursorPagination(default_limit=4, header="X-Next", cursor_param="after"),
+        {"type": "header_cursor", "cursor_key": "X-Next", "cursor_param": "after"},
+        request={"method": "POST", "json": {"where": {"q": "x"}}},
+    ),
+    "post_json_link": Case(
+        JsonLinkPagination(default_limit=4, link_path="paging.next"),
+        {"type": "json_link", "next_url_path": "paging.next"},
+        request={"method": "POST", "json": {"where": {"q": "x"}}},
+    ),
+    "last_record": Case(
+        AfterIdPagination(default_limit=4, first=1),
+        {"type": "cursor", "cursor_path": "data[-1].id", "cursor_param": "after"},
+    ),
+}
 PAGED: tuple[Pagination, Mapping[str, Any]] = (
     CursorPagination(default_limit=4),
     {"type": "cursor", "cursor_path": "next", "cursor_param": "cursor"},
@@ -193,7 +243,7 @@ AUTHS = {
         },
     ),
 }
-CASES = {**PAGINATORS, **AUTHS}
+CASES = {**PAGINATORS, **BODIES, **AUTHS}
 
 
 @dataclass(frozen=True)
@@ -261,6 +311,7 @@ def described(name: str) -> dict[str, Any]:
                 "endpoint": {
                     "path": case.endpoint.path,
                     "params": dict(case.params),
+                    **case.request,
                     "data_selector": case.selector,
                     "paginator": dict(case.paginator),
                 },

@@ -63,7 +63,7 @@ COLUMNS = [
     ("amount", "bigint", None, True, False),
     ("note", "text", None, True, False),
     ("tags", "json", None, True, False),
-    ("_dlt_load_id", "text", None, True, False),
+    ("_dlt_load_id", "text", "The load that wrote the row, as in the metadata of its materialization.", True, False),
 ]
 
 

@@ -10,6 +10,7 @@ from analytics_assets import rest_api
 from analytics_assets.rest_api.arrow.column_names import RESERVED, column_name
 from analytics_assets.rest_api.config import ResolvedResource
 
+DESCRIPTIONS = {"_dlt_load_id": "The load that wrote the row, as in the metadata of its materialization."}
 VARIANT = "__v_"  # between a column and the data type of its variant, as in `amount__v_text`
 
 
@@ -34,7 +35,8 @@ def column_schema(resource: ResolvedResource, data_types: Mapping[str, str]) -> 
         column = declared.get(name)
         nullable = name not in key and (column is None or column.nullable)
         constraints = dg.TableColumnConstraints(nullable=nullable, unique=unique == {name})
-        columns.append(dg.TableColumn(name, data_type, column.description if column else None, constraints))
+        description = column.description if column else DESCRIPTIONS.get(name)
+        columns.append(dg.TableColumn(name, data_type, description, constraints))
     return dg.TableSchema(columns=columns)
 
 

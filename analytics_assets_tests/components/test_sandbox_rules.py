@@ -135,6 +135,30 @@ def test_sandbox_does_not_have_the_api(folder: Path, instance: dg.DagsterInstanc
     )
 
 
+def test_credentials_name_the_variables_of_all_levels(folder: Path) -> None:
+    document = yaml.safe_load(BUILT_IN.read_text())
+    attributes = document["attributes"]
+    attributes["client"]["auth"] = {
+        "type": "login",
+        "request": {"path": "/login", "json": {"user": [{"env": "LOGIN_USER"}]}},
+        "refresh": {"path": "/refresh", "data": {"key": {"env": "REFRESH_KEY"}, "token": "{refresh_token}"}},
+        "token_path": "token",
+        "refresh_token_path": "refresh",
+    }
+    attributes["resource_defaults"]["endpoint"]["auth"] = {"type": "bearer", "token": {"env": "DEFAULT_TOKEN"}}
+    attributes["resources"][0]["endpoint"]["auth"] = [{"type": "bearer", "token": {"env": "DRAWERS_TOKEN"}}]
+    files = {"treasury": yaml.safe_dump(document)}
+    definitions = build_definitions({"ANALYTICS_DEFS_DIR": str(write_defs(folder / "defs", files))})
+    credentials = dict(definitions.resources or {})["treasury_credentials"]
+    assert credentials.variables == [
+        "TREASURY_BASE_URL",
+        "LOGIN_USER",
+        "REFRESH_KEY",
+        "DEFAULT_TOKEN",
+        "DRAWERS_TOKEN",
+    ]
+
+
 def test_variable_of_a_single_endpoint_counts_as_set(
     folder: Path, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -221,7 +221,8 @@ class _Resolver:
         names = _names(auth, self.key)
         if isinstance(auth, ApiKeyConfig):
             key = self._value(auth.api_key, "api_key")
-            return StaticCredentials(auth.location, auth.name, key, frozenset({key}), names)
+            value = f"{auth.prefix or ''}{key}"
+            return StaticCredentials(auth.location, auth.name, value, frozenset({key}), names)
         if isinstance(auth, BearerConfig):
             token = self._value(auth.token, "token")
             return StaticCredentials("header", "Authorization", f"Bearer {token}", frozenset({token}), names)

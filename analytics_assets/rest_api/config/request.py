@@ -24,6 +24,7 @@ from analytics_assets.rest_api.config.values import is_secret_name
 
 WINDOW_PLACEHOLDERS = ("start", "end")
 PARENT_PREFIX = "resources."
+NOT_IN_THE_FILE = "is a secret by its name: it belongs in `client.auth`, not in the file"
 METHODS_WITH_BODY = ("POST", "PUT")
 SCALAR_TYPES = {"type": ["string", "number", "boolean", "null"]}
 PARAM_TYPES = {
@@ -229,11 +230,15 @@ def _json_problems(value: Any, key: KeyPath) -> Iterator[Problem]:
             yield key, "is sent as it is: a secret belongs in `client.auth`, not in the body"
         for name, child in value.items():
             if is_secret_name(str(name)) and isinstance(child, (str, int)):
-                yield (*key, name), "is a secret by its name: it belongs in `client.auth`, not in the file"
+                yield (*key, name), NOT_IN_THE_FILE if key else _body_secret_hint(str(name))
             yield from _json_problems(child, (*key, name))
     elif isinstance(value, list):
         for index, child in enumerate(value):
             yield from _json_problems(child, (*key, index))
+
+
+def _body_secret_hint(name: str) -> str:
+    return f"is a secret by its name: write client.auth {{type: api_key, name: {name}, location: body}} instead"
 
 
 def _validate_data(data: Any) -> Any:
@@ -247,7 +252,7 @@ def _validate_data(data: Any) -> Any:
 
 def _validate_field(name: str, data: Any) -> str | None:
     if is_secret_name(name) and data is not None:
-        raise ValueError("is a secret by its name: it belongs in `client.auth`, not in the file")
+        raise ValueError(_body_secret_hint(name))
     return _validate_parameter(name, data)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -15,7 +16,18 @@ import yaml
 from analytics_assets.rest_api.errors import CredentialsError
 from analytics_assets.rest_api.load import load_table
 from analytics_assets_tests.docs.markdown import blocks
-from analytics_assets_tests.fake_api import Api, Auth, Bearer, Endpoint, FakeServer, HttpBasic, Login, OAuth2, serve
+from analytics_assets_tests.fake_api import (
+    Api,
+    ApiKey,
+    Auth,
+    Bearer,
+    Endpoint,
+    FakeServer,
+    HttpBasic,
+    Login,
+    OAuth2,
+    serve,
+)
 from analytics_assets_tests.support.auth import BEARER, LOGIN, OAUTH, SECRET
 from analytics_assets_tests.support.project import ROOT
 from analytics_assets_tests.support.shop import Shop
@@ -132,6 +144,17 @@ def test_client_without_a_secret_sends_none(server: TokenServer, tmp_path: Path)
     access_token(authenticator(tmp_path, {**server.environ, "PASSWORD": "pa55word"}, auth))
     [(fields, _)] = server.requests
     assert fields == {"grant_type": "password", "client_id": CLIENT_ID, "username": "ann", "password": "pa55word"}
+
+
+@pytest.mark.parametrize(("prefix", "accepted"), [({"prefix": "Token "}, True), ({}, False)])
+def test_prefix_of_a_key(prefix: dict[str, str], accepted: bool, shop: Shop) -> None:
+    auth = {"type": "api_key", "name": "Authorization", "api_key": {"env": "SECRET_KEY"}, **prefix}
+    api_key = ApiKey("Token k3y", "Authorization", "header")
+    server = FakeServer([Api("shop", [Endpoint("/rows", [{"id": 1}])], auth=api_key)])
+    with serve(server) as url:
+        request = replace(shop.request(f"{url}/shop/rows", client={"auth": auth}), environ={"SECRET_KEY": "k3y"})
+        with nullcontext() if accepted else pytest.raises(CredentialsError, match="Check SECRET_KEY"):
+            load_table(request)
 
 
 class SearchHandler(BaseHTTPRequestHandler):

@@ -113,6 +113,7 @@ def test_every_key_is_read() -> None:
     assert [auth.type for auth in config.client.auth] == [
         "oauth2",
         "api_key",
+        "api_key",
         "bearer",
         "http_basic",
         "oauth2",

@@ -185,6 +185,8 @@ WRONG = [
     Mistake(old=PATH, new=f"{PATH}\n        auth: none", expected=f"13 {USERS}.endpoint.auth.type: must be one of oauth2, oauth2_client_credentials, login, api_key, bearer, http_basic"),
     Mistake(old=PATH, new=f"{PATH}\n        auth: {{type: api_key, name: k, api_key: {{env: A}}, location: body}}", expected=f"11 {USERS}.endpoint.json: must be a mapping (or `data`, with `method: POST`), since `auth` adds the API key to the body"),
     Mistake(old=AUTH, new="auth: {type: api_key, name: k, api_key: {env: A}, location: form}", expected="5 attributes.client.auth.location: must be 'header', 'query', 'cookie' or 'body'"),
+    Mistake(old=AUTH, new="auth: {type: api_key, name: k, api_key: {env: A}, location: query, prefix: x}", expected="5 attributes.client.auth.prefix: is for a key in a header"),
+    Mistake(old=PATH, new=f"{PATH}\n        method: POST\n        json: {{apiKey: {SECRET}}}", expected=f"14 {USERS}.endpoint.json.apiKey: is a secret by its name: write client.auth {{type: api_key, name: apiKey, location: body}} instead"),
     # Secrets in place of their names
     Mistake(old=AUTH, new=f"auth: {{type: bearer, token: {SECRET}}}", expected="5 attributes.client.auth.token: must not be written here: write {env: NAME} and set NAME in the environment"),
     Mistake(old=AUTH, new=f"auth: [{{type: api_key, api_key: {SECRET}}}]", expected="5 attributes.client.auth[0].api_key: must not be written here: write {env: NAME} and set NAME in the environment"),
@@ -236,7 +238,7 @@ WRONG = [
     Mistake(old=PATH, new=f"{PATH}\n        method: POST\n        data: {{a: [1]}}", expected=f"14 {USERS}.endpoint.data.a: must be one text, number or boolean; write a list as the API expects it, for example a,b"),
     Mistake(old=PATH, new=f"{PATH}\n        method: POST\n        json: {{auth: [{{password: s3cret}}]}}", expected=f"14 {USERS}.endpoint.json.auth[0].password: is a secret by its name: it belongs in `client.auth`, not in the file"),
     Mistake(old=PATH, new=f"{PATH}\n        method: POST\n        json: {{key: {{env: SHOP_KEY}}}}", expected=f"14 {USERS}.endpoint.json.key: is sent as it is: a secret belongs in `client.auth`, not in the body"),
-    Mistake(old=PATH, new=f"{PATH}\n        method: POST\n        data: {{api_key: s3cret}}", expected=f"14 {USERS}.endpoint.data.api_key: is a secret by its name: it belongs in `client.auth`, not in the file"),
+    Mistake(old=PATH, new=f"{PATH}\n        method: POST\n        data: {{api_key: s3cret}}", expected=f"14 {USERS}.endpoint.data.api_key: is a secret by its name: write client.auth {{type: api_key, name: api_key, location: body}} instead"),
     Mistake(old=PAGINATOR, new="paginator: {type: offset, limit: 1, offset_body_path: page.offset}", expected=f"11 {USERS}.endpoint.paginator.offset_body_path: needs `method: POST` or `method: PUT`: a GET has no body"),
     Mistake(old=PAGINATOR, new="method: POST, data: text, paginator: {type: offset, limit: 1, offset_body_path: page.offset}", expected=f"11 {USERS}.endpoint.paginator.offset_body_path: needs a body that is a mapping, to set the value in"),
     Mistake(old=PAGINATOR, new="paginator: {type: offset, limit: 1, offset_param: o, offset_body_path: page.offset}", expected="8 attributes.resource_defaults.endpoint.paginator.offset_body_path: has the same meaning as `offset_param`: remove one of the two"),

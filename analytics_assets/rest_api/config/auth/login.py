@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, PlainValidator, WithJsonSchema, model_validator
 from typing_extensions import Self
 
-from analytics_assets.rest_api.config.auth.static import HttpBasicConfig
+from analytics_assets.rest_api.config.auth.static import HeaderPrefix, HttpBasicConfig
 from analytics_assets.rest_api.config.parsing.model import Model
 from analytics_assets.rest_api.config.parsing.validation import Problem, validate_each, validation_error
 from analytics_assets.rest_api.config.values import (
@@ -134,7 +134,7 @@ class LoginConfig(Model):
     """Path of the refresh token in both responses. A response to `refresh` may lack it if it does not change."""
     header: HeaderName | None = None
     """The header that carries the token, by default `Authorization`."""
-    prefix: Annotated[str, Matches(r"[ -~]*", "plain ASCII text")] | None = None
+    prefix: HeaderPrefix | None = None
     """Text before the token in the header: by default `"Bearer "` in `Authorization`, else none."""
     param: Name | None = None
     """The query parameter that carries the token, in place of a header."""

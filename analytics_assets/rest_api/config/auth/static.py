@@ -10,8 +10,17 @@ from typing_extensions import Self
 
 from analytics_assets.rest_api.config.parsing.model import Model
 from analytics_assets.rest_api.config.parsing.validation import validation_error
-from analytics_assets.rest_api.config.values import HEADER_NAME, VALUE_SCHEMA, Name, Secret, Value, validate_secret
+from analytics_assets.rest_api.config.values import (
+    HEADER_NAME,
+    VALUE_SCHEMA,
+    Matches,
+    Name,
+    Secret,
+    Value,
+    validate_secret,
+)
 
+HeaderPrefix = Annotated[str, Matches(r"[ -~]*", "plain ASCII text")]
 EmptyOrSecret = Annotated[
     Value, PlainValidator(lambda data: "" if data == "" else validate_secret(data)), WithJsonSchema(VALUE_SCHEMA)
 ]
@@ -34,8 +43,13 @@ class ApiKeyConfig(Model):
     ] = "header"
     """Where the key is sent; `param` means `query`, as in dlt. `body` adds it to `json` or `data` of the endpoint."""
 
+    prefix: HeaderPrefix | None = None
+    """Text before the key in a header, such as `"Token "`."""
+
     @model_validator(mode="after")
     def _validate_name(self) -> Self:
+        if self.prefix is not None and self.location != "header":
+            raise validation_error((("prefix",), "is for a key in a header"))
         if self.location in ("header", "cookie") and not re.fullmatch(HEADER_NAME, self.name):
             raise validation_error((("name",), f"must be the name of a {self.location}"))
         return self

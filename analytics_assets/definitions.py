@@ -13,12 +13,11 @@ import dagster as dg
 from analytics_assets.components.assets import WAREHOUSE
 from analytics_assets.components.command_line.arguments import check_arguments
 from analytics_assets.components.defs_folder import load_defs_folder
+from analytics_assets.components.executors import build_executor
 from analytics_assets.components.jobs import FULL_REFRESH, build_full_refresh_job
 from analytics_assets.components.resources import WarehouseResource
 from analytics_assets.components.settings import Settings
 from analytics_assets.rest_api.errors import ConfigError
-
-EXECUTORS = {"in_process": dg.in_process_executor, "multiprocess": dg.multiprocess_executor}
 
 
 def build_definitions(environ: Mapping[str, str]) -> dg.Definitions:
@@ -35,7 +34,7 @@ def build_definitions(environ: Mapping[str, str]) -> dg.Definitions:
         dg.Definitions(
             jobs=[build_full_refresh_job(FULL_REFRESH, plans, scope="all APIs")] if plans else [],
             resources={WAREHOUSE: WarehouseResource.from_settings(settings)},
-            executor=EXECUTORS[settings.executor],
+            executor=build_executor(settings, environ),
         ),
     )
 

@@ -75,10 +75,10 @@ def test_empty_setting_counts_as_unset() -> None:
 
 @pytest.mark.e2e
 def test_command_line_shows_the_error_without_stack_trace(project: Project) -> None:
-    console = project.execute("full_refresh", env={"ANALYTICS_EXECUTOR": "celery"}, ok=False)
+    console = project.execute("full_refresh", env={"ANALYTICS_EXECUTOR": "threads"}, ok=False)
     assert (
         console.splitlines()[-1]
-        == "Error: ANALYTICS_EXECUTOR: 'celery' is unknown. Set it to one of in_process, multiprocess"
+        == "Error: ANALYTICS_EXECUTOR: 'threads' is unknown. Set it to one of in_process, multiprocess, celery, k8s_job"
     )
     assert "Traceback" not in console
 

@@ -164,7 +164,11 @@ def test_no_file_contains_the_address_of_a_registry() -> None:
 
 def test_example_environment_lists_exactly_the_variables_in_use() -> None:
     listed = re.findall(r"^([A-Z_]+)=", (ROOT / ".env.example").read_text(), flags=re.MULTILINE)
-    read = {name for file in PACKAGE.rglob("*.py") for name in re.findall(r"ANALYTICS_[A-Z_]*[A-Z]", file.read_text())}
+    read = {
+        name
+        for file in PACKAGE.rglob("*.py")
+        for name in re.findall(r"(?:ANALYTICS|CELERY)_[A-Z_]*[A-Z]", file.read_text())
+    }
     named = {name for file in PACKAGE.glob("defs/*/defs.yaml") for name in variables(load_config(file))}
     assert sorted(listed) == sorted(read | named)
 

@@ -29,17 +29,21 @@ NO_MATERIALIZATION = {SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION: True}
 class AssetPlan:
     """What an asset is built from.
 
-    Attributes:
-        api: Name of the API: the asset's group, and the dataset of its table.
-        client: Base URL, authentication and rate limits of the API.
-        resource: The endpoint and its table.
-        credentials: The variables of the API's base URL and authentication, of all its resources.
-        partitions_def: The time windows to load; None if each run loads the whole resource.
-        chunk_size: Number of partitions of a range that are loaded and marked together.
-        freshness_policy: When the asset is late; None if never.
-        may_be_sandbox: Whether the sandbox serves the API while none of its variables is set.
-        file: The defs.yaml; None if the API is not described in a file.
-        line: The line of the file where the resource begins.
+        Attributes:
+            api: Name of the API: the asset's group, and the dataset of its table.
+            client: Base URL, authentication and rate limits of the API.
+            resource: The endpoint and its table.
+            credentials: The variables of the API's base URL and authentication, of all its resources.
+            partitions_def: The time windows to load; None if each run loads the whole resource.
+            chunk_size: Number of partitions of a range that are loaded and marked together.
+    <<<<<<< HEAD
+            freshness_policy: When the asset is late; None if never.
+    =======
+            partitions_per_run: Number of partitions that one run of a backfill loads; None for all.
+    >>>>>>> e9014d3 (partitions.per_run: a backfill is split into runs)
+            may_be_sandbox: Whether the sandbox serves the API while none of its variables is set.
+            file: The defs.yaml; None if the API is not described in a file.
+            line: The line of the file where the resource begins.
     """
 
     api: str
@@ -47,6 +51,7 @@ class AssetPlan:
     resource: ResolvedResource
     partitions_def: WindowPartitionsDefinition | None = None
     chunk_size: int = 1
+    partitions_per_run: int | None = None
     credentials: tuple[SecretRef, ...] = ()
     freshness_policy: dg.FreshnessPolicy | None = None
     may_be_sandbox: bool = False
@@ -79,6 +84,14 @@ class AssetPlan:
     @property
     def credentials_key(self) -> str:
         return credentials_key(self.api)
+
+    @property
+    def backfill_policy(self) -> dg.BackfillPolicy | None:
+        if self.partitions_def is None:
+            return None
+        if self.partitions_per_run:
+            return dg.BackfillPolicy.multi_run(self.partitions_per_run)
+        return dg.BackfillPolicy.single_run()
 
     @property
     def check_specs(self) -> list[dg.AssetCheckSpec]:
@@ -158,13 +171,13 @@ def build_asset(plan: AssetPlan, settings: Settings) -> dg.AssetsDefinition:
         specs=[build_table_spec(plan, settings)],
         check_specs=plan.check_specs,
         partitions_def=plan.partitions_def,
-        backfill_policy=dg.BackfillPolicy.single_run() if plan.partitions_def else None,
+        backfill_policy=plan.backfill_policy,
         required_resource_keys={plan.credentials_key, WAREHOUSE},
         pool=plan.api,
     )
     def load_table(context: dg.AssetExecutionContext) -> Iterator[Any]:
         # Imported by runs only: every Dagster process loads the definitions and would pay for the import.
-        from analytics_assets.components.execution import run_asset
+        from analytics_assets.components.runs.execution import run_asset
 
         has_output = False
         for result in run_asset(context.op_execution_context, plan):
@@ -177,11 +190,11 @@ def build_asset(plan: AssetPlan, settings: Settings) -> dg.AssetsDefinition:
     return load_table
 
 
-def build_full_refresh_op(plan: AssetPlan) -> dg.OpDefinition:
+def build_full_refresh_op(plan: AssetPlan, job: str) -> dg.OpDefinition:
     """An op that does what the asset does in a full refresh, for a job that cannot hold the asset."""
 
     @dg.op(
-        name=f"{plan.op_name}__full_refresh",
+        name=f"{plan.op_name}__{job}",
         description=plan.resource.description,
         ins={PARENT: dg.In(dg.Nothing)} if plan.parent_key else {},
         out={LOADED: dg.Out(dg.Nothing)},
@@ -189,7 +202,7 @@ def build_full_refresh_op(plan: AssetPlan) -> dg.OpDefinition:
         pool=plan.api,
     )
     def reload_table(context: dg.OpExecutionContext) -> Iterator[Any]:
-        from analytics_assets.components.execution import run_asset  # by runs only, as above
+        from analytics_assets.components.runs.execution import run_asset  # by runs only, as above
 
         for result in run_asset(context, plan):
             if isinstance(result, dg.Output):

@@ -44,13 +44,13 @@ class RestApi(dg.Component):
     def plans(self) -> list[AssetPlan]:
         """The plan of each resource. Only resources that the API can filter by time are partitioned."""
         partitions = self.config.partitions
-        partitions_def = build_partitions_def(partitions) if partitions else None
         schedule = self.config.schedule or Schedule()
         windows: dict[str, Any] = {}
-        if partitions and partitions_def:
+        if partitions:
             windows = {
-                "partitions_def": partitions_def,
+                "partitions_def": build_partitions_def(partitions),
                 "chunk_size": partitions.chunk_size,
+                "partitions_per_run": partitions.per_run,
                 "freshness_policy": build_freshness_policy(partitions.cadence, schedule),
             }
         snapshot: dict[str, Any] = {"freshness_policy": build_freshness_policy("daily", schedule)}

@@ -15,7 +15,7 @@ from typing_extensions import Self
 from analytics_assets.rest_api.destination.warehouse import Warehouse
 from analytics_assets.rest_api.errors import ConfigError
 
-EXECUTORS = ("in_process", "multiprocess")
+EXECUTORS = ("in_process", "multiprocess", "celery", "k8s_job")
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,8 @@ class Settings:
     Attributes:
         defs_dir: Folder of the `<api>/defs.yaml` files.
         executor: How Dagster runs the steps of a job: one of EXECUTORS.
+        max_concurrent_steps: How many steps of a run `multiprocess` and `k8s_job` execute at once; 0 for Dagster's
+            default.
         destination: The warehouse: `duckdb` or `postgres`.
         duckdb_path: The DuckDB file, for the destination `duckdb`.
         dataset_prefix: Put before the name of each dataset.
@@ -36,6 +38,7 @@ class Settings:
 
     defs_dir: Path = Path(__file__).parents[1] / "defs"
     executor: str = "in_process"
+    max_concurrent_steps: int = 0
     destination: str = Warehouse.destination
     duckdb_path: Path = Warehouse.duckdb_path
     dataset_prefix: str = Warehouse.dataset_prefix
@@ -54,6 +57,9 @@ class Settings:
         return cls(
             defs_dir=_folder(environ, "ANALYTICS_DEFS_DIR", cls.defs_dir),
             executor=_choice(environ, "ANALYTICS_EXECUTOR", cls.executor, EXECUTORS),
+            max_concurrent_steps=_whole_number(
+                environ, "ANALYTICS_MAX_CONCURRENT_STEPS", cls.max_concurrent_steps, at_most=1_000
+            ),
             destination=environ.get("ANALYTICS_DESTINATION") or cls.destination,
             duckdb_path=Path(environ.get("ANALYTICS_DUCKDB_PATH") or cls.duckdb_path),
             dataset_prefix=environ.get("ANALYTICS_DATASET_PREFIX") or cls.dataset_prefix,

@@ -23,7 +23,7 @@ LATENCY_MS, SLOW_ROWS, SLOW_PAGE = 100, 10_000, 50
 CURSOR_CONCURRENCY, OFFSET_CONCURRENCY = 8, 16
 REFERENCE_ROWS = 10_000
 MAX_MEMORY_MB = 600
-RUN_IMPORTS = "import dagster._cli, analytics_assets.definitions, analytics_assets.components.execution"
+RUN_IMPORTS = "import dagster._cli, analytics_assets.definitions, analytics_assets.components.runs.execution"
 
 
 def server(bench: Bench) -> None:

@@ -131,7 +131,7 @@ def test_full_refresh_marks_no_window_that_ends_while_it_reads(
         def now(cls, tz: Any = None) -> Clock:
             return cls.fromtimestamp(clock[0].timestamp(), tz)
 
-    monkeypatch.setattr("analytics_assets.components.execution.datetime", Clock)
+    monkeypatch.setattr("analytics_assets.components.runs.execution.datetime", Clock)
     harness = build_harness(builtin_server())
     midnight = faults.then(lambda: clock.__setitem__(0, datetime(2026, 10, 4, 0, 0, 1, tzinfo=timezone.utc)))
     harness.server.faults.add(midnight, path="/v1/users")
@@ -145,24 +145,22 @@ def test_full_refresh_before_the_first_window_ended(harness: JobHarness, monkeyp
         def now(cls, tz: Any = None) -> Clock:
             return cls(2026, 10, 1, 12, tzinfo=tz)
 
-    monkeypatch.setattr("analytics_assets.components.execution.datetime", Clock)
+    monkeypatch.setattr("analytics_assets.components.runs.execution.datetime", Clock)
     result = harness.run("recruiting_full_refresh")
     assert harness.rows("recruiting.users") == expected_rows("recruiting.users")
     assert materializations(result, "recruiting/users").keys() == {None}
 
 
 def test_full_refresh_removes_columns_that_the_api_no_longer_sends(snapshot_harness: JobHarness) -> None:
-    harness = snapshot_harness
+    """Declared columns stay; `note` is not declared."""
+    harness, rows = snapshot_harness, builtin.rows(*TREASURY[0].split("."))
+    harness.server.set_rows("treasury", "/v1/cash_drawers", [{**row, "note": "counted"} for row in rows])
     harness.run("treasury_full_refresh")
-    rows = [
-        {name: value for name, value in row.items() if name != "balance"}
-        for row in builtin.rows(*TREASURY[0].split("."))
-    ]
     harness.server.set_rows("treasury", "/v1/cash_drawers", rows)
     harness.run("treasury_snapshot")
-    assert {row["balance"] for row in harness.rows("treasury.cash_drawers")} == {None}
+    assert {row["note"] for row in harness.rows("treasury.cash_drawers")} == {None}
     harness.run("treasury_full_refresh")
-    assert "balance" not in harness.rows("treasury.cash_drawers")[0]
+    assert "note" not in harness.rows("treasury.cash_drawers")[0]
 
 
 def test_snapshot_merges(snapshot_harness: JobHarness) -> None:

@@ -18,6 +18,7 @@ def test_settings_are_read_from_their_variables(tmp_path: Path) -> None:
     environ = {
         "ANALYTICS_DEFS_DIR": str(tmp_path),
         "ANALYTICS_EXECUTOR": "multiprocess",
+        "ANALYTICS_MAX_CONCURRENT_STEPS": "4",
         "ANALYTICS_DESTINATION": "postgres",
         "ANALYTICS_DUCKDB_PATH": "sales.duckdb",
         "ANALYTICS_DATASET_PREFIX": "raw_",
@@ -28,6 +29,7 @@ def test_settings_are_read_from_their_variables(tmp_path: Path) -> None:
     assert Settings.from_environ(environ) == Settings(
         defs_dir=tmp_path,
         executor="multiprocess",
+        max_concurrent_steps=4,
         destination="postgres",
         duckdb_path=Path("sales.duckdb"),
         dataset_prefix="raw_",
@@ -48,8 +50,8 @@ def test_empty_variable_counts_as_unset() -> None:
     ("environ", "message"),
     [
         (
-            {"ANALYTICS_EXECUTOR": "celery"},
-            "ANALYTICS_EXECUTOR: 'celery' is unknown. Set it to one of in_process, multiprocess",
+            {"ANALYTICS_EXECUTOR": "threads"},
+            "ANALYTICS_EXECUTOR: 'threads' is unknown. Set it to one of in_process, multiprocess, celery, k8s_job",
         ),
         (
             {"ANALYTICS_DEFS_DIR": "/nowhere"},

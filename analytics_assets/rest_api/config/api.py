@@ -62,6 +62,9 @@ class Partitions(Model):
     """Partitions of a range that are loaded and marked together; a retry continues after the last one that was loaded.
     By default hourly 168, daily 60, weekly 12, monthly 3."""
 
+    per_run: Annotated[int, Field(strict=True, ge=1, le=100_000)] | None = None
+    """Partitions of one run of a backfill. The runs may execute on different machines. By default one run loads all."""
+
     @property
     def chunk_size(self) -> int:
         """Partitions per chunk. A chunk costs about 0.3 s besides its rows, and each of its partitions 20 ms."""

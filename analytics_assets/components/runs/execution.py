@@ -16,7 +16,6 @@ from analytics_assets.components.checks.base import RunOfLoads
 from analytics_assets.components.checks.planned import discard_planned_evaluations
 from analytics_assets.components.checks.registry import check_results, outputs_without_result
 from analytics_assets.components.command_line.run_origin import set_run_origin
-from analytics_assets.components.failures import step_failure
 from analytics_assets.components.jobs import FULL_REFRESH, MODE_TAG
 from analytics_assets.components.metadata.endpoint import observation_metadata
 from analytics_assets.components.metadata.load import materialization_metadata, summary
@@ -29,6 +28,7 @@ from analytics_assets.components.partitions import (
     requested_partitions,
 )
 from analytics_assets.components.resources import ApiCredentials, WarehouseResource
+from analytics_assets.components.runs.failures import step_failure
 from analytics_assets.components.sandbox_marks import source_text, tag_run, wipe_sandbox_marks
 from analytics_assets.components.settings import Settings
 from analytics_assets.rest_api.errors import RestApiError

@@ -1,0 +1,1 @@
+"""What happens when an asset runs. Imported by runs only: loading the definitions does not pay for it."""

@@ -13,11 +13,15 @@ from ariadne import ObjectType, QueryType, make_executable_schema
 from ariadne.asgi import GraphQL
 
 from analytics_assets import sandbox
-from analytics_assets.rest_api.config import RestApiConfig, parse_config
+from analytics_assets.rest_api.config import Endpoint, RestApiConfig, parse_config
 from analytics_assets.rest_api.errors import ResponseError
+from analytics_assets.rest_api.extract.status_errors import is_graphql
 from analytics_assets_tests.docs.markdown import blocks
+from analytics_assets_tests.fake_api import Endpoint as ApiEndpoint
+from analytics_assets_tests.fake_api import serve_endpoint
 from analytics_assets_tests.support.loaders import Loader, day
 from analytics_assets_tests.support.project import ROOT
+from analytics_assets_tests.support.read_ids import read_ids
 
 SCHEMA = """
 type Query {
@@ -242,3 +246,57 @@ def test_bounds_inside_the_text_of_a_query(loader: Loader) -> None:
     config = described(query, "data.issues", incremental={"cursor_path": "updatedAt"})
     loader.load(config, "issues", window=day(1))
     assert [row["number"] for row in loader.rows("issues")] == list(range(40))
+
+
+QUERY = "{ issues { id } }"
+REQUESTS: list[tuple[dict[str, Any], bool]] = [
+    ({"json_": {"query": QUERY}}, True),
+    ({"data": {"query": QUERY}}, True),
+    ({"params": {"query": QUERY}}, True),
+    ({"path": "/api/GraphQL/", "data": "text"}, True),
+    ({"path": "/graphql", "json_": {"extensions": {"persistedQuery": {}}}}, True),
+    ({"json_": {"query": "status = open"}}, False),
+    ({"json_": {"where": QUERY}}, False),
+    ({"json_": [{"query": 1}]}, False),
+    ({"params": {"query": "open"}}, False),
+    ({}, False),
+]
+
+
+@pytest.mark.parametrize(("request_parts", "expected"), REQUESTS)
+def test_requests_that_are_graphql(request_parts: dict[str, Any], expected: bool) -> None:
+    assert is_graphql(Endpoint.model_validate({"path": "/issues", **request_parts})) is expected
+
+
+@pytest.mark.parametrize("errors", [None, [], "absent"])
+def test_response_without_errors_is_a_page(errors: Any) -> None:
+    with serve_endpoint(server_endpoint({} if errors == "absent" else {"errors": errors})) as (_, url):
+        assert read_ids(url, {"type": "single_page"}, method="POST", json_={"query": QUERY}) == [1]
+
+
+@pytest.mark.parametrize(
+    ("errors", "reason"),
+    [
+        ([{"message": "a"}, {"message": "b", "path": ["x", 1]}], r" \(a; b\)"),
+        ([{"message": "m" * 500}], r" \(m{199}…\)"),
+        ([{"message": f"{n}"} for n in range(50)], r" \(0; 1; 2; 3; 4; 5; 6; 7; 8; 9\)"),
+        ([{"code": 7}], ""),
+        (["text"], r" \(text\)"),
+        ("text", r" \(text\)"),
+        ({"message": "a"}, r" \(a\)"),
+    ],
+)
+def test_errors_of_any_shape_are_found_and_bounded(errors: Any, reason: str) -> None:
+    message = f"the response has GraphQL errors{reason}: correct the query"
+    with serve_endpoint(server_endpoint({"errors": errors})) as (_, url), pytest.raises(ResponseError, match=message):
+        read_ids(url, {"type": "single_page"}, method="POST", json_={"query": QUERY})
+
+
+def test_key_named_errors_of_another_api_is_no_error() -> None:
+    with serve_endpoint(server_endpoint({"errors": [{"message": "a"}]}, method="GET")) as (_, url):
+        assert read_ids(url, {"type": "single_page"}) == [1]
+
+
+def server_endpoint(fields: dict[str, Any], method: str = "POST") -> ApiEndpoint:
+    """An endpoint with one row, and these fields beside it."""
+    return ApiEndpoint("/rows", [{"id": 1}], extra=fields, method=method, params=frozenset({"query"}))

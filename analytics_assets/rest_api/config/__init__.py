@@ -32,6 +32,7 @@ from analytics_assets.rest_api.config.paginators import (
 )
 from analytics_assets.rest_api.config.request import (
     PARENT_PREFIX,
+    WINDOW_PLACEHOLDERS,
     Method,
     placeholder_names,
     placeholders_in,
@@ -51,6 +52,7 @@ __all__ = [
     "COMPONENT",
     "PARENT_PREFIX",
     "REFRESH_TOKEN",
+    "WINDOW_PLACEHOLDERS",
     "ApiKeyConfig",
     "Attributes",
     "Auth",

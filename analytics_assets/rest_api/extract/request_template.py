@@ -15,6 +15,7 @@ import msgspec
 
 from analytics_assets.rest_api.config import (
     PARENT_PREFIX,
+    WINDOW_PLACEHOLDERS,
     Endpoint,
     placeholder_names,
     placeholders_in,
@@ -55,7 +56,10 @@ class RequestTemplate:
         parents = {name for _, name in split_text(url, names) if name and name.startswith(PARENT_PREFIX)}
         self._shown = {name: _Placeholder(f"{{{name}}}") for name in parents}
         self._params = _FieldTemplates(endpoint.params, names)
-        self._headers = _FieldTemplates(headers, names)
+        # A secret may contain braces, which are part of it.
+        texts = {name: value for name, value in headers.items() if isinstance(endpoint.headers.get(name), str)}
+        self._headers = _FieldTemplates(texts, names)
+        self._secret_headers = {name: value for name, value in headers.items() if name not in texts}
         self._json = _compile_json(endpoint.json_, names)
         self._data = endpoint.data if endpoint.data is None else _compile_data(endpoint.data, names)
         self._json_is_sent = endpoint.json_ is not None
@@ -83,7 +87,7 @@ class RequestTemplate:
         for name, param in self._bound_params.items():
             if name in bindings:
                 params[param] = as_text(bindings[name])
-        headers = self._headers.render(bindings)
+        headers = {**self._headers.render(bindings), **self._secret_headers}
         body, media_type = self._render_body(bindings, body_values or {})
         if media_type and "content-type" not in map(str.lower, headers):
             headers["Content-Type"] = media_type
@@ -132,12 +136,15 @@ class _FieldTemplates:
 
     def __init__(self, fields: Mapping[str, str], names: Collection[str]) -> None:
         self._fields = {name: _compile_text(text, names) for name, text in fields.items()}
-        self._names = {name: {each for _, each in split_text(text, names) if each} for name, text in fields.items()}
+        self._bounds = {
+            name: {each for _, each in split_text(text, names) if each in WINDOW_PLACEHOLDERS}
+            for name, text in fields.items()
+        }
 
     def render(self, bindings: Bindings) -> dict[str, str]:
-        """The fields whose placeholders have a value."""
+        """The fields, without those of a window if there is none."""
         known = bindings.keys()
-        return {name: render(bindings) for name, render in self._fields.items() if self._names[name] <= known}
+        return {name: render(bindings) for name, render in self._fields.items() if self._bounds[name] <= known}
 
 
 def as_text(value: Any) -> str:

@@ -45,6 +45,7 @@ def test_placeholders_of_every_part_are_replaced() -> None:
         {"q": "at >= 2026-10-01", "since": "2026-10-01"},
         {"X-Until": "2026-11-01", "Content-Type": "application/json"},
         b'{"team":7,"range":["2026-10-01","until 2026-11-01"],"page":{"size":5},"none":null}',
+        shown_url="https://api.example.com/teams/{resources.teams.id}/rows",
     )
 
 
@@ -182,3 +183,25 @@ def test_link_replaces_url_and_parameters_and_keeps_the_body() -> None:
     assert bound.link(f"{BASE}next?c=1") == Request(
         f"{BASE}next?c=1", "POST", {}, {"Content-Type": "application/json"}, b'{"a":1}'
     )
+
+
+@pytest.mark.parametrize("secret", ["a{start}", "a{{b}}", "{page}"])
+def test_braces_in_a_secret_are_part_of_it(secret: str) -> None:
+    described = Endpoint.model_validate(
+        {"path": "rows", "headers": {"X-Key": {"env": "KEY"}, "X-Since": "{start}"}, "incremental": INCREMENTAL}
+    )
+    headers = {"X-Key": secret, "X-Since": "{start}"}
+    request = RequestTemplate(described, url=f"{BASE}rows", headers=headers).render(OCTOBER)
+    assert request.headers == {"X-Key": secret, "X-Since": "2026-10-01"}
+
+
+@pytest.mark.parametrize("part", [{"params": {"q": "{resources.a.b}"}}, {"headers": {"X-Q": "{resources.a.b}"}}])
+def test_only_bounds_of_a_window_are_omitted(part: dict[str, Any]) -> None:
+    """A filter without its value would read other rows."""
+    with pytest.raises(KeyError):
+        template(**part).render({})
+
+
+def test_request_is_shown_without_its_parameters_headers_and_body() -> None:
+    request = template(method="POST", params={"q": "s3cret"}, headers={"X": "s3cret"}, json_=["s3cret"]).render({})
+    assert "s3cret" not in repr(request)

@@ -12,6 +12,7 @@ from typing import Any, Final
 from urllib.parse import quote, urlencode, urlsplit
 
 from analytics_assets.rest_api.auth.credentials import ALLOWED_VALUES, Location, LoginCredentials, encode_base64
+from analytics_assets.rest_api.auth.static import set_header
 from analytics_assets.rest_api.auth.tokens import SendTokenRequest, Token, TokenRequest, TokenResponse, password_digest
 from analytics_assets.rest_api.config import REFRESH_TOKEN, LoginRequest, SecretRef, Value
 from analytics_assets.rest_api.errors import CredentialsError, ResponseError, RestApiError, UnavailableError
@@ -85,7 +86,8 @@ class Login:
         headers: dict[str, str] = {"Accept": "application/json"}
         if request.path is not None:
             url = f"{self.credentials.base_url.rstrip('/')}/{request.path.lstrip('/')}"
-            headers |= self.credentials.headers
+            for name, value in self.credentials.headers.items():
+                set_header(headers, name, value)
         else:
             url = self._text(request.url or "", refresh_token)
         body = None
@@ -98,7 +100,8 @@ class Login:
         if request.auth:
             user = f"{self._text(request.auth.username, '')}:{self._text(request.auth.password, '')}"
             headers["Authorization"] = f"Basic {encode_base64(user)}"
-        headers |= self._render(request.headers, refresh_token)
+        for name, value in self._render(request.headers, refresh_token).items():
+            set_header(headers, name, value)
         if request.params:
             query = urlencode(self._render(request.params, refresh_token), quote_via=quote)
             url = f"{url}{'&' if '?' in url else '?'}{query}"

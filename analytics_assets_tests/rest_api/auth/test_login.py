@@ -14,9 +14,11 @@ from typing import Any
 import pytest
 
 from analytics_assets.rest_api.auth.authenticator import Authenticator, build_authenticator
+from analytics_assets.rest_api.auth.credentials import resolve_secrets
 from analytics_assets.rest_api.auth.file_token_store import FileTokenStore
 from analytics_assets.rest_api.auth.login import find
 from analytics_assets.rest_api.auth.tokens import TokenRequest
+from analytics_assets.rest_api.config import Client
 from analytics_assets.rest_api.errors import CredentialsError, ResponseError, RestApiError, UnavailableError
 from analytics_assets.rest_api.http.client import HttpClient
 from analytics_assets.rest_api.http.request import Request
@@ -370,6 +372,29 @@ def test_request_of_a_login(
     assert "Authorization" not in signer.secret_values()
     if "auth" in request_:
         assert BASIC.removeprefix("Basic ") in signer.secret_values()
+
+
+@pytest.mark.parametrize(
+    ("place", "expected"),
+    [
+        ({"path": "/login"}, {"accept": "text/x", "X-Tenant": "7", "content-type": "x/y"}),
+        ({"url": "https://login.example.com"}, {"Accept": "application/json", "content-type": "x/y"}),
+    ],
+)
+def test_headers_of_the_client_are_sent_below_its_base_url_only(
+    place: dict[str, str], expected: dict[str, str], tmp_path: Path
+) -> None:
+    request = {**place, "json": {}, "headers": {"content-type": "x/y"}}
+    config = {
+        "base_url": "https://api.example.com",
+        "headers": {"accept": "text/x", "X-Tenant": {"env": "TENANT"}},
+        "auth": {"type": "login", "token_path": "token", "request": request},
+    }
+    resolved = resolve_secrets(Client.model_validate(config), {}, api="shop", environ={"TENANT": "7"})
+    assert resolved.credentials is not None
+    send = Recorder()
+    build_authenticator(resolved.credentials, store=FileTokenStore(tmp_path), send=send).sign({}, {})
+    assert send.requests[0].headers == expected
 
 
 REFRESHES = {

@@ -1,4 +1,4 @@
-"""Runs the built-in APIs alone: `python -m analytics_assets.sandbox --port 8900`."""
+"""Runs the demo APIs alone: `python -m analytics_assets.sandbox --port 8900`."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ import signal
 import sys
 
 from analytics_assets.sandbox import builtin
+from analytics_assets.sandbox.helpdesk.api import helpdesk
 from analytics_assets.sandbox.server import serve
 
 
 def main() -> int:
     """Serve until interrupted, and print the variables of a client as shell commands."""
-    parser = argparse.ArgumentParser(prog="python -m analytics_assets.sandbox", description=builtin.__doc__)
+    parser = argparse.ArgumentParser(prog="python -m analytics_assets.sandbox", description=__doc__)
     parser.add_argument("--port", type=int, default=8900, help="port on loopback; 0 takes a free one (default: 8900)")
     port = parser.parse_args().port
     stop = {signal.SIGINT, signal.SIGTERM}
     signal.pthread_sigmask(signal.SIG_BLOCK, stop)
-    sandbox = builtin.build_sandbox()
+    sandbox = builtin.build_sandbox(helpdesk())
     try:
         with serve(sandbox, port=port) as url:
             for name, value in sandbox.variables(url).items():

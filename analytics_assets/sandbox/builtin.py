@@ -69,9 +69,9 @@ def treasury() -> Api:
 APIS: dict[str, Callable[[], Api]] = {"recruiting": recruiting, "treasury": treasury}
 
 
-def build_sandbox() -> Sandbox:
-    """Both APIs on one server."""
-    return Sandbox([build_api() for build_api in APIS.values()])
+def build_sandbox(*others: Api) -> Sandbox:
+    """Both APIs, and others, on one server."""
+    return Sandbox([*(build_api() for build_api in APIS.values()), *others])
 
 
 def variables(api: str, url: str) -> dict[str, str]:

@@ -12,7 +12,7 @@ type: {type}
 attributes:
   client:
     base_url: {{env: {prefix}_BASE_URL}}          # or a literal URL
-    auth:                                       # oauth2, api_key, bearer or http_basic; or a list of alternatives
+    auth:                                       # oauth2, login, api_key, bearer or http_basic; or a list
       type: bearer
       token: {{env: {prefix}_API_TOKEN}}          # the name of a variable; secrets are set in the environment
   resource_defaults:
@@ -23,10 +23,28 @@ attributes:
       paginator: {{type: offset, limit: 100}}     # offset, page_number, cursor, json_link, header_link, ...
   resources:
     - name: items
+      # exclude: [ssn, contact.phone]             # fields that are never loaded
+      # hash: {{email: {{env: {prefix}_HASH_SALT}}}}   # fields that are loaded as HMAC-SHA-256
       endpoint:
         path: /v1/items
         # To load time windows, if the API can filter by time:
         # incremental: {{cursor_path: updated_at, start_param: updated_from, end_param: updated_to, format: iso8601}}
+        # A search by POST:
+        # method: POST
+        # json: {{filter: {{status: active}}}}
+        # One request for each value of a list:
+        # params: {{region: "{{region}}"}}
+        # for_each: {{region: [eu, us]}}
+        # A response that is not JSON: jsonl or csv
+        # format: csv
+        # data_selector: $
+    # A child, with one request for each row of items:
+    # - name: notes
+    #   primary_key: [_items_id, id]
+    #   include_from_parent: [id]
+    #   endpoint:
+    #     path: /v1/items/{{resources.items.id}}/notes
+    #     error_handler: {{response_actions: [{{status_code: 404, action: ignore}}]}}  # items that are gone
   # partitions: {{cadence: daily, start: 2026-10-01}}
 """
 

@@ -31,6 +31,8 @@ NOT_RUN = {
     "ruff check . && ruff format --check .": "`.ci/run` runs it",
     "mypy": "`.ci/run` runs it",
     "lint-imports": "`.ci/run` runs it",
+    "python -m analytics_assets.sandbox --port 8900": "it serves until it is stopped: test_examples.py serves the API",
+    "dagster job execute -m analytics_assets.definitions -j helpdesk_full_refresh": "test_examples.py runs it",
 }
 BENCHMARKS = "python -m analytics_assets_tests.benchmarks"  # minutes: test_benchmarks.py runs them in small
 

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from analytics_assets.sandbox import builtin, embedded
+from analytics_assets.sandbox.helpdesk.api import helpdesk
 from analytics_assets_tests.fake_api import FakeServer, builtin_server, serve
 from analytics_assets_tests.support.http_client import Query, get, post_form, read_pages
 
@@ -147,10 +148,10 @@ def test_standalone_server_prints_the_variables_of_a_client() -> None:
     command = [sys.executable, "-m", "analytics_assets.sandbox", "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        lines = [process.stdout.readline() for _ in range(10)]
+        lines = [process.stdout.readline() for _ in range(13)]
         exported = dict(shlex.split(line)[1].split("=", 1) for line in lines)
         url = exported["TREASURY_BASE_URL"].removesuffix("/treasury")
-        assert exported == {**builtin.variables("recruiting", url), **builtin.variables("treasury", url)}
+        assert exported == builtin.build_sandbox(helpdesk()).variables(url)
         assert "access_token" in token("TREASURY", exported)
         port = url.rpartition(":")[2]
         again = subprocess.run([*command[:-1], port], capture_output=True, text=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, StrictBool, WithJsonSchema, model_validator
@@ -85,13 +86,20 @@ class PaginatorConfigBase(Model):
         params: dict[str, str] = {}
         body: dict[str, str | int | float] = {}
         for name, value in values.items():
-            if value is None:
-                continue
-            if path := getattr(self, f"{name}_body_path", None):
-                body[path] = value
-            elif param := getattr(self, f"{name}_param", None):
-                params[param] = str(value)
+            if value is not None:
+                path, param = self._places[name]
+                if path:
+                    body[path] = value
+                elif param:
+                    params[param] = str(value)
         return params, body
+
+    @cached_property
+    def _places(self) -> dict[str, tuple[str | None, str | None]]:
+        """The path in the body and the query parameter of each position; looked up once, not for each page."""
+        return {
+            name: (getattr(self, f"{name}_body_path", None), getattr(self, f"{name}_param", None)) for name in POSITIONS
+        }
 
     @model_validator(mode="after")
     def _validate_body_paths(self) -> Self:

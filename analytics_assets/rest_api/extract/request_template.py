@@ -124,7 +124,10 @@ class BoundRequest:
         if request is None or page.body:
             position = {self._position_name: page.position} if self._position_name else {}
             request = self._template.render({**self._bindings, **position}, page.body)
-        return replace(request, params={**request.params, **page.params}) if page.params else request
+        if not page.params:
+            return request
+        params = {**request.params, **page.params}  # `dataclasses.replace` takes several times as long
+        return Request(request.url, request.method, params, request.headers, request.body, request.shown_url)
 
     def link(self, url: str) -> Request:
         """The request for the page at a link, which has its own parameters."""

@@ -178,7 +178,8 @@ class HttpClient:
             if token_request is None and self.auth is not None:
                 credential_id = self.auth.sign(query, headers)
                 body = self.auth.sign_body(body, headers)
-            signed = replace(request, url=with_query(request.url, query), headers=headers, body=body)
+            url = with_query(request.url, query)
+            signed = Request(url, request.method, headers=headers, body=body, shown_url=request.shown_url)
             try:
                 response = self._follow_redirects(signed, is_token_request=token_request is not None)
             except TransportError as error:

@@ -154,7 +154,7 @@ def test_resource_shows_its_variables(ui: Ui, page: Page, resource: str, shown: 
                 "retries": "0",
                 "window": "all history",
             },
-            {"id": "text", "updated_at": "timestamp", "owner": "json", "salary": "double", "_dlt_load_id": "text"},
+            {"id": "text", "updated_at": "timestamp", "owner": "json", "salary": "double"},
         ),
         (
             "treasury/cash_drawers",

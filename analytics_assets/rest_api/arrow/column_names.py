@@ -12,6 +12,8 @@ from dlt.common.normalizers.naming.snake_case import NamingConvention
 from analytics_assets.rest_api.config import DataType
 from analytics_assets.rest_api.errors import DataError
 
+# `_tasks__projects_id`: the field `_projects_id` of the parent `tasks`. dlt keeps the two underscores.
+COLUMN_OF_PARENT = re.compile(r"_[^_].*?__[^_]")
 RESERVED = frozenset({"_dlt_load_id", "_dlt_id"})
 
 
@@ -25,7 +27,10 @@ def naming(max_length: int = 0) -> NamingConvention:
 
 def column_name(field: str, convention: NamingConvention | None = None) -> str:
     """The name of a field's column; a field of blanks only is `x`, as dlt names a field of signs only."""
-    return str((convention or naming()).normalize_identifier(field if field.strip() else "_"))
+    convention = convention or naming()
+    if COLUMN_OF_PARENT.match(field):
+        return str(convention.normalize_path(field))
+    return str(convention.normalize_identifier(field if field.strip() else "_"))
 
 
 def variant_columns(columns: Collection[str]) -> tuple[str, ...]:

@@ -130,7 +130,7 @@ def test_times_are_requested_in_the_format_of_the_api(any_shop: Shop) -> None:
 def test_children_of_children(any_shop: Shop) -> None:
     comments = {
         "name": "comments",
-        "primary_key": ["_tasks_projects_id", "_tasks_id", "id"],
+        "primary_key": ["_tasks__projects_id", "_tasks_id", "id"],
         "include_from_parent": ["_projects_id", "id"],
         "endpoint": "/projects/{resources.tasks._projects_id}/tasks/{resources.tasks.id}/comments",
     }
@@ -144,7 +144,7 @@ def test_children_of_children(any_shop: Shop) -> None:
     }
     with child_api(any_shop, endpoints, [comments, TASKS, PROJECTS]) as api:
         api.load("projects", "tasks", "comments")
-        assert api.rows("comments", "_tasks_projects_id", "_tasks_id", "id") == [
+        assert api.rows("comments", "_tasks__projects_id", "_tasks_id", "id") == [
             *((1, 1, "a"), (1, 2, "a"), (1, 2, "b"), (2, 1, "a"))
         ]
 

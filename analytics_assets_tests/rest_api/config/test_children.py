@@ -75,6 +75,10 @@ MISTAKES: dict[str, tuple[list[dict[str, Any]], str]] = {
         ],
         "resources[1].include_from_parent[0]: 'projects' declares no field 'owner'",
     ),
+    "hashed field": (
+        [{**PROJECTS, "hash": {"owner": {"env": "SALT"}}}, resource("tasks", "/{resources.projects.owner.id}")],
+        "resources[1].endpoint.path: 'projects' does not store 'owner' as the API writes it (`exclude`, `hash`)",
+    ),
     "include without parent": (
         [resource("tasks", include_from_parent="id")],
         "resources[0].include_from_parent: needs a parent: {resources.<resource>.<field>} in the request",

@@ -12,6 +12,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 import urllib3
 
@@ -33,6 +34,11 @@ BOOKS = [
     )
     for n in range(330)
 ]
+ARCHIVE = {
+    "letters": [(n, f"letter {n}") for n in range(1, 121)],
+    "maps": [(1, "Łódź")],
+    "photographs": [],
+}
 PLUGIN = """
 from datasette import hookimpl
 
@@ -55,11 +61,25 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             "PRIMARY KEY (shelf, title))"
         )
         connection.executemany("INSERT INTO books VALUES (?, ?, ?, ?, ?, ?)", BOOKS)
+    with closing(sqlite3.connect(folder / "archive.db")) as connection, connection:
+        for table, rows in ARCHIVE.items():
+            connection.execute(f"CREATE TABLE {table} (id INTEGER PRIMARY KEY, title TEXT)")
+            connection.executemany(f"INSERT INTO {table} VALUES (?, ?)", rows)
     (folder / "plugins").mkdir()
     (folder / "plugins" / "token.py").write_text(PLUGIN)
     (folder / "metadata.json").write_text(json.dumps(METADATA))
     server = subprocess.Popen(
-        [BIN / "datasette", "library.db", "--port", "0", "--plugins-dir", "plugins", "--metadata", "metadata.json"],
+        [
+            BIN / "datasette",
+            "library.db",
+            "archive.db",
+            "--port",
+            "0",
+            "--plugins-dir",
+            "plugins",
+            "--metadata",
+            "metadata.json",
+        ],
         cwd=folder,
         env={**os.environ, "ARCHIVE_TOKEN": TOKEN},
         stderr=subprocess.PIPE,
@@ -100,3 +120,21 @@ def test_refused_without_the_token(url: str, tmp_path: Path) -> None:
         loader.load(load_config(DEFS / "archive" / "defs.yaml"), "books")
     assert "another token" not in str(refused.value)
     assert not loader.types("books")
+
+
+def test_rows_of_all_tables_of_all_databases(url: str, tmp_path: Path) -> None:
+    """Three levels: databases, their tables, and the rows of each table, page by page."""
+    loader = Loader("archive", {"ARCHIVE_BASE_URL": url, "ARCHIVE_API_TOKEN": TOKEN}, tmp_path)
+    config = load_config(DEFS.with_name("datasette_levels") / "archive" / "defs.yaml")
+    for resource in ("databases", "tables", "records"):
+        result = loader.load(config, resource)
+    with duckdb.connect(str(loader.file), read_only=True) as connection:
+        loaded = connection.execute(
+            "SELECT _tables__databases_name, _tables_name, title FROM archive.records ORDER BY ALL"
+        ).fetchall()
+    expected = [("library", "books", book[1]) for book in BOOKS]
+    expected += [("archive", table, title) for table, rows in ARCHIVE.items() for _, title in rows]
+    assert loaded == sorted(expected)
+    parents = result.statistics.parents
+    assert parents
+    assert (parents.read, parents.without_rows) == (4, 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -276,7 +277,7 @@ def _validate_values(name: str, data: Any) -> tuple[ScalarOrRef, ...]:
     listed = data if isinstance(data, (list, tuple)) else [data]
     values = [SecretRef.model_validate(value) if isinstance(value, Mapping) else value for value in listed]
     for value in values:
-        if not isinstance(value, (str, int, float, SecretRef)) or value == "":
+        if not isinstance(value, (str, int, float, SecretRef)) or value in ("", math.inf, -math.inf) or value != value:
             raise ValueError("must be a list of texts, numbers or booleans, or {env: NAME} with values between commas")
     if not values or len({(type(value), value) for value in values}) < len(values):
         raise ValueError("must have at least one value, and each value once")

@@ -26,7 +26,7 @@ class Request:
     params: Mapping[str, str] = field(default_factory=dict, repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     body: bytes | None = field(default=None, repr=False)
-    shown_url: str = ""
+    shown_url: str = field(default="", compare=False)
 
     @property
     def redacted(self) -> str:

@@ -114,7 +114,7 @@ def test_load_fails_if_all_parents_were_ignored(any_shop: Shop) -> None:
     endpoint = {"path": "/projets/{resources.projects.id}/tasks", "error_handler": IGNORE}
     with child_api(any_shop, {"/projects": [{"id": 1}, {"id": 2}]}, [PROJECTS, {**TASKS, "endpoint": endpoint}]) as api:
         api.load("projects")
-        with pytest.raises(ResponseError, match=r"ignores the responses to all reads of tasks \(404: 2\)"):
+        with pytest.raises(ResponseError, match=r"ignores the responses to all reads \(404: 2\)"):
             api.load("tasks")
         assert "shop.tasks" not in any_shop.tables()
 

@@ -107,9 +107,14 @@ def test_seed_is_read_exactly(name: str) -> None:
 
 def test_every_key_is_read() -> None:
     config = load_config(EVERY_KEY)
-    offsets, pages, cursors, json_links, header_links, _, singles, public, key_in_body, alternatives = (
-        config.resolved_resources()
-    )
+    offsets, pages, cursors, json_links, header_links, _, children, followers, *others = config.resolved_resources()
+    singles, public, key_in_body, alternatives = others
+    assert children.parent
+    assert children.parent.fields == ("id", "owner.id")
+    assert children.endpoint.path == "/v1/offsets/{resources.offsets.id}/{resources.offsets.owner.id}"
+    assert children.endpoint.for_each == {"region": ("eu", "us"), "code": (env("CODES"),)}
+    assert children.replaces_parents
+    assert followers.replaces_parents
     assert [auth.type for auth in config.client.auth] == [
         "oauth2",
         "api_key",

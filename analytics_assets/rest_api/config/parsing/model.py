@@ -146,8 +146,9 @@ def _or_null(form: dict[str, Any]) -> dict[str, Any]:
     if "type" not in form:
         return {"if": {"type": "null"}, "else": form}
     types = form["type"] if isinstance(form["type"], list) else [form["type"]]
-    enum = {"enum": [*form["enum"], None]} if "enum" in form else {}
-    return {**form, **enum, "type": [*types, "null"]}
+    allowed = form.get("enum", [form["const"]] if "const" in form else None)
+    enum = {} if allowed is None else {"enum": [*allowed, None]}
+    return {**{key: value for key, value in form.items() if key != "const"}, **enum, "type": [*types, "null"]}
 
 
 @dataclass(frozen=True, eq=False)

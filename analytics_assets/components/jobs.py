@@ -34,13 +34,16 @@ def build_full_refresh_job(
 ) -> UnresolvedAssetJobDefinition | dg.JobDefinition:
     """A job whose tag makes each asset load its full history and replace its table.
 
-    Dagster refuses a job over assets whose partitions differ, and makes several runs of a job if `partitions.per_run`
-    is set. The job then runs an op for each asset. Its runs also report the assets' materializations and checks.
+    Dagster refuses a job over assets whose partitions differ, makes several runs of a job if `partitions.per_run` is
+    set, and fails a run without partition in which a partitioned asset depends on another. The job then runs an op for
+    each asset. Its runs also report the assets' materializations and checks.
     """
     description = f"Reloads the full history of {scope} and replaces the tables."
     partitions_defs = {plan.partitions_def for plan in plans if plan.partitions_def}
     runs_spread = any(plan.partitions_per_run for plan in plans)  # several runs would each reload the full history
-    if len(partitions_defs) > 1 or runs_spread:
+    partitioned = {plan.key for plan in plans if plan.partitions_def}
+    has_children = any(plan.key in partitioned and plan.parent_key in partitioned for plan in plans)
+    if len(partitions_defs) > 1 or runs_spread or has_children:
         ops = {plan.key: build_full_refresh_op(plan, name) for plan in plans}
         nodes: dict[dg.NodeInvocation, dict[str, dg.IDependencyDefinition]] = {}
         aliases = {plan.key: plan.op_name for plan in plans}

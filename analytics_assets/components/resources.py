@@ -44,7 +44,12 @@ class ApiCredentials(dg.ConfigurableResource):  # type: ignore[type-arg]
     sandbox: bool = Field(default=False, description="Whether the sandbox API serves while no variable is set.")
 
     def environment(
-        self, credentials: Sequence[SecretRef], *, run_tags: Mapping[str, str], warehouse: Warehouse
+        self,
+        credentials: Sequence[SecretRef],
+        *,
+        run_tags: Mapping[str, str],
+        warehouse: Warehouse,
+        others: Sequence[SecretRef] = (),
     ) -> ApiEnvironment:
         """The process environment, or that of the sandbox if no variable is set and the sandbox may serve.
 
@@ -52,6 +57,7 @@ class ApiCredentials(dg.ConfigurableResource):  # type: ignore[type-arg]
             credentials: The variables of the API that count as set or unset.
             run_tags: The tags of the run.
             warehouse: The destination of the run.
+            others: Variables that are not sent to the API, such as secrets of `hash`: real ones, also for the sandbox.
 
         Raises:
             CredentialsError: No variable is set, and the sandbox may not serve.
@@ -72,11 +78,9 @@ class ApiCredentials(dg.ConfigurableResource):  # type: ignore[type-arg]
         from analytics_assets.sandbox import embedded  # starts a server, so it is imported by runs only
 
         try:
-            # The secrets of `hash` are not the client's: they are read as for the real API.
-            others = {name: os.environ[name] for name in self.variables if name in os.environ}
-            return ApiEnvironment(
-                {**others, **embedded.variables(self.api)}, sandbox=True, token_dir=embedded.token_dir()
-            )
+            values = {ref.env: os.environ[ref.env] for ref in others if ref.env and ref.env in os.environ}
+            variables = {**values, **embedded.variables(self.api)}
+            return ApiEnvironment(variables, sandbox=True, token_dir=embedded.token_dir())
         except LookupError as error:
             raise ConfigError(f"`sandbox: true`: {error.args[0]}") from None
 

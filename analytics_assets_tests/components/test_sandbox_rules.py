@@ -56,6 +56,21 @@ def test_empty_variable_counts_as_unset(unset: JobHarness, monkeypatch: pytest.M
     assert unset.rows("treasury_sandbox.cash_drawers")
 
 
+def test_sandbox_data_is_hashed_with_the_real_secret(
+    folder: Path, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The secret of a hash does not count as a credential: the sandbox serves although it is set."""
+    monkeypatch.setenv("HASH_SALT", "an invented secret")
+    name = "    - name: bank_accounts"
+    hashing = BUILT_IN.read_text().replace(name, f"{name}\n      hash: {{name: {{env: HASH_SALT}}}}")
+    definitions = build_definitions({"ANALYTICS_DEFS_DIR": str(write_defs(folder / "defs", {"treasury": hashing}))})
+    api = JobHarness(folder, FakeServer([]), definitions, instance)
+    api.run("treasury_full_refresh")
+    hashes = {row["name"] for row in api.rows("treasury_sandbox.bank_accounts")}
+    assert {len(text) for text in hashes} == {64}
+    assert {row["name"] for row in api.rows("treasury_sandbox.cash_drawers")}.isdisjoint(hashes)
+
+
 def test_real_api_is_not_the_sandbox(harness: JobHarness) -> None:
     result = harness.run("treasury_full_refresh", tags=SCHEDULED)
     metadata = last_metadata(result, "treasury/cash_drawers")

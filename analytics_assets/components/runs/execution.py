@@ -31,6 +31,7 @@ from analytics_assets.components.resources import ApiCredentials, WarehouseResou
 from analytics_assets.components.runs.failures import step_failure
 from analytics_assets.components.sandbox_marks import source_text, tag_run, wipe_sandbox_marks
 from analytics_assets.components.settings import Settings
+from analytics_assets.rest_api.auth.secret_reader import references
 from analytics_assets.rest_api.errors import RestApiError
 from analytics_assets.rest_api.load import load_table
 from analytics_assets.rest_api.load_request import LoadRequest, LoadResult
@@ -82,7 +83,12 @@ def build_request(context: dg.OpExecutionContext, plan: AssetPlan) -> tuple[Load
     credentials: ApiCredentials = getattr(context.resources, plan.credentials_key)
     resource: WarehouseResource = getattr(context.resources, WAREHOUSE)
     target = resource.warehouse()
-    environment = credentials.environment(plan.credentials, run_tags=context.run.tags, warehouse=target)
+    environment = credentials.environment(
+        plan.credentials,
+        run_tags=context.run.tags,
+        warehouse=target,
+        others=[*references(plan.resource.hash), *references(plan.resource.endpoint.for_each)],
+    )
     request = LoadRequest(
         api=plan.api,
         client=plan.client,

@@ -116,7 +116,7 @@ def children(bench: Bench) -> None:
                 measure(_command("parents", bench, database))
             walls.setdefault(name, []).append(measure(_command(name, bench, database)).wall)
             if name != "by_hand":
-                _compare(bench.folder / "children_by_hand" / "warehouse.duckdb", database)
+                compare_children(bench.folder / "children_by_hand" / "warehouse.duckdb", database)
     least = PARENTS * LATENCY_MS / 1000 / CONCURRENCY
     most, wall = 1.2 * least + 1.5, sorted(walls["ours"])[len(walls["ours"]) // 2]
     work = f"{PARENTS:,} parents, one page each, {LATENCY_MS} ms latency, {CONCURRENCY} in parallel"
@@ -131,8 +131,12 @@ def _command(name: str, bench: Bench, database: Path) -> Command:
     return Command([sys.executable, "-m", MODULE, name, url, str(database)], database.parent, QUIET)
 
 
-def _compare(expected: Path, found: Path) -> None:
-    """Raises ValueError if the rows differ."""
+def compare_children(expected: Path, found: Path) -> None:
+    """Compare the rows of two databases.
+
+    Raises:
+        ValueError: They differ.
+    """
     with duckdb.connect() as connection:
         connection.execute(f"ATTACH '{expected}' AS a (READ_ONLY); ATTACH '{found}' AS b (READ_ONLY)")
         first, second = (f"SELECT {COLUMNS} FROM {name}.bench.children" for name in "ab")

@@ -17,7 +17,7 @@ import duckdb
 import pytest
 
 from analytics_assets_tests.benchmarks import __main__ as command_line
-from analytics_assets_tests.benchmarks import limit, ours, records, report
+from analytics_assets_tests.benchmarks import children, limit, ours, records, report
 from analytics_assets_tests.benchmarks.bench import Bench
 from analytics_assets_tests.benchmarks.compare import COLUMN_TYPES, ContentError, Loaded, compare
 from analytics_assets_tests.benchmarks.environments import InstallError, environment
@@ -115,6 +115,22 @@ def test_plain_dlt_loads_the_rows_of_the_limit_program(server: str, limit_loaded
     database = tmp_path / "warehouse.duckdb"
     measure(REFERENCE.command(f"{server}/{ROWS}/0", database, ReadSettings()))
     assert compare(limit_loaded, REFERENCE.loaded(database)) == ROWS
+
+
+def test_programs_load_the_same_children(server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(children, "PARENTS", 12)
+    by_hand, ours_file = tmp_path / "by_hand.duckdb", tmp_path / "ours.duckdb"
+    children.by_hand(f"{server}/12/0", str(by_hand))
+    children.parents(f"{server}/12/0", str(ours_file))
+    children.ours(f"{server}/12/0", str(ours_file))
+    children.compare_children(by_hand, ours_file)
+    with duckdb.connect(str(ours_file)) as connection:
+        assert connection.execute("SELECT COUNT(*), COUNT(DISTINCT _rows_id) FROM bench.children").fetchall() == [
+            (120, 12)
+        ]
+        connection.execute("UPDATE bench.children SET note = 'other' WHERE id = 7")
+    with pytest.raises(ValueError, match="has other rows"):
+        children.compare_children(by_hand, ours_file)
 
 
 @pytest.mark.parametrize(

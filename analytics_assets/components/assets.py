@@ -4,103 +4,22 @@
 import hashlib
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
 from dagster._core.definitions.source_asset import SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION
 
+from analytics_assets.components.asset_plan import AssetPlan
 from analytics_assets.components.checks.registry import build_check_specs
 from analytics_assets.components.metadata.endpoint import endpoint_description, endpoint_metadata
 from analytics_assets.components.metadata.source_link import source_link
 from analytics_assets.components.metadata.table import declared_schema
-from analytics_assets.components.partitions import WindowPartitionsDefinition
 from analytics_assets.components.settings import Settings
-from analytics_assets.rest_api.config import Client, ResolvedResource, SecretRef
 
 WAREHOUSE = "warehouse"
 LOADED, PARENT = "loaded", "parent"  # the output and the input of the ops of a full refresh
 # An output with this metadata marks no partition as materialized.
 NO_MATERIALIZATION = {SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION: True}
-
-
-@dataclass(frozen=True)
-class AssetPlan:
-    """What an asset is built from.
-
-        Attributes:
-            api: Name of the API: the asset's group, and the dataset of its table.
-            client: Base URL, authentication and rate limits of the API.
-            resource: The endpoint and its table.
-            credentials: The variables of the API's base URL and authentication, of all its resources.
-            partitions_def: The time windows to load; None if each run loads the whole resource.
-            chunk_size: Number of partitions of a range that are loaded and marked together.
-    <<<<<<< HEAD
-            freshness_policy: When the asset is late; None if never.
-    =======
-            partitions_per_run: Number of partitions that one run of a backfill loads; None for all.
-    >>>>>>> e9014d3 (partitions.per_run: a backfill is split into runs)
-            may_be_sandbox: Whether the sandbox serves the API while none of its variables is set.
-            file: The defs.yaml; None if the API is not described in a file.
-            line: The line of the file where the resource begins.
-    """
-
-    api: str
-    client: Client
-    resource: ResolvedResource
-    partitions_def: WindowPartitionsDefinition | None = None
-    chunk_size: int = 1
-    partitions_per_run: int | None = None
-    credentials: tuple[SecretRef, ...] = ()
-    freshness_policy: dg.FreshnessPolicy | None = None
-    may_be_sandbox: bool = False
-    file: Path | None = None
-    line: int = 1
-
-    @property
-    def key(self) -> dg.AssetKey:
-        return dg.AssetKey([self.api, self.resource.name])
-
-    @property
-    def name(self) -> str:
-        """The asset key as messages show it: `recruiting/users`."""
-        return self.key.to_user_string()
-
-    @property
-    def op_name(self) -> str:
-        return f"{self.api}__{self.resource.name}"
-
-    @property
-    def parent_key(self) -> dg.AssetKey | None:
-        """The asset whose rows the requests are built from; None if there is none."""
-        parent = self.resource.parent
-        return dg.AssetKey([self.api, parent.name]) if parent else None
-
-    @property
-    def endpoint_key(self) -> dg.AssetKey:
-        return dg.AssetKey([f"{self.api}_api", self.resource.name])
-
-    @property
-    def credentials_key(self) -> str:
-        return credentials_key(self.api)
-
-    @property
-    def backfill_policy(self) -> dg.BackfillPolicy | None:
-        if self.partitions_def is None:
-            return None
-        if self.partitions_per_run:
-            return dg.BackfillPolicy.multi_run(self.partitions_per_run)
-        return dg.BackfillPolicy.single_run()
-
-    @property
-    def check_specs(self) -> list[dg.AssetCheckSpec]:
-        return build_check_specs(self)
-
-
-def credentials_key(api: str) -> str:
-    """The key of the Dagster resource that holds an API's credentials."""
-    return f"{api}_credentials"
 
 
 def build_endpoint_spec(plan: AssetPlan, settings: Settings) -> dg.AssetSpec:
@@ -169,7 +88,7 @@ def build_asset(plan: AssetPlan, settings: Settings) -> dg.AssetsDefinition:
     @dg.multi_asset(
         name=plan.op_name,
         specs=[build_table_spec(plan, settings)],
-        check_specs=plan.check_specs,
+        check_specs=build_check_specs(plan),
         partitions_def=plan.partitions_def,
         backfill_policy=plan.backfill_policy,
         required_resource_keys={plan.credentials_key, WAREHOUSE},

@@ -12,7 +12,8 @@ import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 from pydantic import BaseModel
 
-from analytics_assets.components.assets import AssetPlan, build_asset, build_endpoint_spec, credentials_key
+from analytics_assets.components.asset_plan import AssetPlan, credentials_key
+from analytics_assets.components.assets import build_asset, build_endpoint_spec
 from analytics_assets.components.freshness import build_freshness_policy
 from analytics_assets.components.jobs import build_full_refresh_job, build_incremental_job, build_snapshot_job
 from analytics_assets.components.partitions import build_partitions_def

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
-from analytics_assets.components.assets import LOADED, PARENT, AssetPlan, build_full_refresh_op
+from analytics_assets.components.asset_plan import AssetPlan
+from analytics_assets.components.assets import LOADED, PARENT, build_full_refresh_op
 
 MODE_TAG = "analytics/mode"
 FULL_REFRESH = "full_refresh"

@@ -5,15 +5,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import dagster as dg
 
+from analytics_assets.components.asset_plan import AssetPlan
 from analytics_assets.rest_api.errors import RestApiError
-
-if TYPE_CHECKING:
-    from analytics_assets.components.assets import AssetPlan
-    from analytics_assets.rest_api.load_request import LoadResult
+from analytics_assets.rest_api.load_request import LoadResult
 
 
 @dataclass(frozen=True)

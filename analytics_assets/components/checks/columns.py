@@ -8,6 +8,7 @@ from analytics_assets.components.checks.base import Check, Finding, RunOfLoads, 
 from analytics_assets.rest_api.errors import RestApiError, TypeChangeError
 
 VARIANT = "__v_"
+ENOUGH_ROWS = 100  # to tell that a field vanished
 
 
 class StableTypes(Check):
@@ -46,11 +47,15 @@ class StableTypes(Check):
 
 
 class KnownColumns(Check):
-    """New fields, and fields that vanished."""
+    """New fields, and fields that vanished.
+
+    Many APIs omit fields without a value, so a few rows of a window do not show that a field vanished.
+    """
 
     name = "columns_are_known"
     description = (
-        "The fields of the records are those of the table: none is new, and none is missing in all records of the load."
+        "The fields of the records are those of the table: none is new, and none is missing in all records of a "
+        f"complete read or of at least {ENOUGH_ROWS} rows."
     )
 
     def judge(self, run: RunOfLoads) -> Finding:
@@ -58,7 +63,8 @@ class KnownColumns(Check):
         new = {name for result in run.results if not result.findings.created_table for name in result.new_columns}
         new -= variants
         with_rows = [set(result.findings.vanished_columns) for result in run.results if result.rows]
-        vanished = set.intersection(*with_rows) if with_rows else set()
+        is_enough = run.last.window is None or sum(result.rows for result in run.results) >= ENOUGH_ROWS
+        vanished = set.intersection(*with_rows) if with_rows and is_enough else set()
         metadata: dict[str, Any] = {"new_columns": len(new), "vanished_columns": len(vanished)}
         texts = []
         if new:

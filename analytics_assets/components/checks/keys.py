@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from analytics_assets.components.asset_plan import AssetPlan
 from analytics_assets.components.checks.base import Check, Finding, RunOfLoads, counted, example_sql, sample_of_keys
 from analytics_assets.rest_api.arrow.column_names import column_name
 from analytics_assets.rest_api.errors import MissingKeyError
-
-if TYPE_CHECKING:
-    from analytics_assets.components.assets import AssetPlan
 
 
 class UniqueKey(Check):

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
+from analytics_assets.components.asset_plan import AssetPlan
 from analytics_assets.components.checks.base import Check, Finding, RunOfLoads, counted
 from analytics_assets.rest_api.errors import DriftError, IncompleteReadError, RestApiError
-
-if TYPE_CHECKING:
-    from analytics_assets.components.assets import AssetPlan
 
 PROOFS = {
     "total": "the number of rows or pages is the API's total",

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
 import dagster as dg
 
+from analytics_assets.components.asset_plan import AssetPlan
 from analytics_assets.components.checks.base import Check, RunOfLoads
 from analytics_assets.components.checks.columns import KnownColumns, StableTypes
 from analytics_assets.components.checks.keys import GoneRows, UniqueKey
 from analytics_assets.components.checks.reads import CompleteRead, RealData, WindowHonoured
 from analytics_assets.components.checks.usual_rows import UsualRows
 from analytics_assets.rest_api.errors import RestApiError
-
-if TYPE_CHECKING:
-    from analytics_assets.components.assets import AssetPlan
 
 CHECKS: tuple[Check, ...] = (
     UniqueKey(),

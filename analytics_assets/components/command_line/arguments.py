@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 import dagster as dg
+from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
 
 from analytics_assets.components.jobs import FULL_REFRESH, MODE_TAG
 from analytics_assets.components.partitions import WindowPartitionsDefinition
@@ -38,7 +39,7 @@ def check_arguments(definitions: dg.Definitions) -> None:
         check_job(definitions.resolve_job_def(params["job"]), params)
 
 
-def check_assets(selection: str, params: Mapping[str, Any], graph: dg.AssetGraph) -> None:
+def check_assets(selection: str, params: Mapping[str, Any], graph: AssetGraph) -> None:
     """Check that the assets exist, can be loaded, and have partitions if the command names one.
 
     Raises:

@@ -11,10 +11,11 @@ from typing import Any
 
 import dagster as dg
 
-from analytics_assets.components.assets import WAREHOUSE, AssetPlan
+from analytics_assets.components.asset_plan import AssetPlan
+from analytics_assets.components.assets import WAREHOUSE
 from analytics_assets.components.checks.base import RunOfLoads
 from analytics_assets.components.checks.planned import discard_planned_evaluations
-from analytics_assets.components.checks.registry import check_results, outputs_without_result
+from analytics_assets.components.checks.registry import build_check_specs, check_results, outputs_without_result
 from analytics_assets.components.command_line.run_origin import set_run_origin
 from analytics_assets.components.jobs import FULL_REFRESH, MODE_TAG
 from analytics_assets.components.metadata.endpoint import observation_metadata
@@ -48,6 +49,7 @@ def run_asset(
     """
     set_run_origin(context.instance, context.run)
     now = datetime.now(timezone.utc)  # the one clock of the run: it decides which windows are over
+    specs = build_check_specs(plan)
     results: list[LoadResult] = []
     partitions: list[str] = []
     sandbox = False
@@ -69,13 +71,13 @@ def run_asset(
             yield from report_load(context, plan, chunk, result, seconds=seconds, sandbox=sandbox)
     except RestApiError as error:
         yield from check_results(finished(), error)
-        discard_planned_evaluations(context, plan.check_specs)
+        discard_planned_evaluations(context, specs)
         failure = step_failure(context, plan.name, error, Settings.from_environ(os.environ))
         raise failure from failure.__cause__
     checks = list(check_results(finished()))
     yield from checks
-    yield from outputs_without_result(plan.check_specs, checks)
-    discard_planned_evaluations(context, plan.check_specs)
+    yield from outputs_without_result(specs, checks)
+    discard_planned_evaluations(context, specs)
 
 
 def build_request(context: dg.OpExecutionContext, plan: AssetPlan) -> tuple[LoadRequest, bool]:

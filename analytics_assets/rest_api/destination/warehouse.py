@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import Protocol
 
 from analytics_assets.rest_api.errors import WarehouseError
 
-Log: TypeAlias = "logging.Logger | logging.LoggerAdapter[logging.Logger]"
+
+class Log(Protocol):
+    """Where a load writes lines: a logger, or an adapter of one."""
+
+    def info(self, msg: object, /, *args: object) -> None: ...
+
+    def warning(self, msg: object, /, *args: object) -> None: ...
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from analytics_assets.sandbox.api import Endpoint, Row
+from analytics_assets.sandbox.filters import TimeFilter  # noqa: F401 (type of an inherited field)
 from analytics_assets.sandbox.http import HTTPError, Request, Response
-from analytics_assets.sandbox.pagination import Page
+from analytics_assets.sandbox.pagination import Page, Pagination  # noqa: F401 (type of an inherited field)
 
 CONNECTION = re.compile(r"query\b.*\{agents\(first:\$first,after:\$after\)\{.*nodes\{([\w,]+)\}.*\}\}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from analytics_assets.components.checks.columns import ENOUGH_ROWS
 from analytics_assets_tests.components.checks.conftest import BuildShop, evaluations, numbers, order
 
 TYPES, KNOWN = "columns_keep_their_types", "columns_are_known"
@@ -28,12 +29,22 @@ def test_new_and_vanished_fields_are_listed(shop: BuildShop) -> None:
     harness = shop([order(1, day=1, name="a", note="x")])
     first = evaluations(harness.run("shop_incremental", partition="2026-10-01"), harness)[KNOWN]
     assert (first.passed, numbers(first)) == (True, {"new_columns": 0, "vanished_columns": 0})
-    harness.server.set_rows("shop", "/v1/orders", [order(2, day=2, label="b", note=None), order(3, day=2, size=1)])
+    unnamed = [order(number, day=2) for number in range(4, ENOUGH_ROWS + 2)]
+    harness.server.set_rows(
+        "shop", "/v1/orders", [order(2, day=2, label="b", note=None), order(3, day=2, size=1), *unnamed]
+    )
     check = evaluations(harness.run("shop_incremental", partition="2026-10-02"), harness)[KNOWN]
     assert not check.passed
     assert numbers(check) == {"new_columns": 2, "new": "label, size", "vanished_columns": 1, "vanished": "name"}
     assert "2 new columns: label, size" in str(check.description)
     assert "No record has the field of 1 column: name" in str(check.description)
+
+
+def test_few_rows_of_a_window_miss_no_field(shop: BuildShop) -> None:
+    harness = shop([order(1, day=1, name="a"), order(2, day=2)])
+    harness.run("shop_incremental", partition="2026-10-01")
+    check = evaluations(harness.run("shop_incremental", partition="2026-10-02"), harness)[KNOWN]
+    assert (check.passed, numbers(check)) == (True, {"new_columns": 0, "vanished_columns": 0})
 
 
 def test_load_without_rows_misses_no_field(shop: BuildShop) -> None:

@@ -29,7 +29,7 @@ from analytics_assets.rest_api.destination.table_report import PREVIEW_ROWS
 from analytics_assets.rest_api.errors import DriftError, RestApiError, SliceError, TotalMismatchError, WarehouseError
 from analytics_assets.rest_api.extract.children.parallel_reads import ParallelReads
 from analytics_assets.rest_api.extract.ignored_reads import check_ignored_reads
-from analytics_assets.rest_api.extract.masking import build_masking, excluded_columns_warning
+from analytics_assets.rest_api.extract.masking import build_masking, excluded_columns_warning, skippable_fields
 from analytics_assets.rest_api.extract.read_progress import total_rows
 from analytics_assets.rest_api.extract.reader import EndpointReader
 from analytics_assets.rest_api.findings import build_findings
@@ -238,6 +238,7 @@ def table_schema(
         stored=stored,
         max_name_length=pipeline.max_name_length,
         bound=bindings.types if bindings else None,
+        skipped=skippable_fields(resource),
     )
 
 

@@ -12,7 +12,7 @@ from analytics_assets.rest_api.destination.parents.bindings import LoadBindings
 from analytics_assets.rest_api.extract.children.bindings import Binding
 from analytics_assets.rest_api.extract.children.parallel_reads import ParallelReads
 from analytics_assets.rest_api.extract.formats.body import BodyReader, with_accept
-from analytics_assets.rest_api.extract.masking import Masking
+from analytics_assets.rest_api.extract.masking import Masking, skippable_fields
 from analytics_assets.rest_api.extract.reader import EndpointReader
 from analytics_assets.rest_api.extract.request_template import RequestTemplate
 from analytics_assets.rest_api.http.client import HttpClient
@@ -33,6 +33,8 @@ def build_reader(
     template = RequestTemplate(resource.endpoint, url=client.url(resource.endpoint.path), headers=headers)
     honoured = WindowCheck(schema, cursor, window) if cursor and window and request.use_slices else None
     read_body = BodyReader.of(resource, max_bytes=request.client.max_page_bytes)
+    if masking and skippable_fields(resource):
+        masking.read_structs = schema.read_structs
     logged = set[str]()
 
     def read(threads: int, binding: Binding | None = None) -> EndpointReader:

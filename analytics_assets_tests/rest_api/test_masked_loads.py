@@ -82,6 +82,23 @@ def test_values_are_in_no_file_and_no_message(
     assert scan.bytes_read > 10_000
 
 
+@pytest.mark.parametrize("disposition", ["merge", "replace"])
+def test_excluded_fields_are_left_out_of_all_pages(disposition: str, tmp_path: Path) -> None:
+    """From the second page on records are decoded without the field; pages differ in fields and types."""
+    rows: list[dict[str, Any]] = [{"id": n, "ssn": SSN, "name": f"n{n}", "half": n * 1.5} for n in range(6)]
+    rows[2]["ssn"] = {"deep": [1, SSN]}  # the field may have any type
+    del rows[3]["ssn"]
+    rows[4]["new"] = "field"
+    rows[5]["name"] = "🚀"
+    with orders(tmp_path, exclude=["ssn"], write_disposition=disposition) as api:
+        result = api.load(rows)
+        assert [row.get("new") for row in api.rows()] == [None, None, None, None, "field", None]
+        assert [{**row, "new": None} for row in api.rows()] == [
+            {**{name: row[name] for name in ("id", "name", "half")}, "new": None} for row in rows
+        ]
+        assert result.statistics.changed_columns == {}
+
+
 def test_errors_name_fields_and_no_values(shop: Shop) -> None:
     rows = [PERSON, {**PERSON, "id": None}]
     with serve_endpoint(Endpoint("/people", rows)) as (_, url), pytest.raises(DataError) as caught:

@@ -52,6 +52,7 @@ class TableSchema:
         stored: Mapping[str, ColumnType] | None = None,
         max_name_length: int = 0,
         bound: Mapping[str, ColumnType | None] | None = None,
+        skipped: Sequence[str] = (),
     ) -> None:
         """
         Args:
@@ -63,10 +64,12 @@ class TableSchema:
             stored: Columns of the stored table.
             max_name_length: Longest name of a column in the destination; 0 for no limit.
             bound: Fields whose values come from the read and not from its records, with their types if known.
+            skipped: Fields that `read_structs` leaves out. `read` gets records without them.
 
         Raises:
             DataError: Two declared columns have one name, or dlt writes one itself.
         """
+        self._skipped = skipped
         self._mapping = FieldMapping(max_name_length)
         self._columns = TableColumns(
             self._mapping,
@@ -150,6 +153,10 @@ class TableSchema:
             if mixed_texts:
                 scalars_as_written(records, dicts, mixed_texts)
         return dicts
+
+    def read_structs(self, records: bytes) -> Records | None:
+        """Decodes a JSON list of records without the skipped fields; None if fields or types are new."""
+        return self._reader.read(records) if self._reader else None
 
     def convert(self, records: PageRecords, origins: Origins = ()) -> pa.Table:
         """The records as a table of all columns known so far; records without a key are skipped if so configured.
@@ -249,7 +256,8 @@ class TableSchema:
         for name, field in columns.items():
             self._columns.infer(name, [value for record in loaded if (value := record.get(field)) is not None])
         with suppress(ValueError):
-            return Reader([self._struct_field(name, field) for name, field in self._mapping.fields.items()])
+            fields = [self._struct_field(name, field) for name, field in self._mapping.fields.items()]
+            return Reader(fields, self._skipped)
         return None
 
     def _struct_field(self, name: str, field: str) -> Field:

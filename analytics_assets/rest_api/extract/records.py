@@ -6,7 +6,7 @@ with anything else is rejected by the struct decoder, and decoded as dicts.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import repeat
@@ -100,14 +100,21 @@ def concat_records(first: PageRecords, second: PageRecords) -> PageRecords | Non
 class Reader:
     """Decodes lists of records that have no other fields than these."""
 
-    def __init__(self, fields: Sequence[Field]) -> None:
+    def __init__(self, fields: Sequence[Field], skipped: Iterable[str] = ()) -> None:
         """
+        Args:
+            fields: The fields of the records.
+            skipped: Names of fields that records may have too, and that are not decoded.
+
         Raises:
             ValueError: A struct cannot have a field of such a name.
         """
         self._fields = tuple(fields)
         names = {f"f{number}": field.name for number, field in enumerate(fields)}
         types = [(name, *field.struct_type) for name, field in zip(names, fields, strict=True)]
+        for index, name in enumerate(skipped):  # after the others: values() ends before them
+            names[f"s{index}"] = name
+            types.append((f"s{index}", Raw, NULL))
         struct = msgspec.defstruct("Record", types, rename=names, forbid_unknown_fields=True, gc=False)
         self._decoder = msgspec.json.Decoder(list[struct], float_hook=number)  # type: ignore[valid-type]
 

@@ -13,9 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from analytics_assets.rest_api.arrow.table_schema import TableSchema
 from analytics_assets.rest_api.config import ResolvedResource
 from analytics_assets.rest_api.errors import CredentialsError, DataError, ResponseError
-from analytics_assets.rest_api.extract.masking import Masking, build_masking, similar_names
+from analytics_assets.rest_api.extract.masking import Masking, build_masking, similar_names, skippable_fields
+from analytics_assets.rest_api.extract.records import PageRecords
 
 SALT = "0123456789abcdef"
 HALF_SURROGATE = r'"\ud800"'
@@ -138,6 +140,36 @@ def without(value: Any, path: Sequence[str]) -> Any:
 def test_only_the_excluded_field_is_missing(records: list[dict[str, Any]], path: str) -> None:
     assert json.loads(masked(json.dumps(records), [path])) == without(records, path.split("."))
     assert Masking([path]).apply(json.loads(json.dumps(records))) == without(records, path.split("."))
+
+
+def test_structs_leave_out_fields_that_were_found() -> None:
+    """The JSON of the records is rewritten only until each excluded field was found."""
+    schema = TableSchema(primary_key=["id"], skipped=["ssn"])
+    masking = Masking(["ssn"])
+    masking.read_structs = schema.read_structs
+    rewritten: list[bytes] = []
+
+    def read(records: bytes) -> PageRecords:
+        rewritten.append(records)
+        return schema.read(records)
+
+    pages = [b'[{"id":1}]', b'[{"id":2,"ssn":"x"}]', b'[{"id":3,"ssn":[1]},{"id":4}]', b'[{"id":5,"ssn":1,"new":2}]']
+    tables = [schema.convert(masking.read(page, read)).to_pylist() for page in pages]
+    assert tables == [[{"id": 1}], [{"id": 2}], [{"id": 3}, {"id": 4}], [{"id": 5, "new": 2}]]
+    assert rewritten == [b'[{"id":1}]', b'[{"id":2}]', b'[{"id":5,"new":2}]']
+    assert list(masking.warnings()) == []
+
+
+@pytest.mark.parametrize(
+    ("keys", "expected"),
+    [
+        ({"exclude": ("ssn", "dob")}, ("ssn", "dob")),
+        ({"exclude": ("ssn", "contact.phone")}, ()),
+        ({"exclude": ("ssn",), "hash": {"email": {"env": "HASH_SALT"}}}, ()),
+    ],
+)
+def test_only_top_level_fields_can_be_left_out(keys: dict[str, Any], expected: tuple[str, ...]) -> None:
+    assert skippable_fields(resource(**keys)) == expected
 
 
 # Warnings

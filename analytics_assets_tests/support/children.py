@@ -12,7 +12,16 @@ from analytics_assets.rest_api.config import parse_config
 from analytics_assets.rest_api.load import load_table
 from analytics_assets.rest_api.load_request import LoadRequest, LoadResult
 from analytics_assets.rest_api.windows import Window
-from analytics_assets_tests.fake_api import Api, CursorPagination, Endpoint, FakeServer, Row, TimeFilter, serve
+from analytics_assets_tests.fake_api import (
+    Api,
+    CursorPagination,
+    Endpoint,
+    FakeServer,
+    Pagination,
+    Row,
+    TimeFilter,
+    serve,
+)
 from analytics_assets_tests.support.shop import Shop
 
 CURSOR = {"type": "cursor", "cursor_param": "cursor", "cursor_path": "next"}
@@ -87,20 +96,28 @@ class ChildApi:
 
 
 @contextmanager
-def child_api(shop: Shop, endpoints: Mapping[str, Any], resources: Sequence[Any], **keys: Any) -> Iterator[ChildApi]:
+def child_api(
+    shop: Shop,
+    endpoints: Mapping[str, Any],
+    resources: Sequence[Any],
+    *,
+    child_pages: Pagination = PAGES,
+    **keys: Any,
+) -> Iterator[ChildApi]:
     """Serve endpoints, each with its rows, in pages of three; those whose rows have `updated_at` filter by it.
 
     Args:
         shop: The warehouse.
         endpoints: Rows by path.
         resources: The resources of the YAML file.
+        child_pages: The pagination of other endpoints than `/projects`.
         **keys: Attributes of the result.
     """
     served = [
         Endpoint(
             path,
             rows,
-            pagination=PAGES,
+            pagination=PAGES if path == "/projects" else child_pages,
             updated=UPDATED if any("updated_at" in row for row in rows) else None,
             params=frozenset({"region", "kind"}),
         )

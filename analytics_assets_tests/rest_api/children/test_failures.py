@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from analytics_assets.rest_api.errors import DataError, ResponseError, RestApiError, WarehouseError
-from analytics_assets_tests.fake_api import Row, faults
+from analytics_assets_tests.fake_api import OffsetPagination, Row, faults
 from analytics_assets_tests.rest_api.children.test_replacing import IGNORE
 from analytics_assets_tests.rest_api.children.test_rows import PROJECTS, TASKS
 from analytics_assets_tests.support.children import child_api, tasks_of
@@ -164,3 +164,18 @@ def test_rows_without_a_key_are_skipped_with_their_values_of_the_parent(any_shop
         result = api.load("projects", "tasks")
         assert api.rows("tasks", "_projects_id", "id") == [(1, 1), (2, 2), (2, 3)]
         assert result.statistics.rows_without_key == 2
+
+
+def test_rows_that_moved_under_one_parent_are_read_again_for_this_parent_only(any_shop: Shop) -> None:
+    paginator = {"type": "offset", "limit": 3, "total_path": "total"}
+    endpoint = {"path": "/projects/{resources.projects.id}/tasks", "paginator": paginator}
+    endpoints = {"/projects": [{"id": 1}, {"id": 2}], **{f"/projects/{n}/tasks": tasks_of(n, 1, 2, 3) for n in (1, 2)}}
+    pages = OffsetPagination(total_path="total")
+    with child_api(any_shop, endpoints, [PROJECTS, {**TASKS, "endpoint": endpoint}], child_pages=pages) as api:
+        api.load("projects")
+        api.server.faults.add(faults.status(200, body=b'{"data": [{"id": 1}], "total": 3}'), path="/1/tasks", times=1)
+        api.server.faults.add(faults.status(200, body=b'{"data": [], "total": 3}'), path="/1/tasks", times=1)
+        api.load("tasks")
+        assert api.rows("tasks", "_projects_id", "id") == [(n, task) for n in (1, 2) for task in (1, 2, 3)]
+        assert api.server.faults.unused() == []
+        assert api.paths().count("/projects/2/tasks") == 1

@@ -94,6 +94,10 @@ def test_snapshot_job_loads_parents_first(build_harness: Callable[..., JobHarnes
         "parents_ignored": 0,
     }
     assert not any(name.startswith("parents_") for name in last_metadata(result, "shop/projects"))
+    assert metadata["dagster/column_lineage"].deps_by_column == {
+        "id": [dg.TableColumnDep(dg.AssetKey(["shop_api", "tasks"]), "id")],
+        "_projects_id": [dg.TableColumnDep(dg.AssetKey(["shop", "projects"]), "id")],
+    }
 
 
 def test_failed_parent_skips_its_children_and_reexecution_loads_what_is_missing(

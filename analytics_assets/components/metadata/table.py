@@ -8,7 +8,7 @@ import dagster as dg
 
 from analytics_assets import rest_api
 from analytics_assets.rest_api.arrow.column_names import RESERVED, column_name
-from analytics_assets.rest_api.config import ResolvedResource
+from analytics_assets.rest_api.config import ResolvedResource, for_each_column
 
 DESCRIPTIONS = {"_dlt_load_id": "The load that wrote the row, as in the metadata of its materialization."}
 VARIANT = "__v_"  # between a column and the data type of its variant, as in `amount__v_text`
@@ -43,7 +43,8 @@ def column_schema(resource: ResolvedResource, data_types: Mapping[str, str]) -> 
 def column_lineage(result: rest_api.LoadResult, endpoint_key: dg.AssetKey) -> dg.TableColumnLineage:
     """The field of the endpoint's records that each column comes from, by its path in a record.
 
-    Columns of fields that no record had, and that the YAML does not declare, are missing.
+    Columns of fields that no record had, and that the YAML does not declare, are missing. Columns that
+    `include_from_parent` adds come from the parent's table.
     """
     resource = result.request.resource
     fields = {**{column_name(field): field for field in resource.columns}, **result.fields}
@@ -51,10 +52,14 @@ def column_lineage(result: rest_api.LoadResult, endpoint_key: dg.AssetKey) -> dg
     if cursor:  # a nested one is flattened
         fields[column_name(cursor.replace(".", "__"))] = cursor
     sources = {name: fields.get(name) or fields.get(name.rpartition(VARIANT)[0]) for name in result.table.columns}
+    deps = {name: dg.TableColumnDep(endpoint_key, field) for name, field in sources.items() if field}
+    for name in resource.endpoint.for_each:
+        deps.pop(column_name(for_each_column(name)), None)
+    if parent := resource.parent:
+        parent_key = dg.AssetKey([result.request.api, parent.name])
+        for field in parent.include_from_parent:
+            column = column_name(field.partition(".")[0])
+            deps[column_name(parent.column_field(field))] = dg.TableColumnDep(parent_key, column)
     return dg.TableColumnLineage(
-        {
-            name: [dg.TableColumnDep(endpoint_key, field)]
-            for name, field in sources.items()
-            if field and name not in RESERVED
-        }
+        {name: [deps[name]] for name in result.table.columns if name in deps and name not in RESERVED}
     )

@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 
 import dagster as dg
 
+from analytics_assets import rest_api
 from analytics_assets.components.asset_plan import AssetPlan
 from analytics_assets.rest_api.errors import RestApiError
-from analytics_assets.rest_api.load_request import LoadResult
 
 
 @dataclass(frozen=True)
@@ -28,14 +28,14 @@ class RunOfLoads:
     """
 
     plan: AssetPlan
-    results: Sequence[LoadResult]
+    results: Sequence[rest_api.LoadResult]
     instance: dg.DagsterInstance
     run_id: str
     partitions: Sequence[str] = ()
     sandbox: bool = False
 
     @property
-    def last(self) -> LoadResult:
+    def last(self) -> rest_api.LoadResult:
         """The last load, which describes the table as it is now."""
         return self.results[-1]
 

@@ -74,9 +74,15 @@ def test_readme_links_every_page() -> None:
     assert {page for page in DOCUMENTS if page != README} <= linked
 
 
-def test_pictures_are_small() -> None:
-    for picture in (DOCS / "images").iterdir():
-        assert picture.stat().st_size <= pictures.MAX_BYTES, picture
+def test_pictures_are_few_and_small() -> None:
+    taken = list(pictures.IMAGES.glob("*.png"))
+    assert len(taken) <= pictures.MAX_PICTURES
+    assert sum(picture.stat().st_size for picture in taken) <= pictures.MAX_BYTES
+
+
+def test_every_picture_is_in_a_document() -> None:
+    shown = {(document.parent / target).resolve() for document in DOCUMENTS for target in links(document)}
+    assert set(pictures.IMAGES.iterdir()) <= shown
 
 
 @pytest.mark.parametrize("block", blocks("yaml"), ids=by_place)

@@ -19,7 +19,7 @@ duckdb.connect().sql("SELECT 1").fetchall()
     [
         pytest.param("import duckdb, analytics_assets.definitions", id="duckdb-first"),
         pytest.param("import analytics_assets.definitions, duckdb", id="definitions-first"),
-        pytest.param("import duckdb, analytics_assets.rest_api.load", id="without-dagster"),
+        pytest.param("import duckdb, analytics_assets.rest_api.load.table", id="without-dagster"),
     ],
 )
 @pytest.mark.parametrize("end", ["", "raise ValueError('failed')"], ids=["succeeds", "fails"])

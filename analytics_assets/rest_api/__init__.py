@@ -14,18 +14,18 @@ if TYPE_CHECKING:
     from analytics_assets.rest_api.config import load_config
     from analytics_assets.rest_api.destination.warehouse import Warehouse
     from analytics_assets.rest_api.errors import RestApiError
-    from analytics_assets.rest_api.load import load_table
-    from analytics_assets.rest_api.load_request import LoadRequest, LoadResult
+    from analytics_assets.rest_api.load.request import LoadRequest, LoadResult
+    from analytics_assets.rest_api.load.table import load_table
     from analytics_assets.rest_api.windows import Window
 
 MODULES = {
-    "LoadRequest": "load_request",
-    "LoadResult": "load_request",
+    "LoadRequest": "load.request",
+    "LoadResult": "load.request",
     "RestApiError": "errors",
     "Warehouse": "destination.warehouse",
     "Window": "windows",
     "load_config": "config",
-    "load_table": "load",
+    "load_table": "load.table",
 }
 __all__ = ["LoadRequest", "LoadResult", "RestApiError", "Warehouse", "Window", "load_config", "load_table"]
 

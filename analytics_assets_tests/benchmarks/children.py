@@ -51,8 +51,8 @@ def config(url: str) -> dict[str, Any]:
 def ours(url: str, database: str, resource: str = "children") -> None:
     from analytics_assets.rest_api.config import parse_config
     from analytics_assets.rest_api.destination.warehouse import Warehouse
-    from analytics_assets.rest_api.load import load_table
-    from analytics_assets.rest_api.load_request import LoadRequest
+    from analytics_assets.rest_api.load.request import LoadRequest
+    from analytics_assets.rest_api.load.table import load_table
 
     parsed, file = parse_config(config(url)), Path(database)
     [described] = [each for each in parsed.resolved_resources() if each.name == resource]

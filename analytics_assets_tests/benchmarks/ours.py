@@ -13,8 +13,8 @@ from typing import Any
 
 from analytics_assets.rest_api.config import parse_config
 from analytics_assets.rest_api.destination.warehouse import Warehouse
-from analytics_assets.rest_api.load import prepare
-from analytics_assets.rest_api.load_request import LoadRequest
+from analytics_assets.rest_api.load.request import LoadRequest
+from analytics_assets.rest_api.load.table import prepare
 from analytics_assets.rest_api.windows import Window
 from analytics_assets_tests.benchmarks.records import DAYS, START_MS
 

@@ -303,7 +303,7 @@ def test_preview_escapes_values(value: Any, cell: str) -> None:
 def test_run_log_shows_start_progress_and_result(
     shop: Callable[..., JobHarness], monkeypatch: pytest.MonkeyPatch, total: str, shares: list[str]
 ) -> None:
-    monkeypatch.setattr("analytics_assets.rest_api.load_log.PROGRESS_SECONDS", 0.0)
+    monkeypatch.setattr("analytics_assets.rest_api.load.log.PROGRESS_SECONDS", 0.0)
     monkeypatch.setattr("analytics_assets.rest_api.extract.page_batches.MIN_BATCH_ROWS", 1)
     harness = shop(total=total)
     start, *lines, end, summary = harness.log_lines(harness.run("shop_full_refresh"))

@@ -13,7 +13,7 @@ from typing import Any
 
 from analytics_assets.rest_api.destination.warehouse import Warehouse
 from analytics_assets.rest_api.errors import RestApiError
-from analytics_assets.rest_api.load import load_table
+from analytics_assets.rest_api.load.table import load_table
 from analytics_assets_tests.fake_api import (
     Api,
     Bearer,

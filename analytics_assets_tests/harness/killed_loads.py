@@ -23,8 +23,8 @@ import duckdb
 from analytics_assets.rest_api.destination import pipeline
 from analytics_assets.rest_api.destination.dlt_client import TableLoadJob
 from analytics_assets.rest_api.destination.pipeline import TablePipeline
-from analytics_assets.rest_api.load import prepare
-from analytics_assets.rest_api.load_request import LoadRequest
+from analytics_assets.rest_api.load.request import LoadRequest
+from analytics_assets.rest_api.load.table import prepare
 from analytics_assets_tests.support.processes import FORK_SERVER
 
 BETWEEN_STATEMENTS = "between statements"

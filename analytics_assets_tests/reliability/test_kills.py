@@ -17,7 +17,7 @@ import duckdb
 import pytest
 from filelock import FileLock
 
-from analytics_assets.rest_api.load_request import LoadRequest
+from analytics_assets.rest_api.load.request import LoadRequest
 from analytics_assets_tests.fake_api import CursorPagination, Endpoint, FakeServer, TimeFilter, serve_endpoint
 from analytics_assets_tests.harness.killed_loads import (
     BETWEEN_STATEMENTS,

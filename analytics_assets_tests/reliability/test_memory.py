@@ -18,7 +18,7 @@ from analytics_assets.rest_api.destination.parquet_files import ORDINAL
 from analytics_assets.rest_api.destination.plan import Plan
 from analytics_assets.rest_api.destination.postgres.merge_sql import PostgresMergeSql
 from analytics_assets.rest_api.errors import WarehouseError
-from analytics_assets.rest_api.load import prepare
+from analytics_assets.rest_api.load.table import prepare
 from analytics_assets_tests.fake_api import CursorPagination, Endpoint, OffsetPagination, serve_endpoint
 from analytics_assets_tests.support.shop import Shop
 from analytics_assets_tests.support.wide_rows import (

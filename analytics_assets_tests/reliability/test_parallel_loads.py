@@ -17,8 +17,8 @@ import pytest
 from analytics_assets.components.resources import WarehouseResource
 from analytics_assets.components.settings import Settings
 from analytics_assets.rest_api.errors import BusyError
-from analytics_assets.rest_api.load import prepare
-from analytics_assets.rest_api.load_request import LoadRequest
+from analytics_assets.rest_api.load.request import LoadRequest
+from analytics_assets.rest_api.load.table import prepare
 from analytics_assets_tests.fake_api import CursorPagination, Endpoint, TimeFilter, serve_endpoint
 from analytics_assets_tests.support.loaders import day
 from analytics_assets_tests.support.processes import FORK_SERVER

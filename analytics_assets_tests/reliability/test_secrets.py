@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from analytics_assets.rest_api.config import Client, RestApiConfig
-from analytics_assets.rest_api.load import prepare
+from analytics_assets.rest_api.load.table import prepare
 from analytics_assets_tests.cases.secret_leaks import LeakCase, secret
 from analytics_assets_tests.fake_api import Api, ApiKey, Endpoint, FakeServer, faults, serve
 from analytics_assets_tests.harness.leak_project import (

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from analytics_assets.rest_api.config import parse_config
-from analytics_assets.rest_api.load import load_table
-from analytics_assets.rest_api.load_request import LoadRequest, LoadResult
+from analytics_assets.rest_api.load.request import LoadRequest, LoadResult
+from analytics_assets.rest_api.load.table import load_table
 from analytics_assets.rest_api.windows import Window
 from analytics_assets_tests.fake_api import (
     Api,

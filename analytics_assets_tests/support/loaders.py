@@ -14,8 +14,8 @@ import duckdb
 
 from analytics_assets.rest_api.config import RestApiConfig, parse_config
 from analytics_assets.rest_api.destination.warehouse import Warehouse
-from analytics_assets.rest_api.load import load_table
-from analytics_assets.rest_api.load_request import LoadRequest, LoadResult
+from analytics_assets.rest_api.load.request import LoadRequest, LoadResult
+from analytics_assets.rest_api.load.table import load_table
 from analytics_assets.rest_api.windows import Window
 from analytics_assets_tests.fake_api import Api, Endpoint, FakeServer, OffsetPagination, Row, TimeFilter, serve
 

@@ -13,8 +13,8 @@ import duckdb
 
 from analytics_assets.rest_api.config import Client, ResolvedResource
 from analytics_assets.rest_api.destination.warehouse import Warehouse
-from analytics_assets.rest_api.load import load_table
-from analytics_assets.rest_api.load_request import LoadRequest, LoadResult
+from analytics_assets.rest_api.load.request import LoadRequest, LoadResult
+from analytics_assets.rest_api.load.table import load_table
 from analytics_assets_tests.support.postgres import Postgres
 from analytics_assets_tests.support.processes import FORK_SERVER
 

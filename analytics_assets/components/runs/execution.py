@@ -34,8 +34,8 @@ from analytics_assets.components.sandbox_marks import source_text, tag_run, wipe
 from analytics_assets.components.settings import Settings
 from analytics_assets.rest_api.auth.secret_reader import references
 from analytics_assets.rest_api.errors import RestApiError
-from analytics_assets.rest_api.load import load_table
-from analytics_assets.rest_api.load_request import LoadRequest, LoadResult
+from analytics_assets.rest_api.load.request import LoadRequest, LoadResult
+from analytics_assets.rest_api.load.table import load_table
 
 
 def run_asset(

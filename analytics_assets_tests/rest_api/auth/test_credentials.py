@@ -11,7 +11,7 @@ import pytest
 from analytics_assets.rest_api.auth.credentials import ResolvedClient, resolve_secrets
 from analytics_assets.rest_api.config import Client, SecretRef, Value
 from analytics_assets.rest_api.errors import CredentialsError, ResponseError
-from analytics_assets.rest_api.load import load_table
+from analytics_assets.rest_api.load.table import load_table
 from analytics_assets_tests.fake_api import Api, Endpoint, Exchange, FakeServer, Response, serve
 from analytics_assets_tests.support.shop import Shop
 

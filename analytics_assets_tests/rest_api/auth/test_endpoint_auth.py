@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from analytics_assets.rest_api.errors import CredentialsError
-from analytics_assets.rest_api.load import load_table
+from analytics_assets.rest_api.load.table import load_table
 from analytics_assets_tests.docs.markdown import blocks
 from analytics_assets_tests.fake_api import (
     Api,

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from analytics_assets.rest_api.errors import DriftError
-from analytics_assets.rest_api.load import prepare
+from analytics_assets.rest_api.load.table import prepare
 from analytics_assets_tests.fake_api import CursorPagination, Endpoint, OffsetPagination, serve_endpoint
 from analytics_assets_tests.support.shop import Shop
 

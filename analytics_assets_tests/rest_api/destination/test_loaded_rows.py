@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from analytics_assets.rest_api.errors import WarehouseError
-from analytics_assets.rest_api.load import prepare
+from analytics_assets.rest_api.load.table import prepare
 from analytics_assets_tests.fake_api import CursorPagination, Endpoint, serve_endpoint
 from analytics_assets_tests.rest_api.destination.endpoints import ENDPOINT
 from analytics_assets_tests.support.shop import Shop

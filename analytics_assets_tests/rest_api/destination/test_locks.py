@@ -16,7 +16,7 @@ from filelock import FileLock
 
 from analytics_assets.rest_api.destination.warehouse import Warehouse
 from analytics_assets.rest_api.errors import WarehouseError
-from analytics_assets.rest_api.load import prepare
+from analytics_assets.rest_api.load.table import prepare
 from analytics_assets_tests.fake_api import faults, serve_endpoint
 from analytics_assets_tests.rest_api.destination.endpoints import ENDPOINT, ROWS
 from analytics_assets_tests.support.shop import Shop, load_in_parallel

@@ -9,7 +9,7 @@ import pytest
 from analytics_assets.rest_api.config import Column
 from analytics_assets.rest_api.destination.error_translation import translate_error
 from analytics_assets.rest_api.errors import WarehouseError
-from analytics_assets.rest_api.load import prepare
+from analytics_assets.rest_api.load.table import prepare
 from analytics_assets_tests.fake_api import Endpoint, serve_endpoint
 from analytics_assets_tests.rest_api.destination.endpoints import ENDPOINT, ROWS
 from analytics_assets_tests.support.shop import Shop

@@ -13,7 +13,7 @@ import pytest
 
 from analytics_assets.rest_api.config import parse_config
 from analytics_assets.rest_api.errors import ResponseError
-from analytics_assets.rest_api.load_request import LoadResult
+from analytics_assets.rest_api.load.request import LoadResult
 from analytics_assets.rest_api.windows import Window
 from analytics_assets_tests.fake_api import (
     Api,

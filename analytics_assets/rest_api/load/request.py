@@ -15,8 +15,8 @@ from analytics_assets.rest_api.config import Client, ResolvedResource
 from analytics_assets.rest_api.destination.plan import Mode
 from analytics_assets.rest_api.destination.table_report import TableReport
 from analytics_assets.rest_api.destination.warehouse import Warehouse
-from analytics_assets.rest_api.findings import Findings
 from analytics_assets.rest_api.http.metrics import RequestMetrics
+from analytics_assets.rest_api.load.findings import Findings
 from analytics_assets.rest_api.redaction import redacted_url
 from analytics_assets.rest_api.windows import Window
 

@@ -9,7 +9,7 @@ import pytest
 
 from analytics_assets.rest_api.arrow.statistics import Statistics
 from analytics_assets.rest_api.extract.read_progress import ReadProgress
-from analytics_assets.rest_api.load_log import NamedLog, ProgressLog, format_seconds, progress_text
+from analytics_assets.rest_api.load.log import NamedLog, ProgressLog, format_seconds, progress_text
 
 
 @dataclass

@@ -18,7 +18,6 @@ from analytics_assets.rest_api.arrow.table_columns import READ_NUMBER
 from analytics_assets.rest_api.arrow.table_schema import TableSchema
 from analytics_assets.rest_api.arrow.window_filter import PartitionCounter
 from analytics_assets.rest_api.auth.credentials import resolve_secrets
-from analytics_assets.rest_api.child_load import open_bindings, prepare_children
 from analytics_assets.rest_api.config import OffsetConfig, PageNumberConfig
 from analytics_assets.rest_api.destination.duplicate_keys import DuplicateKeyCheck
 from analytics_assets.rest_api.destination.error_translation import translate_error
@@ -32,11 +31,12 @@ from analytics_assets.rest_api.extract.ignored_reads import check_ignored_reads
 from analytics_assets.rest_api.extract.masking import build_masking, excluded_columns_warning, skippable_fields
 from analytics_assets.rest_api.extract.read_progress import total_rows
 from analytics_assets.rest_api.extract.reader import EndpointReader
-from analytics_assets.rest_api.findings import build_findings
 from analytics_assets.rest_api.http.metrics import RequestMetrics
-from analytics_assets.rest_api.load_log import NamedLog, ProgressLog, start_text
-from analytics_assets.rest_api.load_reader import build_client, build_reader
-from analytics_assets.rest_api.load_request import LoadRequest, LoadResult
+from analytics_assets.rest_api.load.children import open_bindings, prepare_children
+from analytics_assets.rest_api.load.findings import build_findings
+from analytics_assets.rest_api.load.log import NamedLog, ProgressLog, start_text
+from analytics_assets.rest_api.load.reader import build_client, build_reader
+from analytics_assets.rest_api.load.request import LoadRequest, LoadResult
 from analytics_assets.rest_api.redaction import redactor
 
 MAX_READ_ATTEMPTS = 3

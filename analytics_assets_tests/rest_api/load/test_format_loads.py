@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from analytics_assets.rest_api.errors import ResponseError
-from analytics_assets.rest_api.load import load_table
+from analytics_assets.rest_api.load.table import load_table
 from analytics_assets_tests.fake_api import (
     HeaderLinkPagination,
     OffsetPagination,

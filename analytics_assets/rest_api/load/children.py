@@ -18,7 +18,7 @@ from analytics_assets.rest_api.config import SecretRef
 from analytics_assets.rest_api.destination.parents.bindings import LoadBindings
 from analytics_assets.rest_api.destination.pipeline import TablePipeline
 from analytics_assets.rest_api.errors import DataError, WarehouseError
-from analytics_assets.rest_api.load_request import LoadRequest
+from analytics_assets.rest_api.load.request import LoadRequest
 
 BATCH_ROWS = 10_000
 

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from analytics_assets.rest_api.arrow.statistics import Statistics
 from analytics_assets.rest_api.extract.read_progress import ReadProgress
-from analytics_assets.rest_api.load_request import LoadRequest
+from analytics_assets.rest_api.load.request import LoadRequest
 from analytics_assets.rest_api.redaction import redacted_request
 
 PROGRESS_SECONDS = 5.0  # between two lines of the log

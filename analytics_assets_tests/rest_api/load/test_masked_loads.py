@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from analytics_assets.rest_api.errors import CredentialsError, DataError, RestApiError
-from analytics_assets.rest_api.load import prepare
+from analytics_assets.rest_api.load.table import prepare
 from analytics_assets_tests.fake_api import Endpoint, TextEndpoint, serve_endpoint
 from analytics_assets_tests.harness.secret_scanner import SecretScan
 from analytics_assets_tests.support.loaders import Orders, orders

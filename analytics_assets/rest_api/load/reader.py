@@ -16,7 +16,7 @@ from analytics_assets.rest_api.extract.masking import Masking, skippable_fields
 from analytics_assets.rest_api.extract.reader import EndpointReader
 from analytics_assets.rest_api.extract.request_template import RequestTemplate
 from analytics_assets.rest_api.http.client import HttpClient
-from analytics_assets.rest_api.load_request import LoadRequest
+from analytics_assets.rest_api.load.request import LoadRequest
 
 
 def build_reader(

@@ -298,8 +298,9 @@ def count_rows(api: str, name: str, day: str) -> int:
 
 
 def test_full_refresh_of_all_partitions_replaces_the_tables(ui: Ui, page: Page) -> None:
+    ui.project.execute("full_refresh")
     for api, name in ROWS:
-        insert_stale_row(ui.project.warehouse, f"{api}_sandbox.{name}")
+        insert_stale_row(ui.project.warehouse, f"{api}.{name}")
 
     page.goto(ui.location_url("jobs/full_refresh"))
     expect(page.get_by_text("Reloads the full history of all APIs and replaces the tables.")).to_be_visible()
@@ -311,7 +312,7 @@ def test_full_refresh_of_all_partitions_replaces_the_tables(ui: Ui, page: Page) 
     expect(page.get_by_text("100% completed")).to_be_visible(timeout=300 * SECONDS)
 
     for api, name in ROWS:
-        found = ui.project.query(f"SELECT id FROM {api}_sandbox.{name}")
+        found = ui.project.query(f"SELECT id FROM {api}.{name}")
         assert Counter(key for (key,) in found) == Counter(row["id"] for row in rows(api, name))
     runs = query_graphql(ui.url, "{runsOrError {... on Runs {results {jobName status tags {key value}}}}}")[
         "runsOrError"

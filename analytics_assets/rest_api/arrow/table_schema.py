@@ -67,7 +67,7 @@ class TableSchema:
             skipped: Fields that `read_structs` leaves out. `read` gets records without them.
 
         Raises:
-            DataError: Two declared columns have one name, or dlt writes one itself.
+            DataError: Two declared or bound columns have one name, or dlt writes one itself.
         """
         self._skipped = skipped
         self._mapping = FieldMapping(max_name_length)
@@ -80,7 +80,14 @@ class TableSchema:
             stored=stored or {},
             bound=bound or {},
         )
-        bound_fields = {self._mapping.column_for(field): field for field in bound or {}}
+        bound_fields: dict[str, str] = {}
+        for field in bound or {}:
+            other = bound_fields.setdefault(self._mapping.column_for(field), field)
+            if other != field:
+                raise DataError(
+                    f"{other!r} and {field!r} would be one column: remove one of them from "
+                    "`include_from_parent`, or rename the key of `for_each`"
+                )
         self._bound = BoundColumns(self._columns, bound_fields)
         self._record_key = {name: field for name, field in self._columns.key.items() if name not in bound_fields}
         self._skip_null_keys = null_key == "skip"

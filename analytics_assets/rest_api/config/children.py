@@ -12,6 +12,7 @@ from analytics_assets.rest_api.config.request import PARENT_PREFIX, ResolveParam
 from analytics_assets.rest_api.config.resources import (
     Parent,
     Resource,
+    contains,
     for_each_column,
     parent_column,
     replaces_parents,
@@ -101,7 +102,9 @@ def parent_problems(resources: Sequence[Resource]) -> Iterator[Problem]:
             else:
                 found.setdefault(parsed[0], place)
                 fields.append(parsed)
-                yield from ((place, message) for message in _field_problems(by_name[parsed[0]], parsed[1]))
+                parent, field = by_name[parsed[0]], parsed[1]
+                messages = (*_field_problems(parent, field), *_masking_problems(parent, field, in_request=True))
+                yield from ((place, message) for message in messages)
         if len(found) > 1:
             yield (
                 list(found.values())[1],
@@ -120,9 +123,9 @@ def parent_problems(resources: Sequence[Resource]) -> Iterator[Problem]:
             if name not in used:
                 message = f"is not used: write {{{name}}} in the path, `params`, `headers` or the body"
                 yield (index, "endpoint", "for_each", name), message
-        parent = by_name[next(iter(found))] if len(found) == 1 else None
+        only_parent = by_name[next(iter(found))] if len(found) == 1 else None
         yield from (
-            ((index, *key), message) for key, message in _child_problems(resource, parent, has_parent=bool(found))
+            ((index, *key), message) for key, message in _child_problems(resource, only_parent, has_parent=bool(found))
         )
     yield from _circles(parents)
 
@@ -152,6 +155,17 @@ def _field_problems(parent: Resource, field: str) -> Iterator[str]:
         yield f"{parent.name!r} declares no field {field!r}{nearest(field, known)}"
 
 
+def _masking_problems(parent: Resource, field: str, *, in_request: bool) -> Iterator[str]:
+    """A field that the parent's table does not have, or not as the API wrote it."""
+    if path := next((path for path in parent.exclude if contains(path, field)), None):
+        yield f"{field!r} is not in the table of {parent.name!r}, whose `exclude` drops {path!r}: remove one of the two"
+    if in_request and (path := next((path for path in parent.hash if contains(path, field)), None)):
+        yield (
+            f"{field!r} is a hash in the table of {parent.name!r}, which the API does not know: name another field, or "
+            f"remove {path!r} from its `hash`"
+        )
+
+
 def _child_problems(resource: Resource, parent: Resource | None, *, has_parent: bool) -> Iterator[Problem]:
     incremental, needs = resource.endpoint.incremental, "needs a parent: {resources.<resource>.<field>} in the request"
     follows = bool(incremental and incremental.from_parent)
@@ -174,7 +188,15 @@ def _child_problems(resource: Resource, parent: Resource | None, *, has_parent: 
         yield from _column_problems(resource, "", ())
         return
     for number, field in enumerate(resource.include_from_parent or ()):
-        yield from ((("include_from_parent", number), message) for message in _field_problems(parent, field))
+        messages = (*_field_problems(parent, field), *_masking_problems(parent, field, in_request=False))
+        yield from ((("include_from_parent", number), message) for message in messages)
+        for key in ("exclude", "hash"):
+            if (column := parent_column(parent.name, field)) in getattr(resource, key):
+                yield (
+                    (key,),
+                    f"{column!r} is not a field of the records, but added by `include_from_parent`: write {field!r} "
+                    f"under `{key}` of {parent.name!r}, or remove it from `include_from_parent`",
+                )
     if follows and not (parent.endpoint.incremental and parent.endpoint.incremental.cursor_path):
         yield (
             ("endpoint", "incremental", "from_parent"),

@@ -14,7 +14,7 @@ from analytics_assets.rest_api.config.request import (
     placeholders_in,
     position_name,
 )
-from analytics_assets.rest_api.config.resources import Resource
+from analytics_assets.rest_api.config.resources import Resource, contains
 
 BODY_PATHS = (
     "cursor_path",
@@ -119,7 +119,7 @@ def _masking_problems(resource: Resource) -> Iterator[Problem]:
     cursor = incremental.cursor_path if incremental else None
     declared = resource.columns or resource.schema_ or {}
     for path in resource.exclude:
-        if keys := [key for key in resource.primary_key or () if _contains(path, key)]:
+        if keys := [key for key in resource.primary_key or () if contains(path, key)]:
             yield ("exclude",), f"{path!r} holds the primary key {keys[0]!r}: `hash` it instead"
         if path in declared:
             yield ("exclude",), f"{path!r} is declared as a column: remove one of the two"
@@ -137,14 +137,9 @@ def _masking_problems(resource: Resource) -> Iterator[Problem]:
                 )
 
 
-def _contains(path: str, field: str) -> bool:
-    """Whether the value at the path holds the field."""
-    return field == path or field.startswith(f"{path}.")
-
-
 def _overlap(path: str, others: Iterable[str]) -> str | None:
     """The first of the others that holds the path, or is inside of it."""
-    return next((other for other in others if _contains(path, other) or _contains(other, path)), None)
+    return next((other for other in others if contains(path, other) or contains(other, path)), None)
 
 
 def _window_problems(resource: Resource) -> Iterator[Problem]:

@@ -40,6 +40,7 @@ _NEEDED = {
     "page": "{page}, which needs a paginator of type page_number",
     "offset": "{offset}, which needs a paginator of type offset",
 }
+_PATH_IN_BRACES = re.compile(r"\{+\s*(?P<name>[A-Za-z_]\w*(\.[\w-]+)+)\s*\}+")
 _DOUBLED_WORD = re.compile(r"\{\{\s*(?P<name>[A-Za-z_]\w*)\s*\}\}")
 
 Method = Literal["GET", "POST", "PUT"]
@@ -163,6 +164,8 @@ def _placeholder_problem(text: str, names: Collection[str], *, in_path: bool) ->
     known = [*WINDOW_PLACEHOLDERS, *sorted(set(names).difference(WINDOW_PLACEHOLDERS))]
     if (whole := _DOUBLED_WORD.fullmatch(text)) and (similar := nearest_name(whole["name"], known)):
         return f"is the text {{{whole['name']}}}, since doubled braces are literal: write {{{similar}}}"
+    if problem := _path_problem(text, in_path=in_path):
+        return problem
     if _is_doubled(text, names):
         return None
     has_more_braces = bool(re.search("[{}]", _WORD_IN_BRACES.sub("", text)))
@@ -178,6 +181,19 @@ def _placeholder_problem(text: str, names: Collection[str], *, in_path: bool) ->
             return f"unknown placeholder {written}; did you mean {{{similar}}}?"
         if is_exact and (in_path or not re.search(r"\w$", before)):
             return f"unknown placeholder {written}; allowed: {', '.join(f'{{{each}}}' for each in known)}"
+    return None
+
+
+def _path_problem(text: str, *, in_path: bool) -> str | None:
+    """What is wrong with `{resource.projects.id}` and the like, which seems to name a field of a parent."""
+    for braces in _PATH_IN_BRACES.finditer(text):
+        name = braces["name"]
+        first, _, rest = name.partition(".")
+        names_resources = first.lower() in ("resource", "resources")
+        is_exact = name.startswith(PARENT_PREFIX) and f"{{{name}}}" == braces[0]
+        if not is_exact and (in_path or names_resources or braces[0] == text):
+            correct = f"{PARENT_PREFIX}{rest if names_resources else name}"
+            return f"unknown placeholder {braces[0]}: a field of a parent is written {{{correct}}}"
     return None
 
 

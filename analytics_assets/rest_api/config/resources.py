@@ -168,6 +168,11 @@ def for_each_column(name: str) -> str:
     return f"_{name}"
 
 
+def contains(path: str, field: str) -> bool:
+    """Whether the value at a path holds the field."""
+    return field == path or field.startswith(f"{path}.")
+
+
 def replaces_parents(replace_by: str | None, incremental: Incremental | None) -> bool:
     """Whether a load replaces all rows of the parents that it reads."""
     return replace_by is not None or (incremental is not None and incremental.from_parent)

@@ -13,11 +13,11 @@ import pyarrow.parquet as pq
 from analytics_assets.rest_api.arrow.coercion import to_array
 from analytics_assets.rest_api.arrow.column_names import column_name
 from analytics_assets.rest_api.arrow.table_schema import TableSchema
-from analytics_assets.rest_api.auth.secret_reader import SecretReader
+from analytics_assets.rest_api.auth.secret_reader import SecretReader, reference_name
 from analytics_assets.rest_api.config import SecretRef
 from analytics_assets.rest_api.destination.parents.bindings import LoadBindings
 from analytics_assets.rest_api.destination.pipeline import TablePipeline
-from analytics_assets.rest_api.errors import DataError, WarehouseError
+from analytics_assets.rest_api.errors import CredentialsError, DataError, WarehouseError
 from analytics_assets.rest_api.load.request import LoadRequest
 
 BATCH_ROWS = 10_000
@@ -44,22 +44,48 @@ def open_bindings(request: LoadRequest, pipeline: TablePipeline) -> LoadBindings
             request.log.info(f"{request.name}: no row of {table} changed in the window: nothing is requested")
         else:
             request.log.warning(f"{request.name}: the parent's table {table} has no rows: nothing is requested")
-    return LoadBindings(parent, rows, values)
+    bindings = LoadBindings(parent, rows, values)
+    check_repeated_parents(bindings, pipeline.plan.primary_key)
+    return bindings
+
+
+def check_repeated_parents(bindings: LoadBindings, primary_key: Sequence[str]) -> None:
+    """Refuse rows of the parent that lead to equal requests, and to rows with one key and different columns.
+
+    Raises:
+        DataError: There are such rows: the table would store the columns of one of them.
+    """
+    parent, rows = bindings.parent, bindings.rows
+    if not primary_key or not parent or not rows or not rows.has_repeated_keys:
+        return
+    columns = {stored.field: column_name(parent.column_field(stored.field)) for stored in rows.fields}
+    in_key = [number for number, column in enumerate(columns.values()) if column in primary_key]
+    if count := rows.count_repeated(in_key):
+        differing = [field for field in columns if field not in parent.fields and columns[field] not in primary_key]
+        raise DataError(
+            f"{count} rows of the parent {parent.name!r} have the same {' and '.join(parent.fields)} as another and "
+            f"differ in {' or '.join(differing)}: a row of the child would get the value of one of them by chance. "
+            f"Remove {' and '.join(differing)} from `include_from_parent`, or add "
+            f"{' and '.join(columns[field] for field in differing)} to `primary_key`"
+        )
 
 
 def for_each_values(for_each: Mapping[str, Sequence[Any]], secrets: SecretReader) -> dict[str, list[Any]]:
     """The values of each key, those of variables as text, each value once.
 
     Raises:
-        CredentialsError: A variable is not set.
+        CredentialsError: A variable is not set, or has no values.
     """
     values: dict[str, list[Any]] = {}
     for name, listed in for_each.items():
         found: dict[tuple[type, Any], Any] = {}
         for value in listed:
             if isinstance(value, SecretRef):
-                texts = secrets.require(value, f"endpoint.for_each.{name}").split(",")
-                found.update({(str, text.strip()): text.strip() for text in texts if text.strip()})
+                key = f"endpoint.for_each.{name}"
+                texts = [text.strip() for text in secrets.require(value, key).split(",") if text.strip()]
+                if not texts:
+                    raise CredentialsError(f"`{key}`: {reference_name(value)} has no values between its commas")
+                found.update({(str, text): text for text in texts})
             else:
                 found[(type(value), value)] = value
         values[name] = list(found.values())

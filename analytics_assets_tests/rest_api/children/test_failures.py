@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from analytics_assets.rest_api.errors import DataError, ResponseError, RestApiError, WarehouseError
+from analytics_assets.rest_api.errors import CredentialsError, DataError, ResponseError, RestApiError, WarehouseError
 from analytics_assets_tests.fake_api import OffsetPagination, Row, faults
 from analytics_assets_tests.rest_api.children.test_replacing import IGNORE
 from analytics_assets_tests.rest_api.children.test_rows import PROJECTS, TASKS
@@ -152,6 +152,61 @@ def test_records_must_not_have_the_field_of_the_parents_column(any_shop: Shop) -
         api.load("projects")
         with pytest.raises(DataError, match="the records have a field for the column '_projects_id'"):
             api.load("tasks")
+
+
+REPEATED: dict[str, tuple[list[str], list[str], str]] = {  # included fields, key, error
+    "key without the included field": (["customer", "id"], ["_orders_customer", "id"], r"or add _orders_id to"),
+    "key without the parent": (["id"], ["id"], r"or add _orders_id to"),
+    "key with the included field": (["id"], ["_orders_id", "id"], ""),
+    "included fields are equal": (["customer"], ["_orders_customer", "id"], ""),
+}
+
+
+@pytest.mark.parametrize("case", REPEATED)
+def test_rows_of_the_parent_with_equal_requests_must_not_differ_in_included_fields(any_shop: Shop, case: str) -> None:
+    include, key, error = REPEATED[case]
+    orders: list[Row] = [{"id": 1, "customer": 7}, {"id": 2, "customer": 7}]
+    customers = {
+        "name": "customers",
+        "primary_key": key,
+        "include_from_parent": include,
+        "endpoint": "/customers/{resources.orders.customer}",
+    }
+    endpoints: dict[str, list[Row]] = {"/orders": orders, "/customers/7": [{"id": 1}]}
+    with child_api(any_shop, endpoints, [{"name": "orders", "endpoint": "/orders"}, customers]) as api:
+        api.load("orders")
+        if error:
+            with pytest.raises(DataError, match=f"1 rows of the parent 'orders' have the same customer as .*{error}"):
+                api.load("customers")
+            assert api.paths() == ["/orders"]
+        else:
+            api.load("customers")
+            assert len(api.rows("customers", *key)) == len({tuple(order[name] for name in include) for order in orders})
+
+
+@pytest.mark.parametrize("fields", [["id", "Id"], ["a.b", "a_b"]])
+def test_two_included_fields_of_one_column_are_an_error(shop: Shop, fields: list[str]) -> None:
+    projects: list[Row] = [{"id": 1, "a": {"b": 1}, "a_b": 2}]
+    tasks = {**TASKS, "include_from_parent": fields, "primary_key": "id"}
+    with child_api(shop, {"/projects": projects, "/projects/1/tasks": []}, [PROJECTS, tasks]) as api:
+        api.load("projects")
+        with pytest.raises(DataError, match=r"'_projects_.*' and '_projects_.*' would be one column: remove one of"):
+            api.load("tasks")
+
+
+def test_variable_without_values_is_an_error_and_keeps_the_rows(shop: Shop) -> None:
+    stock = {
+        "name": "stock",
+        "primary_key": None,
+        "write_disposition": "replace",
+        "endpoint": {"path": "/{region}/stock", "for_each": {"region": {"env": "REGIONS"}}},
+    }
+    with child_api(shop, {"/eu/stock": [{"id": 1}]}, [stock], environ={"REGIONS": "eu"}) as api:
+        api.load("stock")
+        api.environ["REGIONS"] = " , "
+        with pytest.raises(CredentialsError, match=r"`endpoint\.for_each\.region`: REGIONS has no values between its"):
+            api.load("stock")
+        assert api.rows("stock", "id") == [(1,)]
 
 
 def test_rows_without_a_key_are_skipped_with_their_values_of_the_parent(any_shop: Shop) -> None:

@@ -33,6 +33,7 @@ def parsed(*resources: dict[str, Any]) -> RestApiConfig:
 PROJECTS = resource("projects")
 UPDATED_PROJECTS = resource("projects", endpoint={"incremental": FILTER})
 PATH = "/v1/{resources.projects.id}"
+SALT = {"env": "SALT"}
 FOLLOWING = {"incremental": {"from_parent": True}}
 
 MISTAKES: dict[str, tuple[list[dict[str, Any]], str]] = {
@@ -173,6 +174,51 @@ MISTAKES: dict[str, tuple[list[dict[str, Any]], str]] = {
     "misspelled name of for_each": (
         [resource("stock", "/{regoin}", endpoint={"for_each": {"region": ["eu"]}})],
         "resources[0].endpoint.path: unknown placeholder {regoin}; did you mean {region}?",
+    ),
+    "field that the parent hashes": (
+        [{**PROJECTS, "hash": {"id": SALT}}, resource("tasks", PATH)],
+        "resources[1].endpoint.path: 'id' is a hash in the table of 'projects', which the API does not know: name another "
+        "field, or remove 'id' from its `hash`",
+    ),
+    "field that the parent drops": (
+        [
+            {**PROJECTS, "exclude": "owner"},
+            resource("tasks", endpoint={"params": {"o": "{resources.projects.owner.id}"}}),
+        ],
+        "resources[1].endpoint.params.o: 'owner.id' is not in the table of 'projects', whose `exclude` drops 'owner'",
+    ),
+    "included field that the parent drops": (
+        [{**PROJECTS, "exclude": "email"}, resource("tasks", PATH, include_from_parent=["id", "email"])],
+        "resources[1].include_from_parent[1]: 'email' is not in the table of 'projects', whose `exclude` drops 'email'",
+    ),
+    "hash of an included field": (
+        [PROJECTS, resource("tasks", PATH, include_from_parent="email", hash={"_projects_email": SALT})],
+        "resources[1].hash: '_projects_email' is not a field of the records, but added by `include_from_parent`: write "
+        "'email' under `hash` of 'projects', or remove it from `include_from_parent`",
+    ),
+    "exclude of an included field": (
+        [PROJECTS, resource("tasks", PATH, include_from_parent="email", exclude="_projects_email")],
+        "resources[1].exclude: '_projects_email' is not a field of the records, but added by `include_from_parent`",
+    ),
+    "placeholder without resources": (
+        [PROJECTS, resource("tasks", endpoint={"params": {"p": "{projects.id}"}})],
+        "resources[1].endpoint.params.p: unknown placeholder {projects.id}: a field of a parent is written "
+        "{resources.projects.id}",
+    ),
+    "misspelled resources": (
+        [PROJECTS, resource("tasks", endpoint={"params": {"p": "project={resource.projects.id}"}})],
+        "resources[1].endpoint.params.p: unknown placeholder {resource.projects.id}: a field of a parent is written "
+        "{resources.projects.id}",
+    ),
+    "placeholder with spaces": (
+        [PROJECTS, resource("tasks", endpoint={"method": "POST", "json": {"p": "{ resources.projects.id }"}})],
+        "resources[1].endpoint.json.p: unknown placeholder { resources.projects.id }: a field of a parent is written "
+        "{resources.projects.id}",
+    ),
+    "doubled braces around a parent's field": (
+        [PROJECTS, resource("tasks", "/v1/{{resources.projects.id}}")],
+        "resources[1].endpoint.path: unknown placeholder {{resources.projects.id}}: a field of a parent is written "
+        "{resources.projects.id}",
     ),
     "two columns of one name": (
         [

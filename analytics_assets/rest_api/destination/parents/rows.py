@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,7 @@ class ParentRows:
         path: The file with the rows that are read.
         count: The number of rows that are read.
         unchanged_path: The file with the other rows, if only changed rows are read.
+        has_repeated_keys: Whether rows that are read have the same key and differ in other fields.
     """
 
     fields: Sequence[StoredField]
@@ -38,10 +40,19 @@ class ParentRows:
     path: Path
     count: int = 0
     unchanged_path: Path | None = None
+    has_repeated_keys: bool = False
 
     def __iter__(self) -> Iterator[tuple[Any, ...]]:
         """The rows that are read, as values of JSON."""
         return self._values(self.path)
+
+    def count_repeated(self, numbers: Sequence[int]) -> int:
+        """Count the rows that are equal to another in their key and in the fields of these numbers."""
+        count = 0
+        for _, rows in itertools.groupby(self._texts(self.path), key=lambda texts: texts[: self.keys]):
+            found = [tuple(texts[number] for number in numbers) for texts in rows]
+            count += len(found) - len(set(found))
+        return count
 
     def unchanged_keys(self) -> Iterator[tuple[Any, ...]]:
         """The key values of the rows that are not read."""
@@ -50,10 +61,14 @@ class ParentRows:
                 yield row[: self.keys]
 
     def _values(self, path: Path) -> Iterator[tuple[Any, ...]]:
+        for texts in self._texts(path):
+            yield tuple(field.value(text) for field, text in zip(self.fields, texts, strict=True))
+
+    def _texts(self, path: Path) -> Iterator[list[str | None]]:
         decoder = msgspec.json.Decoder(list[str | None])
         with path.open("rb") as lines:
             for line in lines:
-                yield tuple(field.value(text) for field, text in zip(self.fields, decoder.decode(line), strict=True))
+                yield decoder.decode(line)
 
 
 def read_parents(
@@ -139,6 +154,7 @@ def _log_nulls(client: TableClient, source: str, keys: int, prefix: str, parent:
 def _write(rows: ParentRows, batches: Iterator[Sequence[Sequence[Any]]]) -> None:
     assert rows.unchanged_path
     encoder = msgspec.json.Encoder()
+    previous: list[Any] = []
     with rows.path.open("wb") as read, rows.unchanged_path.open("wb") as unchanged:
         for batch in batches:
             for *texts, is_changed in batch:
@@ -148,3 +164,5 @@ def _write(rows: ParentRows, batches: Iterator[Sequence[Sequence[Any]]]) -> None
                 else:
                     read.write(line)
                     rows.count += 1
+                    rows.has_repeated_keys |= texts[: rows.keys] == previous  # rows are sorted by their keys
+                    previous = texts[: rows.keys]

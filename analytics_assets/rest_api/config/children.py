@@ -142,14 +142,12 @@ def _circles(parents: Mapping[str, tuple[str, KeyPath]]) -> Iterator[Problem]:
 
 
 def _field_problems(parent: Resource, field: str) -> Iterator[str]:
-    """A field that the parent does not store, or does not declare although it declares all or a similar one."""
+    """A field that the parent does not declare, although it declares all or a similar one."""
     declared = dict(parent.columns or parent.schema_ or {})
     incremental = parent.endpoint.incremental
     known = [*declared, *(parent.primary_key or ())]
     if incremental and incremental.cursor_path:
         known.append(incremental.cursor_path)
-    if hidden := {*parent.exclude, *parent.hash}.intersection((field, field.partition(".")[0])):
-        yield f"{parent.name!r} does not store {hidden.pop()!r} as the API writes it (`exclude`, `hash`)"
     is_known = field in known or field.partition(".")[0] in known or field.startswith("_")
     if declared and not is_known and (parent.schema_ is not None or nearest(field, known)):
         yield f"{parent.name!r} declares no field {field!r}{nearest(field, known)}"

@@ -109,6 +109,8 @@ class Selector:
             if kind is list or (kind is dict and (self.steps or self._body_is_record)):
                 if kind is dict and not self.steps and ERROR_FIELDS.issuperset(envelope.open(value)):
                     raise self._error("leads to an object that seems to be an error", body)
+                if kind is dict and not self.steps:
+                    self._check_is_no_page(envelope, body)
                 if kind is dict and not self._object_is_record:
                     self._check_is_record(envelope.decoded(value), body)
                 if not isinstance(value, Raw):
@@ -132,6 +134,13 @@ class Selector:
         """Raises ResponseError if the object holds the records of the page."""
         if any(isinstance(child, list) and any(isinstance(item, dict) for item in child) for child in value.values()):
             raise self._error("leads to an object that holds a list of objects, one level above the records,", body)
+
+    def _check_is_no_page(self, envelope: Envelope, body: bytes) -> None:
+        """Raises ResponseError if the body, which would be one record, is a page of many."""
+        more = (hint for hint in find_hints(envelope, ("",)) if hint.more)  # beside a list of any name
+        hint = next((hint for hint in more if normalize_path(hint.path) not in self._ignore_hints), None)
+        if hint and any(self._proposals(body)):
+            raise self._error(f"leads to an object with a list of objects and with more pages ({hint}),", body)
 
     def _check_is_empty(self, envelope: Envelope, body: bytes) -> None:
         """Raises ResponseError if a body without the selector's path is not an empty page."""

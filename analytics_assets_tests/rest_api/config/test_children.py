@@ -76,10 +76,6 @@ MISTAKES: dict[str, tuple[list[dict[str, Any]], str]] = {
         ],
         "resources[1].include_from_parent[0]: 'projects' declares no field 'owner'",
     ),
-    "hashed field": (
-        [{**PROJECTS, "hash": {"owner": {"env": "SALT"}}}, resource("tasks", "/{resources.projects.owner.id}")],
-        "resources[1].endpoint.path: 'projects' does not store 'owner' as the API writes it (`exclude`, `hash`)",
-    ),
     "include without parent": (
         [resource("tasks", include_from_parent="id")],
         "resources[0].include_from_parent: needs a parent: {resources.<resource>.<field>} in the request",
@@ -176,9 +172,9 @@ MISTAKES: dict[str, tuple[list[dict[str, Any]], str]] = {
         "resources[0].endpoint.path: unknown placeholder {regoin}; did you mean {region}?",
     ),
     "field that the parent hashes": (
-        [{**PROJECTS, "hash": {"id": SALT}}, resource("tasks", PATH)],
-        "resources[1].endpoint.path: 'id' is a hash in the table of 'projects', which the API does not know: name another "
-        "field, or remove 'id' from its `hash`",
+        [{**PROJECTS, "hash": {"owner.key": SALT}}, resource("tasks", "/{resources.projects.owner.key}")],
+        "resources[1].endpoint.path: 'owner.key' is a hash in the table of 'projects', which the API does not know: name "
+        "another field, or remove 'owner.key' from its `hash`",
     ),
     "field that the parent drops": (
         [
@@ -243,6 +239,13 @@ def test_mistake_is_reported_at_its_key(case: str) -> None:
         parsed(*resources)
     assert any(expected in line for line in str(caught.value).splitlines())
     assert "attributes.resources[" in str(caught.value)
+
+
+def test_included_field_may_be_a_hash() -> None:
+    tasks = resource("tasks", PATH, include_from_parent=["email"])
+    [_, child] = parsed({**PROJECTS, "hash": {"email": SALT}}, tasks).resolved_resources()
+    assert child.parent
+    assert child.parent.include_from_parent == ("email",)
 
 
 def test_parent_of_a_resource() -> None:

@@ -87,6 +87,24 @@ def test_a_body_without_records_fails_with_its_shape(selector: str, body: Any, s
 
 
 @pytest.mark.parametrize(
+    "page", [{"data": [A], "next": "abc"}, {"data": [A], "has_more": True}, {"rows": [A], "meta": {"next_cursor": "x"}}]
+)
+def test_a_page_of_many_records_is_not_one_record(page: dict[str, Any]) -> None:
+    body = json.dumps(page).encode()
+    with pytest.raises(ResponseError, match=r"with more pages \(.*did you mean `data_selector: (data|rows)`"):
+        Selector("$", body_is_record=True).page(body)
+    ignored = ("next", "has_more", "meta.next_cursor")
+    assert Selector("$", body_is_record=True, ignore_hints=ignored).page(body).records == [page]
+
+
+@pytest.mark.parametrize(
+    "record", [{"id": 1, "lines": [A], "next": None}, {"id": 1, "next": "x"}, {"total": 9, "x": [A]}]
+)
+def test_one_record_may_be_the_whole_body(record: dict[str, Any]) -> None:
+    assert Selector("$", body_is_record=True).page(json.dumps(record).encode()).records == [record]
+
+
+@pytest.mark.parametrize(
     ("selector", "body", "records"),
     [
         ("data", {"error": "x"}, []),

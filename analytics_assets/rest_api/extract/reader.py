@@ -11,7 +11,7 @@ import logging
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from operator import attrgetter
 from typing import Any
 
@@ -27,7 +27,7 @@ from analytics_assets.rest_api.extract.pagination.factory import build_paginator
 from analytics_assets.rest_api.extract.pagination.proof import Completeness
 from analytics_assets.rest_api.extract.read_progress import ReadProgress
 from analytics_assets.rest_api.extract.records import PageRecords, read_dicts
-from analytics_assets.rest_api.extract.request_template import BoundRequest, RequestTemplate
+from analytics_assets.rest_api.extract.request_template import BoundRequest, RequestTemplate, record_values
 from analytics_assets.rest_api.extract.selector import Page, Selector
 from analytics_assets.rest_api.extract.status_errors import check_graphql_errors, is_graphql, status_error
 from analytics_assets.rest_api.http.client import HttpClient
@@ -123,6 +123,7 @@ class EndpointReader:
         url = self.client.url(self.endpoint.path)
         self._template = self.template or RequestTemplate(self.endpoint, url=url, headers=self.headers)
         self._is_graphql = is_graphql(self.endpoint)
+        self._record_values = record_values(self.bindings)
         self._lock = threading.Lock()
 
     @property
@@ -217,6 +218,8 @@ class EndpointReader:
             request = requests.link(link) if link else requests.page(sequence.request)
             url = request.url
             response = self.client.send(request)
+            if self._record_values:
+                response = replace(response, record_values=self._record_values)
             action = response.action
             if self.pages and sequence.paginator.ends_on(response.status) and not (action and action.action == "fail"):
                 sequence.paginator.end()
@@ -237,7 +240,10 @@ class EndpointReader:
 
     def _requests(self, window: Window | None) -> BoundRequest:
         bindings = {**self.bindings, **window_bindings(window, self.endpoint.incremental)}
-        return BoundRequest(self._template, bindings, position_name=position_name(self.endpoint.paginator))
+        try:
+            return BoundRequest(self._template, bindings, position_name=position_name(self.endpoint.paginator))
+        except ResponseError as error:
+            raise error.with_message(f"`endpoint.path: {self.endpoint.path}`: {error}") from None
 
     def _ignore(self, response: Response, sequence: PageSequence, request: Request) -> None:
         """End the read without rows, if the action that the response matches allows it."""

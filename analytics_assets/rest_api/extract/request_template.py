@@ -150,6 +150,12 @@ class _FieldTemplates:
         return {name: render(bindings) for name, render in self._fields.items() if self._bounds[name] <= known}
 
 
+def record_values(bindings: Bindings) -> frozenset[str]:
+    """The texts of values that come from a parent's rows; a flag says nothing."""
+    values = (value for name, value in bindings.items() if name.startswith(PARENT_PREFIX))
+    return frozenset(as_text(value) for value in values if value is not None and not isinstance(value, bool))
+
+
 def as_text(value: Any) -> str:
     """A value inside a text: a number or a flag as JSON writes it."""
     if isinstance(value, bool):
@@ -171,7 +177,10 @@ def path_segment(value: Any) -> str:
         return value
     text = as_text(value)
     if text in ("", ".", ".."):
-        raise ResponseError("a value for the path is empty, `.` or `..`: the path would lead elsewhere")
+        raise ResponseError(
+            "a value for the path is empty, `.` or `..`: the path would lead elsewhere. Correct the row "
+            "that has it, or use another field"
+        )
     return quote(text, safe="")
 
 

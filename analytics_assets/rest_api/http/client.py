@@ -155,8 +155,11 @@ class HttpClient:
         return self._secret_values | (self.auth.secret_values() if self.auth else frozenset())
 
     def error_reason(self, response: Response) -> str | None:
-        """The API's own reason for an error status: one line of at most 200 characters, secrets masked; or None."""
-        return error_reason(response.body, self._redact)
+        """The API's own reason for an error status: one line of at most 200 characters, or None.
+
+        Secrets, and values of records that the request contained, are masked.
+        """
+        return error_reason(response.body, redactor(self.secret_values() | response.record_values))
 
     def _retry(self, request: Request, *, token_request: TokenRequest | None = None) -> tuple[str, Response]:
         """Send until a response needs no retry or no retry is left.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from analytics_assets.rest_api.config import ResponseAction
@@ -52,9 +52,11 @@ class Response:
         headers: The response headers.
         body: The whole body, decompressed; at most `client.max_page_bytes` bytes.
         action: The first of the endpoint's `response_actions` that the response matches, if any.
+        record_values: Values of records that the request contained: an API may repeat them in its reason for an error.
     """
 
     status: int
     headers: Headers
     body: bytes
     action: ResponseAction | None = None
+    record_values: frozenset[str] = field(default=frozenset(), repr=False)

@@ -49,6 +49,36 @@ def test_failing_connections_do_not_log_the_values_of_parents(shop: Shop, caplog
         assert SECRET_ID not in str(failed.value) + caplog.text
 
 
+@pytest.mark.parametrize(
+    "actions", [[], [{"status_code": 422, "action": "fail"}], [{"status_code": 422, "action": "retry"}]]
+)
+def test_reason_of_the_api_does_not_show_the_values_of_parents(
+    shop: Shop, caplog: pytest.LogCaptureFixture, actions: list[dict[str, Any]]
+) -> None:
+    handler = {"backoff_factor": 0, "response_actions": actions}
+    tasks = {**TASKS, "endpoint": {"path": TASKS["endpoint"], "error_handler": handler}}
+    with child_api(
+        shop, {"/projects": [{"id": SECRET_ID}], f"/projects/{SECRET_ID}/tasks": []}, [PROJECTS, tasks]
+    ) as api:
+        api.load("projects")
+        body = f'{{"message": "No plan for {SECRET_ID}"}}'.encode()
+        api.server.faults.add(faults.status(422, body=body), path="/tasks", times=None)
+        with caplog.at_level(logging.DEBUG), pytest.raises(RestApiError, match=r"422 \(No plan for \*\*\*\)") as failed:
+            api.load("tasks")
+        assert SECRET_ID not in str(failed.value) + caplog.text
+
+
+@pytest.mark.parametrize("value", ["", ".", ".."])
+def test_value_that_would_change_the_path_is_an_error_with_the_path(shop: Shop, value: str) -> None:
+    with child_api(shop, {"/projects": [{"id": value}]}, [PROJECTS, TASKS]) as api:
+        api.load("projects")
+        with pytest.raises(
+            ResponseError, match=r"`endpoint\.path: /projects/\{resources\.projects\.id\}/tasks`: a value"
+        ):
+            api.load("tasks")
+        assert api.paths() == ["/projects"]
+
+
 def test_missing_table_of_the_parent_names_what_to_load_first(any_shop: Shop) -> None:
     with child_api(any_shop, {"/projects": [{"id": 1}]}, [PROJECTS, TASKS]) as api:
         with pytest.raises(

@@ -35,7 +35,7 @@ attributes:
         # One request for each value of a list:
         # params: {{region: "{{region}}"}}
         # for_each: {{region: [eu, us]}}
-        # A response that is not JSON: jsonl or csv
+        # Responses in JSON Lines (jsonl) or CSV:
         # format: csv
         # data_selector: $
     # A child, with one request for each row of items:
@@ -44,7 +44,8 @@ attributes:
     #   include_from_parent: [id]
     #   endpoint:
     #     path: /v1/items/{{resources.items.id}}/notes
-    #     error_handler: {{response_actions: [{{status_code: 404, action: ignore}}]}}  # items that are gone
+    #     error_handler: {{response_actions: [{{status_code: 404, action: ignore}}]}}  # deleted items
+  # The time windows of resources with `incremental`:
   # partitions: {{cadence: daily, start: 2026-10-01}}
 """
 

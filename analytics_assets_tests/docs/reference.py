@@ -137,7 +137,13 @@ def _type(schema: dict[str, Any]) -> str:
     if "enum" in schema:
         return ", ".join(f"`{_literal(value)}`" for value in schema["enum"] if value is not None)
     types = [schema["type"]] if isinstance(schema.get("type"), str) else schema.get("type", [])
-    return " or ".join(_named(name, schema) for name in types if name != "null") or "any"
+    one = " or ".join(_named(name, schema) for name in types if name not in ("null", "array"))
+    if "array" not in types:
+        return one or "any"
+    many = _named("array", schema)
+    if one and many == f"list of {one}":
+        return f"{one}, or a list"
+    return f"{one} or {many}" if one else many
 
 
 def _branches(branches: list[dict[str, Any]]) -> Iterator[str]:

@@ -37,9 +37,9 @@ class Incremental(Model):
     cursor_path: FieldPath | None = None
     """Field of the record with the time of its last change. Left out if the API does not return that field."""
     start_param: Name | None = None
-    """Query parameter of the window's start, in place of `{start}` in `params`."""
+    """Query parameter of the window's start, in place of the placeholder `{start}`."""
     end_param: Name | None = None
-    """Query parameter of the window's end, in place of `{end}` in `params`."""
+    """Query parameter of the window's end, in place of the placeholder `{end}`."""
     format: TimeFormat = "iso8601"
     """How the API writes times: `iso8601`, `epoch_s`, `epoch_ms`, `date` or a strftime pattern."""
     start: Bound = "inclusive"
@@ -90,7 +90,7 @@ class EndpointDefaults(Model):
     method: Method = "GET"
     """The HTTP method."""
     params: Params = Field(default_factory=dict)
-    """Query parameters. `{start}` and `{end}` are replaced by the bounds of the window."""
+    """Query parameters. Placeholders such as `{start}` are replaced."""
     json_: Annotated[JsonBody, Field(alias="json")] = None
     """The body of a POST or PUT as JSON. A value that is nothing but a placeholder keeps its type."""
     data: DataBody = None

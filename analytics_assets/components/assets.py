@@ -56,7 +56,7 @@ def table_metadata(plan: AssetPlan, settings: Settings) -> dict[str, Any]:
 
 
 def sandbox_serves(plan: AssetPlan, settings: Settings) -> bool:
-    """Whether runs in this environment load from the sandbox. No value of a variable is kept."""
+    """Whether runs in this environment load from the sandbox. No value of a variable is stored."""
     names = [reference.env or "" for reference in plan.credentials]
     is_set = any((os.environ.get(name) or "").strip() for name in names)
     return plan.may_be_sandbox and settings.destination == "duckdb" and bool(names) and all(names) and not is_set
@@ -74,7 +74,7 @@ def build_table_spec(plan: AssetPlan, settings: Settings) -> dg.AssetSpec:
         tags={**resource.tags, "dagster/storage_kind": settings.destination},
         kinds={"dlt", settings.destination},
         metadata=table_metadata(plan, settings),
-        # The step has no output if it marks partitions itself, or leaves the marks of real data as they are.
+        # The step has no output if it reports materializations itself, or reports an observation instead.
         skippable=plan.partitions_def is not None or plan.may_be_sandbox,
         code_version=hashlib.sha256(resource.model_dump_json(exclude={"checks"}).encode()).hexdigest()[:12],
         freshness_policy=plan.freshness_policy,

@@ -8,7 +8,7 @@ import dagster as dg
 
 from analytics_assets.rest_api.config import Schedule
 
-LAG = timedelta(hours=3)  # a run waits for others, retries, and takes its time
+LAG = timedelta(hours=3)  # a run may wait for other runs, and retry
 # The time between two scheduled runs, and the lag.
 LATE_AFTER = {
     "hourly": timedelta(hours=1, minutes=30),

@@ -12,7 +12,7 @@ import dagster as dg
 from dagster._core.definitions.partitions.context import PartitionLoadingContext
 from dagster._core.storage.tags import ASSET_RESUME_RETRY_TAG, RESUME_RETRY_TAG
 
-from analytics_assets.components.sandbox_marks import is_sandbox_mark
+from analytics_assets.components.sandbox_materializations import is_from_sandbox
 from analytics_assets.rest_api.config import Partitions
 from analytics_assets.rest_api.errors import ConfigError
 from analytics_assets.rest_api.windows import Window, format_timestamp
@@ -174,17 +174,17 @@ def remaining_chunks(
 def loaded_partitions(context: dg.OpExecutionContext, asset_key: dg.AssetKey, *, sandbox: bool) -> set[str]:
     """The partitions of an asset that this run, or a failed run that it continues, has marked as materialized.
 
-    Other runs do not count: a person who requests a range again wants it loaded again. Nor does what the sandbox loaded
-    before the credentials were set.
+    Other runs do not count: a person who requests a range again wants it loaded again. Partitions that the sandbox
+    loaded do not count once the credentials are set.
     """
     events = (
         entry.dagster_event
         for run in attempts(context)
         for entry in context.instance.all_logs(run.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION)
     )
-    marks = (event.step_materialization_data.materialization for event in events if event)
-    of_asset = [mark for mark in marks if mark.asset_key == asset_key]
-    return {mark.partition for mark in of_asset if mark.partition and is_sandbox_mark(mark) is sandbox}
+    reported = (event.step_materialization_data.materialization for event in events if event)
+    of_asset = [each for each in reported if each.asset_key == asset_key]
+    return {each.partition for each in of_asset if each.partition and is_from_sandbox(each) is sandbox}
 
 
 def attempts(context: dg.OpExecutionContext) -> Iterator[dg.DagsterRun]:

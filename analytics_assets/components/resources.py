@@ -57,7 +57,8 @@ class ApiCredentials(dg.ConfigurableResource):  # type: ignore[type-arg]
             credentials: The variables of the API that count as set or unset.
             run_tags: The tags of the run.
             warehouse: The destination of the run.
-            others: Variables that are not sent to the API, such as secrets of `hash`: real ones, also for the sandbox.
+            others: Variables that are not sent to the API, such as secrets of `hash`. Their real values are
+                used, also with the sandbox.
 
         Raises:
             CredentialsError: No variable is set, and the sandbox may not serve.

@@ -16,7 +16,7 @@ from dagster._core.storage.tags import (
 )
 
 from analytics_assets.components.partitions import PartitionKeyError, WindowPartitionsDefinition
-from analytics_assets.components.sandbox_marks import SANDBOX, SOURCE_TAG, loaded_partitions_of_api
+from analytics_assets.components.sandbox_materializations import SANDBOX, SOURCE_TAG, loaded_partitions_of_api
 from analytics_assets.rest_api.config import Schedule
 
 
@@ -74,7 +74,7 @@ def build_incremental_schedule(
 def requested_partitions(
     instance: dg.DagsterInstance, job_name: str, partitions_def: WindowPartitionsDefinition, *, since: datetime
 ) -> set[str]:
-    """The partitions that runs of a job, whatever became of them, were to load.
+    """The partitions that runs of a job were started for, whatever the status of the runs.
 
     Runs that were created before `since`, or loaded from the sandbox, do not count.
     """

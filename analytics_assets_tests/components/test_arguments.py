@@ -50,9 +50,9 @@ def check(environ: Mapping[str, str], *arguments: str) -> None:
         ),
         (
             ["--assets", "shop/customers", "--partition", DAY],
-            f"--assets shop/customers has no partitions and loads all rows: leave out partition {DAY}",
+            f"--assets shop/customers has no partitions and loads all rows: remove the partition {DAY}",
         ),
-        (["--job", "shop_snapshot", "--partition-range", RANGE], f"leave out partition {RANGE}"),
+        (["--job", "shop_snapshot", "--partition-range", RANGE], f"remove the partition {RANGE}"),
         (["--job", "full_refresh", "--partition", DAY], "--job full_refresh has no partitions"),
         (["--assets", "shop/orders,crm/orders"], "the partitions of these assets differ. Launch them one by one"),
     ],

@@ -16,7 +16,7 @@ from analytics_assets.rest_api.errors import RestApiError
 
 @dataclass(frozen=True)
 class RunOfLoads:
-    """The loads of a run, which checks judge.
+    """The loads of a run, which checks evaluate.
 
     Attributes:
         plan: The asset.
@@ -73,8 +73,8 @@ class Check(ABC):
         return True
 
     @abstractmethod
-    def judge(self, run: RunOfLoads) -> Finding | None:
-        """The finding, or None if these loads say nothing about it. The run has at least one load."""
+    def evaluate(self, run: RunOfLoads) -> Finding | None:
+        """The finding, or None if these loads do not show it. The run has at least one load."""
 
 
 def counted(number: int, noun: str) -> str:
@@ -82,7 +82,7 @@ def counted(number: int, noun: str) -> str:
 
 
 def example_sql(table: str, columns: Sequence[str], rest: str = "") -> str:
-    """A query for people to run, which shows a few rows of a table."""
+    """A query for messages, which shows a few rows of a table."""
     names = ", ".join(f'"{column}"' for column in columns) or "*"
     return f"To see some: SELECT {names} FROM {table}{rest} LIMIT 5"  # noqa: S608 (a text; it is not run here)
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from analytics_assets.components.checks.base import Check, Finding, RunOfLoads, counted, example_sql
+from analytics_assets.rest_api.arrow.column_names import VARIANT_SEPARATOR
 from analytics_assets.rest_api.errors import RestApiError, TypeChangeError
 
-VARIANT = "__v_"
 ENOUGH_ROWS = 100  # to tell that a field vanished
 
 
 class StableTypes(Check):
-    """Judged by the table: it fails as long as a variant column is there."""
+    """Evaluates the table: the check fails as long as there is a variant column."""
 
     name = "columns_keep_their_types"
     description = (
@@ -21,11 +21,11 @@ class StableTypes(Check):
     )
     failed_by: ClassVar[tuple[type[RestApiError], ...]] = (TypeChangeError,)
 
-    def judge(self, run: RunOfLoads) -> Finding:
+    def evaluate(self, run: RunOfLoads) -> Finding:
         changed: dict[str, set[str]] = {}
         variants = run.last.findings.variant_columns
         for variant in variants:
-            changed.setdefault(variant.rpartition(VARIANT)[0], set()).add(variant)
+            changed.setdefault(variant.rpartition(VARIANT_SEPARATOR)[0], set()).add(variant)
         for result in run.results:
             for column, targets in result.statistics.changed_columns.items():
                 changed.setdefault(column, set()).update(targets)
@@ -58,7 +58,7 @@ class KnownColumns(Check):
         f"complete read or of at least {ENOUGH_ROWS} rows."
     )
 
-    def judge(self, run: RunOfLoads) -> Finding:
+    def evaluate(self, run: RunOfLoads) -> Finding:
         variants = set(run.last.findings.variant_columns)
         new = {name for result in run.results if not result.findings.created_table for name in result.new_columns}
         new -= variants

@@ -11,7 +11,7 @@ from analytics_assets.rest_api.errors import MissingKeyError
 
 
 class UniqueKey(Check):
-    """Judged by the records of each load: in a merged table the keys are unique by construction."""
+    """Evaluates the records of each load: in a merged table the keys are unique by construction."""
 
     name = "key_is_unique_and_present"
     description = "Each record has its primary key, and no two records of a load have the same one."
@@ -20,7 +20,7 @@ class UniqueKey(Check):
     def applies_to(self, plan: AssetPlan) -> bool:
         return bool(plan.resource.primary_key)
 
-    def judge(self, run: RunOfLoads) -> Finding:
+    def evaluate(self, run: RunOfLoads) -> Finding:
         keys = [result.findings.keys for result in run.results if result.findings.keys]
         rows, duplicates = sum(key.rows for key in keys), sum(key.duplicates for key in keys)
         without_key = sum(result.statistics.rows_without_key for result in run.results)
@@ -48,7 +48,7 @@ class UniqueKey(Check):
 
 
 class GoneRows(Check):
-    """Judged by loads that read the whole resource: full refreshes, and resources without windows."""
+    """Evaluates loads that read the whole resource: full refreshes, and resources without windows."""
 
     name = "rows_gone_from_api"
     description = (
@@ -59,7 +59,7 @@ class GoneRows(Check):
     def applies_to(self, plan: AssetPlan) -> bool:
         return bool(plan.resource.primary_key) and plan.resource.write_disposition != "append"
 
-    def judge(self, run: RunOfLoads) -> Finding | None:
+    def evaluate(self, run: RunOfLoads) -> Finding | None:
         findings = run.last.findings
         if findings.rows_gone is None or findings.keys is None:
             return None

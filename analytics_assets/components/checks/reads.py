@@ -30,7 +30,7 @@ class CompleteRead(Check):
     )
     failed_by: ClassVar[tuple[type[RestApiError], ...]] = (IncompleteReadError, DriftError)
 
-    def judge(self, run: RunOfLoads) -> Finding | None:
+    def evaluate(self, run: RunOfLoads) -> Finding | None:
         reads = [result.findings.completeness for result in run.results if result.findings.completeness]
         ignored = sum(result.statistics.ignored_reads for result in run.results)
         ignored_text = f"{counted(ignored, 'read')} without rows, as `response_actions` says."
@@ -58,7 +58,7 @@ class WindowHonoured(Check):
         incremental = plan.resource.endpoint.incremental
         return bool(incremental and incremental.cursor_path)
 
-    def judge(self, run: RunOfLoads) -> Finding | None:
+    def evaluate(self, run: RunOfLoads) -> Finding | None:
         results = [result for result in run.results if result.window]
         if not results:
             return None  # a full refresh has no window
@@ -85,7 +85,7 @@ class RealData(Check):
     def applies_to(self, plan: AssetPlan) -> bool:
         return plan.may_be_sandbox
 
-    def judge(self, run: RunOfLoads) -> Finding:
+    def evaluate(self, run: RunOfLoads) -> Finding:
         if not run.sandbox:
             return Finding(True, "The API served the rows.", {"sandbox_rows": 0})
         rows = sum(result.rows for result in run.results)

@@ -61,7 +61,7 @@ def check_results(run: RunOfLoads, error: RestApiError | None = None) -> Iterato
                 description=f"The load failed, and the table was not changed: {error}",
                 metadata={"error": str(error)},
             )
-        elif run.results and (finding := check.judge(run)):
+        elif run.results and (finding := check.evaluate(run)):
             yield dg.AssetCheckResult(
                 check_name=check.name,
                 asset_key=run.plan.key,
@@ -79,7 +79,7 @@ def outputs_without_result(
 
     Dagster logs a line for each output that a step does not yield.
     """
-    judged = {result.check_name for result in results}
+    evaluated = {result.check_name for result in results}
     for spec in specs:
-        if spec.name not in judged:
+        if spec.name not in evaluated:
             yield dg.Output(None, output_name=spec.get_python_identifier())

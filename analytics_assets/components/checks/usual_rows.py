@@ -18,14 +18,14 @@ MIN_HISTORY = 3  # loads
 RECENT = 7  # windows or loads before
 SEASON: Mapping[ScheduleType | None, int] = {ScheduleType.HOURLY: 24, ScheduleType.DAILY: 7}  # windows
 SEASONS = 4
-MAX_JUDGED = 31  # partitions of a run: a long range is history, not news
+MAX_EVALUATED = 31  # newest partitions of a run; a longer range is a backfill
 ROWS = "dagster/partition_row_count"
 ROWS_OF_LOAD = "rows_loaded"
 SOURCE = "source"
 
 
 class UsualRows(Check):
-    """Silent until there is a history of loads."""
+    """Passes until there are enough earlier loads to compare with."""
 
     name = "rows_as_usual"
     description = (
@@ -34,13 +34,13 @@ class UsualRows(Check):
         "seven windows. Small numbers may differ more. A load is empty only if an earlier one was."
     )
 
-    def judge(self, run: RunOfLoads) -> Finding | None:
+    def evaluate(self, run: RunOfLoads) -> Finding | None:
         if run.plan.partitions_def is None:
-            return judge_loads(run)
-        return judge_partitions(run) if run.partitions else None  # a full refresh has no window
+            return evaluate_loads(run)
+        return evaluate_partitions(run) if run.partitions else None  # a full refresh has no window
 
 
-def judge_loads(run: RunOfLoads) -> Finding:
+def evaluate_loads(run: RunOfLoads) -> Finding:
     """Compare the rows with those of the asset's last loads."""
     records = run.instance.fetch_materializations(run.plan.key, limit=RECENT + 1).records
     history = [
@@ -51,17 +51,17 @@ def judge_loads(run: RunOfLoads) -> Finding:
     return finding({"this load": sum(result.rows for result in run.results)}, {"this load": history[:RECENT]})
 
 
-def judge_partitions(run: RunOfLoads) -> Finding | None:
+def evaluate_partitions(run: RunOfLoads) -> Finding | None:
     """Compare the rows of each partition with those of earlier partitions."""
     assert run.plan.partitions_def is not None
-    judged = run.partitions[-MAX_JUDGED:]
-    earlier = {key: earlier_partitions(run.plan.partitions_def, key) for key in judged}
-    counts = partition_rows(run, {*judged, *itertools.chain.from_iterable(itertools.chain(*earlier.values()))})
+    evaluated = run.partitions[-MAX_EVALUATED:]
+    earlier = {key: earlier_partitions(run.plan.partitions_def, key) for key in evaluated}
+    counts = partition_rows(run, {*evaluated, *itertools.chain.from_iterable(itertools.chain(*earlier.values()))})
     history = {}
     for key, (seasonal, recent) in earlier.items():
         same = [counts[other] for other in seasonal if other in counts]
         history[key] = same if len(same) >= MIN_HISTORY else [counts[other] for other in recent if other in counts]
-    rows = {key: counts[key] for key in judged if key in counts}
+    rows = {key: counts[key] for key in evaluated if key in counts}
     return finding(rows, history) if rows else None
 
 
@@ -100,7 +100,7 @@ def row_count(record: dg.EventLogRecord, names: Sequence[str], run: RunOfLoads) 
 
 
 def finding(rows: Mapping[str, int], history: Mapping[str, Sequence[int]]) -> Finding:
-    """Judge numbers of rows.
+    """Compare numbers of rows with those of earlier loads.
 
     Args:
         rows: The rows by partition, in order.

@@ -76,7 +76,7 @@ def check_partition(target: str, partitions_def: dg.PartitionsDefinition | None,
     """
     named = params.get("partition") or params.get("partition_range")
     if named and partitions_def is None:
-        raise ConfigError(f"{target} has no partitions and loads all rows: leave out partition {named}")
+        raise ConfigError(f"{target} has no partitions and loads all rows: remove the partition {named}")
     if not named and isinstance(partitions_def, WindowPartitionsDefinition):
         key = partitions_def.example_key
         raise ConfigError(

@@ -1,4 +1,4 @@
-"""Shows runs of the command line where the UI shows all others."""
+"""Gives runs of the command line a code location, so that the UI lists them with all other runs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ORIGIN = RemoteRepositoryOrigin(
 
 
 def set_run_origin(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
-    """Give a run the code location that the UI files it under, if it has none.
+    """Give a run the code location that the UI lists it under, if it has none.
 
     Dagster sets it for runs that the UI, a schedule or the daemon starts. Without it, a run is not on the pages of its
     job and of its assets, nor in the timeline of all runs.

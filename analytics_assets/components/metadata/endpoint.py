@@ -1,4 +1,4 @@
-"""What an endpoint says of itself: how it is requested, and which fields its records have."""
+"""The metadata of an endpoint: how it is requested, and which fields its records have."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def declared_fields(resource: ResolvedResource) -> dg.TableSchema:
 
 
 def observation_metadata(result: rest_api.LoadResult, *, source: str) -> dict[str, Any]:
-    """What a load saw of the endpoint."""
+    """The metadata of the observation that a load reports for its endpoint."""
     statistics, metrics = result.statistics, result.metrics
     observed = {"status": metrics.last_status, "total": statistics.api_total}
     return {

@@ -10,6 +10,7 @@ import dagster as dg
 from analytics_assets import rest_api
 from analytics_assets.components.metadata.preview import markdown_table
 from analytics_assets.components.metadata.table import column_lineage, column_schema
+from analytics_assets.rest_api.load.log import counted
 
 FULL_REFRESH_MODE = "full refresh"
 NOT_COUNTED = "unknown: the rows have no cursor (`incremental.cursor_path`), so the numbers are of the whole chunk"
@@ -20,14 +21,14 @@ def materialization_metadata(
 ) -> list[dict[str, Any]]:
     """The metadata of each materialization of a load: one for each partition, or one for an asset without partitions.
 
-    Rows are those of the partition. What only the whole chunk has, such as requests and seconds, is on the last one.
+    Rows are those of the partition. Values of the whole chunk, such as requests and seconds, are on the last one.
 
     Args:
         result: What the load did.
         endpoint_key: The asset of the endpoint.
         partitions: The number of partitions that the load covers.
         seconds: How long the load took.
-        source: Where the rows are from: `sandbox_marks.source_text`.
+        source: Where the rows are from: `sandbox_materializations.source_text`.
     """
     shared = {"mode": mode(result), "window": window_text(result), "source": source}
     whole = load_metadata(result, endpoint_key, seconds=seconds)
@@ -104,15 +105,15 @@ def summary(asset: str, result: rest_api.LoadResult, *, seconds: float) -> str:
         if count
     )
     destination = (
-        f"into {table.name}, which has {rows(table.total_rows)}"
+        f"into {table.name}, which has {counted(table.total_rows, 'row')}"
         if table.columns
         else "loaded; the first row creates the table"
     )
-    return f"{asset}: {rows(result.rows)} ({window_text(result)}{discarded}) {destination}; {seconds:.1f} s"
+    return f"{asset}: {counted(result.rows, 'row')} ({window_text(result)}{discarded}) {destination}; {seconds:.1f} s"
 
 
 def parent_counts(result: rest_api.LoadResult) -> dict[str, int]:
-    """What became of the parents of a child; nothing for other resources."""
+    """The counts of parents for a child; empty for other resources."""
     counts = result.statistics.parents
     if counts is None or result.request.resource.parent is None:
         return {}
@@ -129,7 +130,3 @@ def mode(result: rest_api.LoadResult) -> str:
 
 def window_text(result: rest_api.LoadResult) -> str:
     return str(result.window) if result.window else "all history"
-
-
-def rows(count: int) -> str:
-    return f"{count} row" if count == 1 else f"{count} rows"

@@ -7,11 +7,10 @@ from collections.abc import Mapping
 import dagster as dg
 
 from analytics_assets import rest_api
-from analytics_assets.rest_api.arrow.column_names import RESERVED, column_name
+from analytics_assets.rest_api.arrow.column_names import RESERVED, VARIANT_SEPARATOR, column_name
 from analytics_assets.rest_api.config import ResolvedResource, for_each_column
 
 DESCRIPTIONS = {"_dlt_load_id": "The load that wrote the row, as in the metadata of its materialization."}
-VARIANT = "__v_"  # between a column and the data type of its variant, as in `amount__v_text`
 
 
 def declared_schema(resource: ResolvedResource) -> dg.TableSchema | None:
@@ -51,7 +50,9 @@ def column_lineage(result: rest_api.LoadResult, endpoint_key: dg.AssetKey) -> dg
     cursor = resource.endpoint.incremental.cursor_path if resource.endpoint.incremental else None
     if cursor:  # a nested one is flattened
         fields[column_name(cursor.replace(".", "__"))] = cursor
-    sources = {name: fields.get(name) or fields.get(name.rpartition(VARIANT)[0]) for name in result.table.columns}
+    sources = {
+        name: fields.get(name) or fields.get(name.rpartition(VARIANT_SEPARATOR)[0]) for name in result.table.columns
+    }
     deps = {name: dg.TableColumnDep(endpoint_key, field) for name, field in sources.items() if field}
     for name in resource.endpoint.for_each:
         deps.pop(column_name(for_each_column(name)), None)

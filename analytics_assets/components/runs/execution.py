@@ -30,7 +30,7 @@ from analytics_assets.components.partitions import (
 )
 from analytics_assets.components.resources import ApiCredentials, WarehouseResource
 from analytics_assets.components.runs.failures import step_failure
-from analytics_assets.components.sandbox_marks import source_text, tag_run, wipe_sandbox_marks
+from analytics_assets.components.sandbox_materializations import source_text, tag_run, wipe_sandbox_materializations
 from analytics_assets.components.settings import Settings
 from analytics_assets.rest_api.auth.secret_reader import references
 from analytics_assets.rest_api.errors import RestApiError
@@ -48,7 +48,7 @@ def run_asset(
         dagster.RetryRequested: A load failed, and the step is retried.
     """
     set_run_origin(context.instance, context.run)
-    now = datetime.now(timezone.utc)  # the one clock of the run: it decides which windows are over
+    now = datetime.now(timezone.utc)  # read once per run: it decides which windows have ended
     specs = build_check_specs(plan)
     results: list[LoadResult] = []
     partitions: list[str] = []
@@ -136,14 +136,14 @@ def report_load(
     context: dg.OpExecutionContext, plan: AssetPlan, chunk: Chunk, result: LoadResult, *, seconds: float, sandbox: bool
 ) -> Iterator[dg.MaterializeResult[Any]]:
     """Report what a load saw of the endpoint, and what it loaded into the table."""
-    may_mark = wipe_sandbox_marks(context, plan.key, endpoint_key=plan.endpoint_key, sandbox=sandbox)
+    may_materialize = wipe_sandbox_materializations(context, plan.key, endpoint_key=plan.endpoint_key, sandbox=sandbox)
     source = source_text(sandbox=sandbox)
     observed = observation_metadata(result, source=source)
     context.log_event(dg.AssetObservation(plan.endpoint_key, metadata=observed))
     metadata = materialization_metadata(
         result, plan.endpoint_key, partitions=len(chunk.partitions), seconds=seconds, source=source
     )
-    if may_mark:
+    if may_materialize:
         yield from materializations(context, plan, chunk, metadata)
     else:
         log_observations(context, plan, chunk, metadata)
@@ -168,8 +168,8 @@ def materializations(
             step.add_asset_metadata(of_partition, plan.key, partition)
         yield dg.MaterializeResult(asset_key=plan.key)
     else:
-        # Marked now, and not at the end of the step: a later failure then does not load them again. In a full refresh,
-        # the run does not name the partitions.
+        # Reported now, and not at the end of the step: after a later failure they are not loaded again. In a full
+        # refresh, the run does not name the partitions.
         partitions: Sequence[str | None] = chunk.partitions or [None]
         for marked, of_partition in zip(partitions, metadata, strict=True):
             context.log_event(dg.AssetMaterialization(plan.key, partition=marked, metadata=of_partition))

@@ -17,7 +17,8 @@ COLUMN_OF_PARENT = re.compile(r"_[^_].*?__[^_]")
 RESERVED = frozenset({"_dlt_load_id", "_dlt_id"})
 
 
-VARIANT_NAME = re.compile(r"(.+)__v_(?:bool|bigint|double|text|json|timestamp|date|decimal)")
+VARIANT_SEPARATOR = "__v_"  # between a column and the data type of its variant, as in `amount__v_text`
+VARIANT_NAME = re.compile(rf"(.+){VARIANT_SEPARATOR}(?:bool|bigint|double|text|json|timestamp|date|decimal)")
 
 
 def naming(max_length: int = 0) -> NamingConvention:

@@ -1,4 +1,4 @@
-"""Statistics: what a load read and what became of it, for metadata and checks."""
+"""Statistics: the rows and pages of a load, for metadata and checks."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Statistics:
         api_total: Rows of the read as the API counts them; None if it names no total.
         ignored_reads: Reads without rows because `response_actions` ignores their response.
         changed_columns: Columns with values of another type: their variant columns, or how many values were discarded.
-        parents: What became of the reads for each parent, or for each combination of `for_each`; None for one read.
+        parents: Counts of parents, or of combinations of `for_each`; None if the endpoint is read once.
     """
 
     rows: int = 0

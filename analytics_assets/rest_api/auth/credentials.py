@@ -282,7 +282,7 @@ class _Resolver:
         for name in ("request", "refresh"):
             request: LoginRequest | None = getattr(auth, name)
             if request:
-                _headers(request.headers, f"{self.key}.{name}.headers", self.reader)  # their characters
+                _headers(request.headers, f"{self.key}.{name}.headers", self.reader)  # checks the values
                 secret_values |= self._http_basic(request.auth)[1] if request.auth else set()
         return LoginCredentials(
             self.api, auth, self.base_url, self.headers, values, frozenset(secret_values), _names(auth, self.key)

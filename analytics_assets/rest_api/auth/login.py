@@ -1,4 +1,4 @@
-"""Requests tokens by a login, and explains what went wrong if there is none in the response."""
+"""Requests tokens by a login. If a response has no token, the error says why and what to do."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ log = logging.getLogger(__name__)
 STEP = re.compile(r"""\['([^']+)'\]|\["([^"]+)"\]|\[(\d+)\]|([^.\[\]]+)""")
 MISSING: Final = object()
 TEMPORARY_STATUSES = (408, 425, 429)
-# No API issues tokens for thirty years: such a number is a time.
-LONGEST_LIFETIME = 1e9
+# No API issues tokens for thirty years: a number this large is a time.
+MAX_LIFETIME_SECONDS = 1e9
 
 
 class Login:
@@ -130,7 +130,7 @@ class Login:
             body = json.loads(response.body)
         except (ValueError, RecursionError):
             raise self._error(
-                key, f"returned {response.status}, and no JSON", f"Check `auth.{key}`: its path, method and headers"
+                key, f"returned {response.status} without JSON", f"Check `auth.{key}`: its path, method and headers"
             ) from None
         token = self._token(key, body, "token_path")
         newest = None
@@ -171,7 +171,7 @@ class Login:
         number = None if expires_at is not None else _number(value)
         if number is not None:
             seconds = number / 1000 if unit.endswith("ms") else number
-            if not unit.startswith("epoch") and seconds >= LONGEST_LIFETIME:
+            if not unit.startswith("epoch") and seconds >= MAX_LIFETIME_SECONDS:
                 raise self._error(
                     key, f"returned a time at {path}, not a lifetime", "Set `expires_unit` to epoch_s or epoch_ms"
                 )

@@ -127,17 +127,17 @@ def parent_problems(resources: Sequence[Resource]) -> Iterator[Problem]:
         yield from (
             ((index, *key), message) for key, message in _child_problems(resource, only_parent, has_parent=bool(found))
         )
-    yield from _circles(parents)
+    yield from _cycles(parents)
 
 
-def _circles(parents: Mapping[str, tuple[str, KeyPath]]) -> Iterator[Problem]:
+def _cycles(parents: Mapping[str, tuple[str, KeyPath]]) -> Iterator[Problem]:
     try:
         graphlib.TopologicalSorter({name: [parent] for name, (parent, _) in parents.items()}).prepare()
     except graphlib.CycleError as error:
-        circle: list[str] = error.args[1]
+        cycle: list[str] = error.args[1]
         yield (
-            parents[circle[0]][1],
-            f"is a circle of parents ({' -> '.join(reversed(circle))}): one of them must not depend on another",
+            parents[cycle[0]][1],
+            f"is a cycle of parents ({' -> '.join(reversed(cycle))}): one of them must not depend on another",
         )
 
 

@@ -50,7 +50,7 @@ class Incremental(Model):
     """Time before the window that is read too, for APIs that publish rows late: `2 days` or `P2D`."""
     from_parent: StrictBool = False
     """Whether a child follows its parent: of the parents whose row changed in the window, all rows are read again and
-    replace the stored ones. Only `lookback` may stand beside it."""
+    replace the stored ones. It can be combined with `lookback` only."""
 
     unsupported: ClassVar[Mapping[str, str]] = {
         "initial_value": "history begins at `partitions.start`",
@@ -112,7 +112,7 @@ class EndpointDefaults(Model):
     error_handler: ErrorHandler | None = None
     """Which responses are retried and how, and which have no rows or fail the load."""
     response_actions: tuple[ResponseAction, ...] | None = None
-    """dlt's place for `error_handler.response_actions`."""
+    """The same as `error_handler.response_actions`; dlt has the key here."""
     incremental: Incremental | None = None
     """Loads windows instead of all rows; needs `partitions`."""
     for_each: ForEach | None = None

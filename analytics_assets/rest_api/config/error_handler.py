@@ -16,9 +16,9 @@ class ResponseAction(Model):
     """What a response means, by its status, by text in its body, or by both. The first action that matches applies."""
 
     status_code: Annotated[int, Field(strict=True, ge=200, le=599)] | None = None
-    """The status. Any status if left out."""
+    """The status; by default any."""
     content: Name | None = None
-    """Text in the first megabyte of the body; case matters. Any body if left out."""
+    """Text in the first megabyte of the body, case-sensitive; by default any body."""
     action: Literal["ignore", "retry", "fail"]
     """`ignore`: the read has no rows, allowed for its first page. `retry`: sent again, up to `max_retries` times.
     `fail`: the load fails at once."""

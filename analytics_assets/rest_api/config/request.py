@@ -49,7 +49,7 @@ Json = Any
 
 
 class RequestConfig(Protocol):
-    """What of an endpoint, with or without its defaults, a request is made of."""
+    """The keys of an endpoint that a request is built from, before or after defaults are applied."""
 
     @property
     def path(self) -> str | None: ...

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Raw
 
 from analytics_assets.rest_api.errors import ConfigError
-from analytics_assets.rest_api.extract.json_decoding import BOM, decode
+from analytics_assets.rest_api.extract.json_decoding import BOM, decode, decode_raw
 
 MISSING: Final[Any] = object()
 
@@ -74,7 +74,7 @@ class Envelope:
                 if step is None:
                     raise ConfigError(f"the path {path!r} leads to many values where one is expected: name an index")
                 value = self._child(value, step)
-        return self.decoded(value)
+        return decode_raw(value)
 
     def matches(self, steps: Iterable[Step]) -> Iterable[Any]:
         """The values that the steps lead to, encoded (Raw) or decoded; MISSING for each branch that leads nowhere."""
@@ -101,11 +101,6 @@ class Envelope:
         if isinstance(opened, list) and isinstance(step, int) and -len(opened) <= step < len(opened):
             return opened[step]
         return MISSING
-
-    @staticmethod
-    def decoded(value: Any) -> Any:
-        """A value that `open` or `matches` gave, decoded."""
-        return decode(value) if isinstance(value, Raw) else value
 
     def open(self, value: Any) -> Any:
         """The value with its children still encoded. A body that only Python's parser accepts is decoded."""

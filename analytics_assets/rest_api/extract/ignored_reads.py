@@ -1,4 +1,4 @@
-"""Reads without rows because `response_actions` ignores the response: what is allowed, and what the load says of it."""
+"""Reads without rows because `response_actions` ignores the response: when they are allowed, and the warning."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from analytics_assets.rest_api.windows import Window
 def check_response_action(
     response: Response, *, where: str, pages_read: int, in_slice: bool, selector: Selector, client: HttpClient
 ) -> None:
-    """Return if a response that matches an action ends its read without rows.
+    """Check that the action of a response may end the read without rows.
 
     Args:
         response: The response, with its action.
@@ -29,7 +29,7 @@ def check_response_action(
 
     Raises:
         SliceError: A slice was ignored; without slices it may be a page of the read.
-        ResponseError: The action is another, or the response is not the first, or it has records.
+        ResponseError: The action is not `ignore`, the response is not the first of its read, or it has records.
     """
     assert response.action is not None
     if response.action.action == "ignore" and in_slice:
@@ -51,7 +51,7 @@ class Reads(Protocol):
         log: Receives a warning.
         window: The time range that was requested; None for all rows.
         reads: How many reads there were.
-        ignored: Those that were ignored, by the status of their response.
+        ignored: The number of ignored reads, by the status of their response.
     """
 
     name: str
@@ -65,7 +65,7 @@ def check_ignored_reads(done: Reads) -> int:
     """Log a warning for the reads that were ignored; returns their number.
 
     Raises:
-        ResponseError: All were ignored, so the load would have no rows because of a response that is no page. Only a
+        ResponseError: All were ignored, so the load would have no rows because of responses that are not pages. Only a
             single read of a window may have none.
     """
     count = done.ignored.total()

@@ -52,6 +52,11 @@ def decode(body: bytes | msgspec.Raw) -> Any:
     return _decode_slowly(body)
 
 
+def decode_raw(value: Any) -> Any:
+    """The value of JSON text; another value is returned as it is."""
+    return decode(value) if isinstance(value, msgspec.Raw) else value
+
+
 def _decode_slowly(body: bytes) -> Any:
     try:
         text = body.decode()

@@ -100,7 +100,7 @@ class Masking:
         return read(encode(rows))
 
     def apply(self, records: list[Any]) -> list[Any]:
-        """The same for decoded records, which are changed in place."""
+        """Drop and hash fields of decoded records, in place."""
         return [self._masked(record, self._root) for record in records]
 
     def excluded_columns(self, stored: Collection[str], column_name: Callable[[str], str]) -> list[str]:
@@ -168,7 +168,7 @@ def build_masking(resource: ResolvedResource, environ: Mapping[str, str]) -> Mas
         if len(salt) < MIN_SALT_LENGTH:
             raise CredentialsError(
                 f"`hash.{path}`: {reference_name(resource.hash[path])} has fewer than {MIN_SALT_LENGTH} characters: "
-                "short secrets can be guessed. Set a random one, and keep it: another one gives other hashes"
+                "short secrets can be guessed. Set a random one and do not change it: another one gives other hashes"
             )
     return Masking(resource.exclude, salts)
 
@@ -187,7 +187,7 @@ def excluded_columns_warning(names: Sequence[str]) -> str:
 
 
 def hashed(value: Any, salt: bytes, name: str) -> Any:
-    """The HMAC-SHA-256 (hex) of a value's text as the API wrote it; null stays null, a list becomes one of hashes.
+    """The HMAC-SHA-256 (hex) of a value's text as the API wrote it; null stays null, a list becomes a list of hashes.
 
     Raises:
         DataError: The value is an object, or a fraction whose text is not known.
@@ -220,10 +220,10 @@ def _hmac(text: bytes, salt: bytes) -> str:
 
 
 def similar_names(name: str, others: set[str]) -> list[str]:
-    """Names that differ in case and signs only, or in a few letters."""
+    """Names that differ only in case, punctuation or a few letters."""
     comparable: dict[str, list[str]] = {}
     for other in sorted(others):
-        if FIELD_NAME.fullmatch(other):  # names may be data
+        if FIELD_NAME.fullmatch(other):  # other names may be data, which messages do not quote
             comparable.setdefault(_comparable(other), []).append(other)
     return [other for key in difflib.get_close_matches(_comparable(name), comparable, n=3) for other in comparable[key]]
 

@@ -11,12 +11,12 @@ from analytics_assets.rest_api.extract.pagination.base import Totals
 
 @dataclass(frozen=True)
 class ReadProgress:
-    """A part of a known whole.
+    """How many units of a known total were read.
 
     Attributes:
         done: How many units were read.
         total: How many there are, at least one. The API may be wrong about it.
-        unit: What is counted, in the singular: row, page, or what else tells how far the read is.
+        unit: The unit in the singular, such as row, page or parent.
     """
 
     done: int

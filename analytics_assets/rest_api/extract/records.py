@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Raw
 
 from analytics_assets.rest_api.config import DataType
-from analytics_assets.rest_api.extract.json_decoding import decode, number
+from analytics_assets.rest_api.extract.json_decoding import decode, decode_raw, number
 
 NULL = Raw(b"null")
 NESTED = (b"{", b"[")
@@ -123,11 +123,6 @@ class Reader:
         with suppress(msgspec.DecodeError, ValueError, RecursionError):
             return Records(self._fields, self._decoder.decode(records))
         return None
-
-
-def decode_raw(value: Any) -> Any:
-    """The value of JSON text; another value is returned as it is."""
-    return decode(value) if isinstance(value, Raw) else value
 
 
 def as_written(value: Raw) -> Any:

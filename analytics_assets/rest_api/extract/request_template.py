@@ -157,7 +157,7 @@ def record_values(bindings: Bindings) -> frozenset[str]:
 
 
 def as_text(value: Any) -> str:
-    """A value inside a text: a number or a flag as JSON writes it."""
+    """A value inside a text: a number or a boolean as JSON writes it."""
     if isinstance(value, bool):
         return str(value).lower()
     return format(value, "f") if isinstance(value, Decimal) else str(value)

@@ -16,7 +16,7 @@ from msgspec import Raw
 from analytics_assets.rest_api.errors import ResponseError
 from analytics_assets.rest_api.extract.body_shape import record_lists, summary, type_name
 from analytics_assets.rest_api.extract.envelope import MISSING, Envelope, compile_path
-from analytics_assets.rest_api.extract.json_decoding import decode
+from analytics_assets.rest_api.extract.json_decoding import decode, decode_raw
 from analytics_assets.rest_api.extract.masking import Masking
 from analytics_assets.rest_api.extract.pagination.hints import find_hints, normalize_path
 from analytics_assets.rest_api.extract.records import PageRecords, read_dicts
@@ -41,7 +41,7 @@ class Selector:
     """Finds the records of a page by a JSONPath.
 
     Everything that the path leads to has to be records: a list of objects, or an object, which is one record. The
-    body as a whole (`$`) has to be a list, as an object there may be an error, except where each body is one record.
+    body as a whole (`$`) has to be a list, because an object may be an error; except where each body is one record.
     With a wildcard each branch has to lead somewhere.
 
     Attributes:
@@ -110,9 +110,9 @@ class Selector:
                 if kind is dict and not self.steps and ERROR_FIELDS.issuperset(envelope.open(value)):
                     raise self._error("leads to an object that seems to be an error", body)
                 if kind is dict and not self.steps:
-                    self._check_is_no_page(envelope, body)
+                    self._check_is_not_page(envelope, body)
                 if kind is dict and not self._object_is_record:
-                    self._check_is_record(envelope.decoded(value), body)
+                    self._check_is_record(decode_raw(value), body)
                 if not isinstance(value, Raw):
                     decoded += value if kind is list else [value]
                 else:
@@ -120,7 +120,7 @@ class Selector:
             elif self._allow_missing and value is MISSING:
                 self._check_is_empty(envelope, body)
             elif not (self._allow_missing and kind is type(None)):
-                found = envelope.decoded(value)
+                found = decode_raw(value)
                 problem = "nothing" if found is MISSING else f"a {type_name(type(found))}, not a list of records,"
                 raise self._error(f"leads to {problem}", body)
         if decoded and self._masking:
@@ -135,7 +135,7 @@ class Selector:
         if any(isinstance(child, list) and any(isinstance(item, dict) for item in child) for child in value.values()):
             raise self._error("leads to an object that holds a list of objects, one level above the records,", body)
 
-    def _check_is_no_page(self, envelope: Envelope, body: bytes) -> None:
+    def _check_is_not_page(self, envelope: Envelope, body: bytes) -> None:
         """Raises ResponseError if the body, which would be one record, is a page of many."""
         more = (hint for hint in find_hints(envelope, ("",)) if hint.more)  # beside a list of any name
         hint = next((hint for hint in more if normalize_path(hint.path) not in self._ignore_hints), None)

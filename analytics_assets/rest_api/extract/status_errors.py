@@ -36,7 +36,7 @@ def status_error(
 
 
 def action_error(response: Response, action: config.ResponseAction, *, where: str, client: HttpClient) -> ResponseError:
-    """The error for a response that `response_actions` fails, still retries, or ignores after the first page.
+    """The error for a response whose action is `fail`, `retry` with no retry left, or `ignore` after the first page.
 
     Args:
         response: The response.

@@ -34,7 +34,7 @@ def exponential_wait(handler: ErrorHandler, attempt: int) -> Wait:
 def wait_before_retry(handler: ErrorHandler, response: Response, attempt: int) -> Wait:
     """The wait after a response: Retry-After, else `backoff.wait_header`, else a rate limit's reset, else exponential.
 
-    The headers of a rate limit stand in every response. They count only if the rate limit is the reason for the retry:
+    Every response may have the headers of a rate limit. They count only if the rate limit is the reason for the retry:
     status 429, or an action of the configuration.
     """
     headers = response.headers

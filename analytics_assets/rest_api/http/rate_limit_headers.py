@@ -55,7 +55,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 
 
 def wait_time(value: str, format: WaitFormat) -> float | None:
-    """Seconds from a header's value; None if it has another format, or names a time that is over."""
+    """Seconds from a header's value; None if it has another format, or names a time in the past."""
     value = value.strip()
     if format == "iso8601":
         return _until_iso8601(value)
@@ -106,7 +106,7 @@ def _until_reset(value: str) -> float | None:
 
 
 def _until_iso8601(value: str) -> float | None:
-    """Seconds until a time; UTC if it has no offset. None if it is not a time, or over."""
+    """Seconds until a time; UTC if it has no offset. None if it is not a time, or in the past."""
     try:
         parsed = datetime.fromisoformat(value.upper().replace("Z", "+00:00"))
         timestamp = (parsed if parsed.tzinfo else parsed.replace(tzinfo=timezone.utc)).timestamp()

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 
 from analytics_assets.rest_api.http.rate_limit_headers import Quota
 
-MAX_INEFFECTIVE_PAUSES = 3  # a header that still says so after as many pauses is wrong
+MAX_INEFFECTIVE_PAUSES = 3  # after this many pauses without effect, the header is ignored
 
 
 class RateLimiter:
@@ -50,7 +50,7 @@ class RateLimiter:
         return slot - now
 
     def done(self) -> None:
-        """A request that `wait` let through has its response, or failed."""
+        """Count a request that `wait` allowed as finished, with or without a response."""
         with self._lock:
             self._in_flight -= 1
 
@@ -62,8 +62,8 @@ class RateLimiter:
     def observe(self, quotas: Iterable[Quota]) -> Quota | None:
         """Pause until the reset of a quota that the requests in flight use up.
 
-        A quota that is not renewed after several pauses is wrong, or one request at a time; it is ignored from then
-        on, and status 429 decides.
+        A quota that several pauses do not renew is wrong, or it counts concurrent requests. It is ignored from then
+        on: only status 429 pauses.
 
         Returns:
             The quota, when it is ignored for the first time.

@@ -1,4 +1,4 @@
-"""What a load does besides others if it has many reads: for the rows of a parent, or the values of `for_each`."""
+"""The extra steps of a load that reads its endpoint many times: for rows of a parent, or for values of `for_each`."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def open_bindings(request: LoadRequest, pipeline: TablePipeline) -> LoadBindings
 
 
 def check_repeated_parents(bindings: LoadBindings, primary_key: Sequence[str]) -> None:
-    """Refuse rows of the parent that lead to equal requests, and to rows with one key and different columns.
+    """Reject parent rows that lead to the same request, and to child rows with the same key and different columns.
 
     Raises:
         DataError: There are such rows: the table would store the columns of one of them.
@@ -95,10 +95,10 @@ def for_each_values(for_each: Mapping[str, Sequence[Any]], secrets: SecretReader
 def prepare_children(
     request: LoadRequest, bindings: LoadBindings, pipeline: TablePipeline, schema: TableSchema
 ) -> None:
-    """Check the rows of all reads against each other, and name the parents whose stored rows stay.
+    """Compare the rows of all reads, and write the keys of the parents whose stored rows are kept.
 
     Raises:
-        DataError: Rows of several parents have one key and differ.
+        DataError: Rows of several parents have the same key and different values.
         WarehouseError: The type of the parent's key differs from the stored one.
     """
     check_shared_keys(bindings, pipeline)
@@ -107,7 +107,7 @@ def prepare_children(
 
 
 def check_shared_keys(bindings: LoadBindings, pipeline: TablePipeline) -> None:
-    """Refuse rows of several reads with one key and different values: the table would store one of them only.
+    """Reject rows of several reads with the same key and different values: the table would store only one of them.
 
     Raises:
         DataError: There are such rows.

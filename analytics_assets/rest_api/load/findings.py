@@ -49,7 +49,7 @@ def build_findings(
     Args:
         pipeline: The pipeline, after `load`.
         stored: The columns that the table had before.
-        vanished: Those of them that no record had.
+        vanished: The stored columns that no record had.
         keys: The keys of the rows; None if they have none.
         reads: What proves the end of each time range that was read.
     """

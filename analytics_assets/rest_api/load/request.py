@@ -94,7 +94,7 @@ class LoadResult:
         partitions: The rows of each partition; None if the request names no bounds, or rows have no cursor.
         fields: The field of each column that a record had, by the column's name.
         load_id: The `_dlt_load_id` of the rows; None if nothing was written.
-        findings: What asset checks judge.
+        findings: What asset checks evaluate.
     """
 
     request: LoadRequest

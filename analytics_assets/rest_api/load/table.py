@@ -187,7 +187,7 @@ def prepare(request: LoadRequest, duplicate_keys: DuplicateKeyCheck | None = Non
                 check_cursor_type(request, schema, stored)
                 pipeline.check_types(schema.dlt_columns(), stored)
                 if masking and (names := masking.excluded_columns(stored, column_name)):
-                    log.warning(f"{excluded_columns_warning(names)}")
+                    log.warning(excluded_columns_warning(names))
             reader = build_reader(request, client, resolved, schema, bindings, masking)
             partitions = PartitionCounter(request.partition_bounds) if cursor and request.partition_bounds else None
             if_empty = table_schema(request, stored, pipeline, bindings)

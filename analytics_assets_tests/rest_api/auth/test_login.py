@@ -219,9 +219,9 @@ ERRORS = {
     ),
     "html": ErrorCase(
         response=Response(200, b"<html>people's data</html>"),
-        expected="returned 200, and no JSON. Check `auth.request`: its path, method and headers.",
+        expected="returned 200 without JSON. Check `auth.request`: its path, method and headers.",
     ),
-    "depth": ErrorCase(response=Response(200, b"[" * 100_000), expected="returned 200, and no JSON."),
+    "depth": ErrorCase(response=Response(200, b"[" * 100_000), expected="returned 200 without JSON."),
     "token_path": ErrorCase(
         keys={"token_path": "data.token"},
         expected="succeeded, but its response has no text at `token_path` (data.token). Set it to the path of the "

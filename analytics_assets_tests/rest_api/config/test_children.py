@@ -56,11 +56,11 @@ MISTAKES: dict[str, tuple[list[dict[str, Any]], str]] = {
     ),
     "itself": (
         [resource("tasks", "/v1/{resources.tasks.id}")],
-        "resources[0].endpoint.path: is a circle of parents (tasks -> tasks): one of them must not depend on another",
+        "resources[0].endpoint.path: is a cycle of parents (tasks -> tasks): one of them must not depend on another",
     ),
-    "circle": (
+    "cycle": (
         [resource("a", "/{resources.b.id}"), resource("b", "/{resources.c.id}"), resource("c", "/{resources.a.id}")],
-        "is a circle of parents",
+        "is a cycle of parents",
     ),
     "misspelled field": (
         [

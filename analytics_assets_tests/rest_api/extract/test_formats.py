@@ -117,7 +117,7 @@ WRONG: list[tuple[str, bytes, str]] = [
     ("csv", b"id;name\n1;secret\n", "the CSV seems to be separated by semicolons: only commas are read"),
     ("csv", b"id\tname\n1\tsecret\n", "the CSV seems to be separated by tabs"),
     ("csv", b"id,name\n1,Ada\n2,secret\xff\n", "the CSV is not valid UTF-8 at line 3"),
-    ("csv", b'{"error": "secret"}', "the API returned JSON, not CSV: if that is no error of the API, write `format: json`"),
+    ("csv", b'{"error": "secret"}', "the API returned JSON, not CSV: if that is not an error message, write `format: json`"),
     ("csv", b'[{"id": "secret"}]', "the API returned JSON, not CSV"),
     ("csv", HTML, "the API returned HTML or XML, not csv: check `base_url`, `path` and the credentials"),
     ("csv", b"Rate limit exceeded", "the response is one line with none of the fields 'id': it may be an error message of the API"),

@@ -57,7 +57,7 @@ class LoadBindings:
 
     @property
     def types(self) -> dict[str, ColumnType | None]:
-        """The types of the fields that are added, as far as the parent's table tells them."""
+        """The types of the fields that are added, as far as they are known from the parent's table."""
         types: dict[str, ColumnType | None] = dict.fromkeys(self.fields)
         if self.parent and self.rows:
             for stored in self.rows.fields:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
-from analytics_assets.rest_api.arrow.column_names import column_name, naming
+from analytics_assets.rest_api.arrow.column_names import VARIANT_SEPARATOR, column_name, naming
 from analytics_assets.rest_api.arrow.column_types import ColumnType
 from analytics_assets.rest_api.arrow.numbers import MAX_EXACT
 from analytics_assets.rest_api.errors import WarehouseError
@@ -96,10 +96,10 @@ def find_field(
     found = columns[column]
     if path and found.data_type != "json":
         raise WarehouseError(
-            f"the column {column!r} of the parent's table {table} is {found.data_type} and holds no nested field "
+            f"the column {column!r} of the parent's table {table} is {found.data_type} and has no nested field "
             f"{'.'.join(path)!r}: name a field that the records of the parent have"
         )
-    if variants := [each for each in columns if each.startswith(f"{column}__v_")]:
+    if variants := [each for each in columns if each.startswith(f"{column}{VARIANT_SEPARATOR}")]:
         raise WarehouseError(
             f"the field {field!r} of the parent's table {table} has values of several types: the columns {column!r} "
             f"and {', '.join(map(repr, variants))}. Declare its type under `columns` of the parent, and run the "

@@ -1,4 +1,4 @@
-"""Rows of a parent's table: read once per load, and kept in a file until their children are read."""
+"""Rows of a parent's table: read once per load, and stored in a file until their children are read."""
 
 from __future__ import annotations
 

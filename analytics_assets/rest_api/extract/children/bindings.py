@@ -30,12 +30,12 @@ Origins = tuple[tuple[Binding, int], ...]
 
 @dataclass
 class ParentCounts:
-    """What became of the reads, counted by parent; by combination of values if there is no parent.
+    """Counts of parents; of combinations of values if there is no parent.
 
     Attributes:
-        read: How many were read.
-        without_rows: How many of them had no rows.
-        ignored: How many of them were ignored by status; they have no rows either.
+        read: Parents that were read.
+        without_rows: Parents without rows.
+        ignored: Parents whose reads were all ignored by `response_actions`; they have no rows either.
     """
 
     read: int = 0

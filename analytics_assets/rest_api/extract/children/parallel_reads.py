@@ -19,7 +19,7 @@ from analytics_assets.rest_api.extract.reader import EndpointReader
 from analytics_assets.rest_api.windows import Window
 
 MAX_READ_ATTEMPTS = 3
-MAX_HELD_ROWS = 5_000  # of one read, until it is known to be complete
+MAX_BUFFERED_ROWS = 5_000  # of one read, until it is known to be complete
 
 
 @dataclass
@@ -46,11 +46,11 @@ class ParallelReads:
         masking: Drops and hashes fields of the records before they are read.
         name: The resource, as log lines begin.
         log: Receives a warning for reads that were ignored.
-        counts: What became of the reads.
+        counts: Counts of the parents that are done.
         pages: Pages that were read.
         rows: Rows that were read.
         reads: The number of reads that are done.
-        ignored: Those that were ignored, by the status of their response.
+        ignored: The number of ignored reads, by the status of their response.
         parts: What proves that the reads are complete, all together.
     """
 
@@ -94,29 +94,29 @@ class ParallelReads:
         return coalesce_pages(page for binding in bindings for page in self._read(binding))
 
     def _read(self, binding: Binding) -> Iterator[PageBatch]:
-        """The pages of one read. A short one is repeated on its own if rows moved meanwhile."""
+        """The pages of one read. A short read is repeated alone if rows moved while it was read."""
         threads = max(1, self.threads // self.count)
         for attempt in range(1, MAX_READ_ATTEMPTS + 1):
             reader = self.build_reader(threads if attempt == 1 else 1, binding)
-            held: list[PageBatch] | None = []
+            buffered: list[PageBatch] | None = []
             try:
                 for page in reader.read_batches():
                     batch = replace(page, origins=((binding, len(page.records)),))
-                    if held is None:
+                    if buffered is None:
                         yield batch
-                    elif reader.rows <= MAX_HELD_ROWS:
-                        held.append(batch)
+                    elif reader.rows <= MAX_BUFFERED_ROWS:
+                        buffered.append(batch)
                     else:
-                        yield from (*held, batch)
-                        held = None
+                        yield from (*buffered, batch)
+                        buffered = None
             except DriftError:
                 self._count_pages(reader)
-                if held is None or attempt == MAX_READ_ATTEMPTS:
+                if buffered is None or attempt == MAX_READ_ATTEMPTS:
                     raise
             else:
                 self._count_pages(reader)
                 self._count(binding, reader)
-                yield from held or ()
+                yield from buffered or ()
                 return
 
     def _count_pages(self, reader: EndpointReader) -> None:

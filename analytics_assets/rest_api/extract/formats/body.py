@@ -1,4 +1,4 @@
-"""The body of a response as JSON, whatever its format: from here on all formats are read in one way."""
+"""Converts the bodies of all formats to JSON, which the selector reads."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class BodyReader:
     """Turns responses into JSON.
 
     Attributes:
-        format: What the configuration says that a response holds.
+        format: The configured format of the responses.
         columns: The data types of declared columns, by field: the cells of CSV are text otherwise.
         expected: Fields of the primary key and declared ones: a header of CSV has at least one of them.
         max_bytes: The longest body, decompressed.
@@ -46,7 +46,7 @@ class BodyReader:
     def of(cls, resource: ResolvedResource, *, max_bytes: int) -> BodyReader:
         """The reader of a resource's responses."""
         columns = {name: column.data_type for name, column in resource.columns.items()}
-        # Names with an underscore in front are of parents and lists of values: responses do not have them.
+        # Names with a leading underscore are columns of parents and of `for_each`: responses do not have them.
         expected = tuple(name for name in (*resource.primary_key, *columns) if not name.startswith("_"))
         return cls(resource.endpoint.format, columns, expected, max_bytes)
 
@@ -58,7 +58,7 @@ class BodyReader:
         """
         body = response.body
         if body.startswith(GZIP):  # a file, such as export.csv.gz; Content-Encoding is undone by the transport
-            body = self._unpacked(body)
+            body = self._decompressed(body)
         if self.format == "json":
             return body
         body = body.removeprefix(BOM)
@@ -67,17 +67,17 @@ class BodyReader:
             return csv_to_json(body, self.columns, self.expected)
         return json_lines_to_json(body)
 
-    def _unpacked(self, body: bytes) -> bytes:
+    def _decompressed(self, body: bytes) -> bytes:
         try:
-            unpacked = decompress(body, self.max_bytes)
+            decompressed = decompress(body, self.max_bytes)
         except ValueError as error:
             raise ResponseError(f"the response is gzip, but {error}: the API's file is damaged, or cut off") from None
-        if unpacked is None:
+        if decompressed is None:
             raise ResponseError(
                 f"the response is gzip, and longer than {self.max_bytes} bytes when decompressed: request smaller "
                 "pages, or increase `client.max_page_bytes`"
             )
-        return unpacked
+        return decompressed
 
     def _check_text(self, body: bytes, content_type: str) -> None:
         """Raises ResponseError if the body cannot be text of this format in UTF-8."""

@@ -61,7 +61,7 @@ def _header(body: bytes) -> list[str]:
     if not body.strip():
         raise ResponseError("the response is empty where a header line of CSV was expected")
     if body.lstrip()[:1] in (b"{", b"[") and isinstance(_parse_json(body), Raw):
-        raise ResponseError("the API returned JSON, not CSV: if that is no error of the API, write `format: json`")
+        raise ResponseError("the API returned JSON, not CSV: if that is not an error message, write `format: json`")
     names = next(row for _, row in _rows(body))
     if not names:
         raise ResponseError("line 1 of the CSV is blank: the first line must be a header")
@@ -76,7 +76,7 @@ def _header(body: bytes) -> list[str]:
 
 
 def _check_is_header(names: Sequence[str], expected: Sequence[str]) -> None:
-    """Raises ResponseError if a line without others may be an error message with status 200."""
+    """Raises ResponseError if the only line may be an error message with status 200."""
     if not set(names) & set(expected) if expected else len(names) == 1:
         hint = f"none of the fields {', '.join(map(repr, expected))}" if expected else "one cell only"
         raise ResponseError(
@@ -152,7 +152,7 @@ def _undecodable_line(body: bytes) -> int:
 
 
 def _typed(cells: list[str | None], data_type: DataType | None) -> list[Any]:
-    """The cells of a column as values of its declared type, as far as they are written so."""
+    """The cells of a column as values of its declared type. A cell that is not written as one stays text."""
     if data_type is None or data_type == "text":
         return cells
     parse = PARSERS.get(data_type, str)

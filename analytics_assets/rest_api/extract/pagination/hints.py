@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Any, Literal
 
 from analytics_assets.rest_api.extract.envelope import MISSING, Envelope, Step
+from analytics_assets.rest_api.extract.json_decoding import decode_raw
 
 HintKind = Literal["rows", "filtered_rows", "pages", "next", "has_more", "is_last"]
 
@@ -128,12 +129,12 @@ def _hints_in(
     for name, child in fields.items():
         key = _comparable(name)
         if kind := _KINDS.get(key):
-            yield from _hint(".".join((*place, name)), kind, envelope.decoded(child))
+            yield from _hint(".".join((*place, name)), kind, decode_raw(child))
         elif (*place, name) == selector[: len(place) + 1]:
             yield from _hints_in(envelope, child, (*place, name), selector, containers=0)
         elif key in CONTAINERS and containers < 2:
             yield from _hints_in(envelope, child, (*place, name), selector, containers=containers + 1)
-            yield from _relations(envelope.decoded(child) if key in ("links", "link") else None, (*place, name))
+            yield from _relations(decode_raw(child) if key in ("links", "link") else None, (*place, name))
 
 
 def _relations(links: Any, place: Iterable[str]) -> Iterator[Hint]:

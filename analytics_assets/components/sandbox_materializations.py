@@ -1,7 +1,7 @@
-"""Invented data never counts as real: what the sandbox loaded is marked as such, and a real load removes the marks.
+"""Materializations of sandbox data: they are labelled, and the first load from the API removes them.
 
-An asset's marks, its materializations, are either all of the sandbox or all of the API: the first real load wipes those
-of the sandbox, and a later load from the sandbox leaves those of the API as they are.
+The materializations of an asset are either all from the sandbox or all from the API. A later load from the sandbox does
+not change those of the API.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ def source_text(*, sandbox: bool) -> str:
     return SANDBOX_SOURCE if sandbox else API_SOURCE
 
 
-def is_sandbox_mark(materialization: dg.AssetMaterialization) -> bool:
+def is_from_sandbox(materialization: dg.AssetMaterialization) -> bool:
     """Whether the sandbox served the rows of a materialization."""
     source = materialization.metadata.get("source")
     return source is not None and source.value == SANDBOX_SOURCE
 
 
-def marks_source(instance: dg.DagsterInstance, key: dg.AssetKey) -> str | None:
+def materializations_source(instance: dg.DagsterInstance, key: dg.AssetKey) -> str | None:
     """Where the rows of an asset's materializations are from: SANDBOX, API, or None without materializations."""
     event = instance.get_latest_materialization_event(key)
     if event is None or event.asset_materialization is None:
         return None
-    return SANDBOX if is_sandbox_mark(event.asset_materialization) else API
+    return SANDBOX if is_from_sandbox(event.asset_materialization) else API
 
 
 def loaded_partitions_of_api(instance: dg.DagsterInstance, key: dg.AssetKey) -> set[str]:
     """The partitions of an asset that were loaded from the API."""
-    return set() if marks_source(instance, key) == SANDBOX else instance.get_materialized_partitions(key)
+    return set() if materializations_source(instance, key) == SANDBOX else instance.get_materialized_partitions(key)
 
 
 def tag_run(context: dg.OpExecutionContext, *, sandbox: bool) -> None:
@@ -44,15 +44,16 @@ def tag_run(context: dg.OpExecutionContext, *, sandbox: bool) -> None:
         context.instance.add_run_tags(context.run_id, {SOURCE_TAG: SANDBOX if sandbox else API})
 
 
-def wipe_sandbox_marks(
+def wipe_sandbox_materializations(
     context: dg.OpExecutionContext, key: dg.AssetKey, *, endpoint_key: dg.AssetKey, sandbox: bool
 ) -> bool:
-    """Wipe the marks of the sandbox before the first ones of the API. Call it before each load's marks.
+    """Wipe the materializations of the sandbox before the first one of the API. Call it before each load is reported.
 
     Returns:
-        Whether the load may mark the asset as materialized: not if it is from the sandbox, and the marks from the API.
+        Whether the load may be reported as a materialization: not if it is from the sandbox and earlier ones are from
+        the API.
     """
-    instance, name, source = context.instance, key.to_user_string(), marks_source(context.instance, key)
+    instance, name, source = context.instance, key.to_user_string(), materializations_source(context.instance, key)
     if sandbox and source == API:
         context.log.warning(
             f"{name}: the materializations of this asset are of real data and stay as they are. The load from the "

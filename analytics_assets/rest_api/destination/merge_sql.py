@@ -96,6 +96,20 @@ class MergeSql(ABC):
             sample = execute(f"SELECT {self._keys} {gone} LIMIT {SAMPLE_KEYS}") or ()
             outcome.gone_keys = tuple(map(tuple, sample))
 
+    def find_overwritten_rows(self, sources: Sequence[str], execute: Execute, outcome: LoadOutcome) -> None:
+        """Count the stored rows of other parents that have a key of the sources, before any row is written."""
+        columns = [self._quote(name) for name in self._plan.read_columns if name in self._table.columns]
+        if not (sources and columns and self._has_unique_key) or self._plan.mode == "replace":
+            return
+        names = ", ".join([self._keys, *columns])
+        loaded = " UNION ALL ".join(f"SELECT {names} FROM {source} l" for source in sources)
+        same_key = " AND ".join(f"s.{key} = d.{key}" for key in map(self._quote, self._plan.primary_key))
+        differs = " OR ".join(f"s.{column} IS DISTINCT FROM d.{column}" for column in columns)
+        [[outcome.overwritten_rows]] = execute(
+            f"SELECT COUNT(*) FROM {self._target} d "
+            f"WHERE EXISTS (SELECT 1 FROM ({loaded}) s WHERE {same_key} AND ({differs}))"
+        ) or [[0]]
+
     def _definition(self, column: str) -> str:
         nullable = "" if self._table.columns[column].get("nullable", True) else " NOT NULL"
         return f"{self._quote(column)} {self._table.types[column]}{nullable}"

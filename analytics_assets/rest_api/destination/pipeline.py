@@ -27,7 +27,7 @@ from analytics_assets.rest_api.destination.error_translation import translate_er
 from analytics_assets.rest_api.destination.locks import destination_lock
 from analytics_assets.rest_api.destination.merge_sql import LOAD_ID
 from analytics_assets.rest_api.destination.parents.rows import ParentRows, read_parents
-from analytics_assets.rest_api.destination.parents.shared_keys import count_conflicting_keys
+from analytics_assets.rest_api.destination.parents.shared_keys import SharedKeys, count_shared_keys
 from analytics_assets.rest_api.destination.parquet_files import ParquetFiles
 from analytics_assets.rest_api.destination.plan import LoadOutcome, Plan
 from analytics_assets.rest_api.destination.table_report import (
@@ -183,7 +183,7 @@ class TablePipeline:
             lambda: count_keys(files.paths, primary_key, rows=files.rows, temp_folder=self._folder)
         )
 
-    def count_conflicting_keys(self, bound: Sequence[str]) -> int:
+    def count_shared_keys(self, bound: Sequence[str]) -> SharedKeys:
         """Count the keys of which several reads returned different rows.
 
         Args:
@@ -194,7 +194,7 @@ class TablePipeline:
         """
         files, plan, folder = self.files.paths, self.plan, self._folder
         return self._query_files(
-            lambda: count_conflicting_keys(files, plan.primary_key, cursor=plan.cursor, bound=bound, temp_folder=folder)
+            lambda: count_shared_keys(files, plan.primary_key, cursor=plan.cursor, bound=bound, temp_folder=folder)
         )
 
     def _query_files(self, query: Callable[[], T]) -> T:

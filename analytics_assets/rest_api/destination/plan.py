@@ -29,6 +29,7 @@ class Plan:
         recreate_table: With `replace`: drop the table and create it anew, with the columns of this load only.
         widen: Stored columns of numbers that get a wider type in the load's transaction, before rows are written.
         counts_gone_rows: Whether to count the stored rows whose key is not in the load.
+        read_columns: Columns with values of the parent or of `for_each` that are not in the key.
         parent_key: With `merge`: the columns that name the parent of a row, if the rows of all parents that were read
             are replaced as a whole, and those of parents that do not exist any more are deleted.
         unchanged_parents: A Parquet file with the columns of `parent_key`: the parents that exist and were not read.
@@ -43,6 +44,7 @@ class Plan:
     recreate_table: bool = False
     widen: Mapping[str, Widening] = field(default_factory=dict)
     counts_gone_rows: bool = False
+    read_columns: tuple[str, ...] = ()
     parent_key: tuple[str, ...] = ()
     unchanged_parents: Path | None = None
 
@@ -54,7 +56,10 @@ class LoadOutcome:
     Attributes:
         rows_gone: Rows that the table had and whose key is not in the load; None if they were not counted.
         gone_keys: Some of their keys.
+        overwritten_rows: Stored rows of other parents, or of other values of `for_each`, that rows with the same key
+            replace.
     """
 
     rows_gone: int | None = None
     gone_keys: tuple[tuple[Any, ...], ...] = ()
+    overwritten_rows: int = 0

@@ -14,7 +14,8 @@ from analytics_assets.rest_api.arrow.coercion import to_array
 from analytics_assets.rest_api.arrow.column_names import column_name
 from analytics_assets.rest_api.arrow.table_schema import TableSchema
 from analytics_assets.rest_api.auth.secret_reader import SecretReader, reference_name
-from analytics_assets.rest_api.config import SecretRef
+from analytics_assets.rest_api.config import ResolvedResource, SecretRef
+from analytics_assets.rest_api.config.resources import for_each_column
 from analytics_assets.rest_api.destination.parents.bindings import LoadBindings
 from analytics_assets.rest_api.destination.pipeline import TablePipeline
 from analytics_assets.rest_api.errors import CredentialsError, DataError, WarehouseError
@@ -101,13 +102,34 @@ def prepare_children(
         DataError: Rows of several parents have the same key and different values.
         WarehouseError: The type of the parent's key differs from the stored one.
     """
-    check_shared_keys(bindings, pipeline)
+    check_shared_keys(request, bindings, pipeline)
     if pipeline.plan.parent_key and request.parents_window:
         pipeline.keep_parents(lambda path: write_unchanged_parents(bindings, schema, path))
 
 
-def check_shared_keys(bindings: LoadBindings, pipeline: TablePipeline) -> None:
+def read_columns(resource: ResolvedResource) -> tuple[str, ...]:
+    """The columns that tell rows of different reads apart and are not in the primary key."""
+    parent, fields = resource.parent, [for_each_column(name) for name in resource.endpoint.for_each]
+    if parent:
+        fields += [parent.column_field(field) for field in parent.fields if field in parent.include_from_parent]
+    return tuple(column_name(field) for field in fields if field not in resource.primary_key)
+
+
+def warn_of_overwritten_rows(request: LoadRequest, pipeline: TablePipeline) -> None:
+    """Log how many stored rows of other parents the load has replaced, if any."""
+    if rows := pipeline.outcome.overwritten_rows:
+        columns = " and ".join(read_columns(request.resource))
+        request.log.warning(
+            f"{request.name}: {rows} stored rows were replaced by rows with the same key and another {columns}. If the "
+            f"API uses a key for several rows, add {columns} to `primary_key`, and run the full refresh. If rows move "
+            "between parents, this is as it should be"
+        )
+
+
+def check_shared_keys(request: LoadRequest, bindings: LoadBindings, pipeline: TablePipeline) -> None:
     """Reject rows of several reads with the same key and different values: the table would store only one of them.
+
+    Logs a warning if the cursor says which of the rows is the newest: they may be versions of one row.
 
     Raises:
         DataError: There are such rows.
@@ -116,13 +138,19 @@ def check_shared_keys(bindings: LoadBindings, pipeline: TablePipeline) -> None:
     missing = [field for field in bindings.key_fields if column_name(field) not in key]
     if not key or not missing:
         return
-    conflicts = pipeline.count_conflicting_keys([column_name(field) for field in bindings.fields])
-    if conflicts:
-        not_included = [field for field in missing if field not in bindings.fields]
-        include = ", and their fields to `include_from_parent`" if not_included else ""
+    shared = pipeline.count_shared_keys([column_name(field) for field in bindings.fields])
+    not_included = [field for field in missing if field not in bindings.fields]
+    add = f"add {' and '.join(missing)} to `primary_key`"
+    add += ", and their fields to `include_from_parent`" if not_included else ""
+    if shared.conflicts:
         raise DataError(
-            f"{conflicts} keys occur in rows of several parents or values of `for_each`, and these rows differ: the "
-            f"table would store one row of each key only. Add {' and '.join(missing)} to `primary_key`{include}"
+            f"{shared.conflicts} keys occur in rows of several parents or values of `for_each`, and these rows differ: "
+            f"the table would store one row of each key only. A{add[1:]}"
+        )
+    if shared.versions:
+        request.log.warning(
+            f"{request.name}: {shared.versions} keys occur in rows of several parents or values of `for_each`, with "
+            f"different cursors: the newest row of each key is loaded. If they are different rows, {add}"
         )
 
 

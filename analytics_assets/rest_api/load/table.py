@@ -32,7 +32,12 @@ from analytics_assets.rest_api.extract.masking import build_masking, excluded_co
 from analytics_assets.rest_api.extract.read_progress import total_rows
 from analytics_assets.rest_api.extract.reader import EndpointReader
 from analytics_assets.rest_api.http.metrics import RequestMetrics
-from analytics_assets.rest_api.load.children import open_bindings, prepare_children
+from analytics_assets.rest_api.load.children import (
+    open_bindings,
+    prepare_children,
+    read_columns,
+    warn_of_overwritten_rows,
+)
 from analytics_assets.rest_api.load.findings import build_findings
 from analytics_assets.rest_api.load.log import NamedLog, ProgressLog, start_text
 from analytics_assets.rest_api.load.reader import build_client, build_reader
@@ -80,6 +85,7 @@ class PreparedLoad:
             prepare_children(self.request, self.bindings, pipeline, schema)
         pipeline.normalize()
         load_id = pipeline.load(widen=schema.widened_columns)
+        warn_of_overwritten_rows(self.request, pipeline)
         new_columns = pipeline.report.columns.keys() - self.stored_columns.keys() - RESERVED
         statistics.changed_columns = schema.changed_columns(new_columns)
         for column, targets in statistics.changed_columns.items():
@@ -220,6 +226,7 @@ def plan(request: LoadRequest) -> Plan:
         cursor_format=incremental.format if incremental else "iso8601",
         window=request.read_window,
         recreate_table=request.full_refresh,
+        read_columns=read_columns(resource),
         parent_key=tuple(column_name(parent.column_field(field)) for field in parent.fields) if parent else (),
     )
 

@@ -137,3 +137,35 @@ def test_child_with_its_own_filter_reads_the_window_of_each_parent(any_shop: Sho
 
 
 IGNORE: dict[str, Any] = {"response_actions": [{"status_code": 404, "action": "ignore"}]}
+
+
+def test_rows_of_other_parents_that_a_window_overwrites_are_counted_in_a_warning(
+    any_shop: Shop, caplog: pytest.LogCaptureFixture
+) -> None:
+    endpoint = {"path": "/projects/{resources.projects.id}/tasks", "incremental": INCREMENTAL}
+    tasks = {"name": "tasks", "include_from_parent": ["id"], "endpoint": endpoint}
+    first, second = ([{"id": 1, "updated_at": f"2026-10-0{day}T00:00:00Z"}] for day in (1, 2))
+    endpoints = {"/projects": [{"id": 1}, {"id": 2}], "/projects/1/tasks": first, "/projects/2/tasks": second}
+    with child_api(any_shop, endpoints, [PROJECTS, tasks]) as api:
+        api.load("projects")
+        for window in (day(1), day(1), day(2)):
+            assert "were replaced" not in caplog.text
+            api.load("tasks", window=window)
+        assert (
+            "shop/tasks: 1 stored rows were replaced by rows with the same key and another _projects_id" in caplog.text
+        )
+
+
+def test_keys_of_several_parents_with_different_cursors_are_counted_in_a_warning(
+    any_shop: Shop, caplog: pytest.LogCaptureFixture
+) -> None:
+    endpoint = {"path": "/projects/{resources.projects.id}/tasks", "incremental": INCREMENTAL}
+    first, second = ([{"id": 1, "updated_at": f"2026-10-0{day}T00:00:00Z"}] for day in (1, 2))
+    endpoints = {"/projects": [{"id": 1}, {"id": 2}], "/projects/1/tasks": first, "/projects/2/tasks": second}
+    with child_api(any_shop, endpoints, [PROJECTS, {"name": "tasks", "endpoint": endpoint}]) as api:
+        api.load("projects", "tasks", window=day(1, 2))
+        assert (
+            "shop/tasks: 1 keys occur in rows of several parents or values of `for_each`, with different cursors: the "
+            "newest row of each key is loaded. If they are different rows, add _projects_id to `primary_key`, and their "
+            "fields to `include_from_parent`" in caplog.text
+        )

@@ -35,6 +35,7 @@ class DuckDbTableClient(TableClient, DuckDbClient):
         sources = [merge.source(file, load_id) for file in files]
         with sql.begin_transaction():
             merge.find_gone_rows(sources, sql.execute_sql, self.outcome)
+            merge.find_overwritten_rows(sources, sql.execute_sql, self.outcome)
             for statement in (*widen_columns(self.plan, table, sql.execute_sql), *merge.prepare_table()):
                 sql.execute_sql(statement)
             empty = not sql.execute_sql(f"SELECT 1 FROM {table.name} LIMIT 1")

@@ -51,6 +51,7 @@ class PostgresTableClient(TableClient, PostgresClient):
             for file in files:
                 self._copy(file, merge)
             merge.find_gone_rows([LOADED_ROWS], sql.execute_sql, self.outcome)
+            merge.find_overwritten_rows([LOADED_ROWS], sql.execute_sql, self.outcome)
             if self.plan.unchanged_parents:
                 sql.execute_sql(merge.create_unchanged_parents())
                 self._copy(self.plan.unchanged_parents, merge, table=UNCHANGED_PARENTS)

@@ -89,7 +89,8 @@ def test_multiprocess_executor_runs_each_asset_in_its_own_process(project: Proje
     console = project.execute("full_refresh", env={"ANALYTICS_EXECUTOR": "multiprocess"})
     for table in COLUMNS:
         assert stored_rows(project.warehouse, table.replace(".", "_sandbox.")) == expected_rows(table)
-    assert len(console.splitlines()) == 2 + 4  # Dagster's warning about its command, and a line for each table
+    # Dagster's warning about its command; of each table the sandbox's warning, the start and the end of the load.
+    assert len(console.splitlines()) == 2 + 4 * 3
     with dg.DagsterInstance.from_config(str(project.folder / ".dagster")) as instance:
         [run] = instance.get_runs()
         starts = instance.all_logs(run.run_id, dg.DagsterEventType.STEP_START)

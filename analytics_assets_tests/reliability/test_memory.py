@@ -89,6 +89,7 @@ def test_load_that_exceeds_its_memory_limit_is_repeated_without_it(shop: Shop, m
 
 def test_keys_that_exceed_the_memory_limit_fail_the_load(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(duplicate_keys, "MEMORY", "1MB")
+    monkeypatch.setattr(duplicate_keys, "ROWS_IN_MEMORY", 0)
     many = Endpoint("/rows", wide_rows(MANY, 0), pagination=OffsetPagination(max_limit=1000))
     with serve_endpoint(many) as (_, url):
         with pytest.raises(WarehouseError, match=r"shop\.rows failed with OutOfMemoryException"):

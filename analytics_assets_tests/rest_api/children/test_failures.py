@@ -108,7 +108,7 @@ def test_rows_without_a_value_are_counted_in_a_warning(any_shop: Shop, caplog: p
     ("field", "message"),
     [
         ("idd", r"has no column 'idd' for the field 'idd'\. Its columns are id, owner, name, "),
-        ("name.first", r"column 'name' of the parent's table shop\.projects is text and holds no nested field 'first'"),
+        ("name.first", r"column 'name' of the parent's table shop\.projects is text and has no nested field 'first'"),
         ("owner", "an object or a list"),
     ],
 )

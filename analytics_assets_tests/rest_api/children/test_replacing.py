@@ -166,6 +166,6 @@ def test_keys_of_several_parents_with_different_cursors_are_counted_in_a_warning
         api.load("projects", "tasks", window=day(1, 2))
         assert (
             "shop/tasks: 1 keys occur in rows of several parents or values of `for_each`, with different cursors: the "
-            "newest row of each key is loaded. If they are different rows, add _projects_id to `primary_key`, and their "
-            "fields to `include_from_parent`" in caplog.text
+            "newest row of each key is loaded. If they are different rows, add _projects_id to `primary_key`, and "
+            "their fields to `include_from_parent`" in caplog.text
         )

@@ -253,7 +253,7 @@ def _token_cases(other_url: str) -> dict[str, LeakCase]:
 
     return {
         "login_500": login_case("login-500", "500", echo(500)),
-        "login_html": login_case("login-html", "no JSON", echo(200, content_type="text/html")),
+        "login_html": login_case("login-html", "without JSON", echo(200, content_type="text/html")),
         "login_echo": login_case("login-echo", "has no text at `token_path`", echo(200)),
         "login_lost": login_case("login-lost", "failed after 1 attempt", faults.drop_response()),
         "login_redirect": login_case("login-307", "307", redirect(307, other_url)),

@@ -274,9 +274,11 @@ def set_pool_limit(ui: Ui, pool: str, limit: int) -> None:
 def test_schedule_that_is_started_runs_in_dg_dev_too(ui: Ui, page: Page) -> None:
     page.goto(f"{ui.url}/automation")
     expect(page.locator("a[href*='/schedules/']")).to_have_count(2)
-    switches = page.locator("label:has(input[type=checkbox])").filter(has_not_text="Select all")
-    switches.nth(1).click()
-    expect(page.get_by_role("checkbox").nth(2)).to_be_checked()
+    page.goto(ui.location_url("schedules/recruiting_incremental_schedule"))
+    switch = page.locator("label:has(input[type=checkbox])")
+    expect(switch).to_have_count(1)
+    switch.click()
+    expect(page.get_by_role("checkbox")).to_be_checked()
     with serve_ui(ui.project, "dg", "dev") as url:
         [entry] = query_graphql(url, WORKSPACE)["workspaceOrError"]["locationEntries"]
         assert (entry["name"], entry["locationOrLoadError"]["__typename"]) == (LOCATION, "RepositoryLocation")

@@ -11,11 +11,11 @@ from typing import Any
 
 from dlt.common.schema.typing import TTableSchemaColumns
 
+from analytics_assets.rest_api.destination.duplicate_keys import SAMPLE_KEYS
 from analytics_assets.rest_api.destination.plan import LoadOutcome, Plan
 from analytics_assets.rest_api.windows import ceil, format_timestamp, resolution
 
 LOAD_ID = "_dlt_load_id"
-SAMPLE_KEYS = 5
 RANK = "rank_"  # no column's name, as ORDINAL
 
 Execute = Callable[[str], Sequence[Sequence[Any]] | None]

@@ -122,7 +122,7 @@ def warn_of_overwritten_rows(request: LoadRequest, pipeline: TablePipeline) -> N
         request.log.warning(
             f"{request.name}: {rows} stored rows were replaced by rows with the same key and another {columns}. If the "
             f"API uses a key for several rows, add {columns} to `primary_key`, and run the full refresh. If rows move "
-            "between parents, this is as it should be"
+            "between parents, this is correct"
         )
 
 
@@ -140,17 +140,17 @@ def check_shared_keys(request: LoadRequest, bindings: LoadBindings, pipeline: Ta
         return
     shared = pipeline.count_shared_keys([column_name(field) for field in bindings.fields])
     not_included = [field for field in missing if field not in bindings.fields]
-    add = f"add {' and '.join(missing)} to `primary_key`"
-    add += ", and their fields to `include_from_parent`" if not_included else ""
+    include = ", and their fields to `include_from_parent`" if not_included else ""
+    correction = f"{' and '.join(missing)} to `primary_key`{include}"
     if shared.conflicts:
         raise DataError(
             f"{shared.conflicts} keys occur in rows of several parents or values of `for_each`, and these rows differ: "
-            f"the table would store one row of each key only. A{add[1:]}"
+            f"the table would store one row of each key only. Add {correction}"
         )
     if shared.versions:
         request.log.warning(
             f"{request.name}: {shared.versions} keys occur in rows of several parents or values of `for_each`, with "
-            f"different cursors: the newest row of each key is loaded. If they are different rows, {add}"
+            f"different cursors: the newest row of each key is loaded. If they are different rows, add {correction}"
         )
 
 

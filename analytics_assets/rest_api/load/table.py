@@ -26,7 +26,7 @@ from analytics_assets.rest_api.destination.pipeline import TablePipeline, table_
 from analytics_assets.rest_api.destination.plan import Plan
 from analytics_assets.rest_api.destination.table_report import PREVIEW_ROWS
 from analytics_assets.rest_api.errors import DriftError, RestApiError, SliceError, TotalMismatchError, WarehouseError
-from analytics_assets.rest_api.extract.children.parallel_reads import ParallelReads
+from analytics_assets.rest_api.extract.children.parallel_reads import MAX_READ_ATTEMPTS, ParallelReads
 from analytics_assets.rest_api.extract.ignored_reads import check_ignored_reads
 from analytics_assets.rest_api.extract.masking import build_masking, excluded_columns_warning, skippable_fields
 from analytics_assets.rest_api.extract.read_progress import total_rows
@@ -43,8 +43,6 @@ from analytics_assets.rest_api.load.log import NamedLog, ProgressLog, start_text
 from analytics_assets.rest_api.load.reader import build_client, build_reader
 from analytics_assets.rest_api.load.request import LoadRequest, LoadResult
 from analytics_assets.rest_api.redaction import redactor
-
-MAX_READ_ATTEMPTS = 3
 
 
 @dataclass(frozen=True)

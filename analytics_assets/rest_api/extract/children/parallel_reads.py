@@ -18,7 +18,7 @@ from analytics_assets.rest_api.extract.read_progress import ReadProgress
 from analytics_assets.rest_api.extract.reader import EndpointReader
 from analytics_assets.rest_api.windows import Window
 
-MAX_READ_ATTEMPTS = 3
+MAX_READ_ATTEMPTS = 3  # if rows move between pages: of one of the reads, and of a load as a whole
 MAX_BUFFERED_ROWS = 5_000  # of one read, until it is known to be complete
 
 

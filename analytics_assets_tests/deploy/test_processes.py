@@ -12,9 +12,11 @@ import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
+from analytics_assets_tests.support.postgres import Postgres
 from analytics_assets_tests.support.project import ROOT, Project
 from analytics_assets_tests.support.requirements import free_port, require_or_skip
 
@@ -75,6 +77,15 @@ def test_code_server_of_the_image_passes_its_health_check(project: Project) -> N
 
 
 @pytest.fixture
+def shared_history(project: Project, postgres_server: Postgres) -> None:
+    """Dagster's history in PostgreSQL. Several processes cannot create the SQLite files of a new instance at once."""
+    url = urlsplit(postgres_server.credentials)
+    login, socket_folder = url.netloc.split("@")
+    storage = {"postgres": {"postgres_url": f"postgresql+psycopg2://{login}@{url.path}?host={socket_folder}"}}
+    (project.folder / ".dagster" / "dagster.yaml").write_text(json.dumps({"storage": storage}))
+
+
+@pytest.fixture
 def celery_env(project: Project) -> Iterator[dict[str, str]]:
     redis = shutil.which("redis-server")
     require_or_skip(redis is not None, "redis-server")
@@ -89,6 +100,7 @@ def celery_env(project: Project) -> Iterator[dict[str, str]]:
         }
 
 
+@pytest.mark.usefixtures("shared_history")
 def test_celery_workers_execute_the_steps_of_the_main_job(project: Project, celery_env: dict[str, str]) -> None:
     with process(project, "dagster-celery", "worker", "start", "-A", "dagster_celery.app", env=celery_env):
         project.execute("full_refresh", env=celery_env)

@@ -1,11 +1,14 @@
-"""Write the tables of docs/configuration.md from the models: `python -m analytics_assets_tests.docs.reference`."""
+"""Write the tables of docs/dialect.md from the models: `python -m analytics_assets_tests.docs.reference`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import yaml
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 from analytics_assets.rest_api.config import (
     RestApiConfig,
@@ -22,8 +25,10 @@ from analytics_assets.rest_api.config import (
 from analytics_assets_tests.docs.markdown import with_generated
 from analytics_assets_tests.support.project import ROOT
 
-PAGE = ROOT / "docs" / "configuration.md"
+PAGE = ROOT / "docs" / "dialect.md"
 MARKER = "reference"
+EXAMPLES = yaml.load(Path(__file__).with_name("dialect_examples.yaml").read_text(), yaml.BaseLoader)  # values as text
+ALL_SECTIONS = "all sections"
 SECTIONS: dict[str, type[BaseModel]] = {
     "attributes": RestApiConfig,
     "client": client.Client,
@@ -73,22 +78,36 @@ def reference() -> str:
 def _section(title: str, model: type[BaseModel]) -> Iterator[str]:
     schema = model.model_json_schema()
     yield from (f"### {title}", "", f"{schema['description']}", "")
-    yield from ("| key | type | default | meaning |", "|---|---|---|---|")
+    yield from ("| key | type | default | example | meaning |", "|---|---|---|---|---|")
     required = schema.get("required", [])
     aliases = getattr(model, "aliases", {})
-    for key in sorted(_keys(model), key=_rank):
+    for key in sorted(fields(model), key=_rank):
         if property_ := schema["properties"].get(key):
             synonyms = [synonym for synonym, name in aliases.items() if name == key]
             also = f" dlt's name `{synonyms[0]}` is accepted too." if synonyms else ""
-            is_required = key in required or bool(synonyms and _field(model, key).is_required())
+            is_required = key in required or bool(synonyms and fields(model)[key].is_required())
             default = "required" if is_required else _default(model, key, property_)
             meaning = property_.get("description", "") or ("The kind." if key == "type" else "")
-            yield f"| `{key}` | {_type(property_)} | {default} | {_cell(meaning + also)} |"
+            sample = f"`{_cell(f'{key}: {example(title, key, property_)}')}`"
+            yield f"| `{key}` | {_type(property_)} | {default} | {sample} | {_cell(meaning + also)} |"
     yield ""
 
 
-def _keys(model: type[BaseModel]) -> list[str]:
-    return [field.alias or name for name, field in model.model_fields.items()]
+def example(title: str, key: str, property_: dict[str, Any]) -> str:
+    """Return a value of a key as YAML text: a written one, or a word that the model lists and is not the default."""
+    for written in (EXAMPLES.get(title, {}), EXAMPLES[ALL_SECTIONS]):
+        if key in written:
+            return str(written[key])
+    if "const" not in property_ and property_.get("type") == "boolean":
+        return _literal(not property_["default"])
+    words = property_.get("enum") or [property_.get("const")]
+    assert words != [None], f"dialect_examples.yaml has no example of {title!r}, {key!r}"
+    return _literal(next((word for word in words if word not in (None, property_.get("default"))), words[0]))
+
+
+def fields(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    """Return the fields of a model by their keys in the YAML."""
+    return {field.alias or name: field for name, field in model.model_fields.items()}
 
 
 def _rank(key: str) -> int:
@@ -96,10 +115,6 @@ def _rank(key: str) -> int:
     if key in paginators.PaginatorConfigBase.model_fields:
         return len(FIRST_KEYS) + 1
     return FIRST_KEYS.index(key) if key in FIRST_KEYS else len(FIRST_KEYS)
-
-
-def _field(model: type[BaseModel], key: str) -> Any:
-    return next(field for name, field in model.model_fields.items() if key in (field.alias, name))
 
 
 def _default(model: type[BaseModel], key: str, property_: dict[str, Any]) -> str:

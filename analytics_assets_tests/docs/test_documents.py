@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
+from pydantic import create_model
 
 from analytics_assets.rest_api.config import COMPONENT, RestApiConfig, load_config, parse_config
 from analytics_assets_tests.docs import pictures, reference
@@ -107,7 +108,7 @@ def with_fragment(fragment: Mapping[str, Any]) -> dict[str, Any]:
     return {**BASE, "resources": [resource], **attributes}
 
 
-def test_configuration_page_equals_the_models() -> None:
+def test_dialect_page_equals_the_models() -> None:
     """If this fails, run `python -m analytics_assets_tests.docs.reference`."""
     assert generated(reference.PAGE.read_text(), reference.MARKER) == reference.reference()
 
@@ -119,7 +120,17 @@ def test_every_model_has_a_section() -> None:
 
 def test_every_key_has_a_meaning() -> None:
     rows = list(table_rows(reference.reference()))
-    assert [key for key, _, _, meaning in rows if not meaning] == []
+    assert [key for key, *_, meaning in rows if not meaning] == []
+
+
+def test_every_example_of_the_dialect_page_is_valid() -> None:
+    for title, model in reference.SECTIONS.items():
+        properties = model.model_json_schema()["properties"]
+        for name, field in model.model_fields.items():
+            if (key := field.alias or name) in properties:
+                value = yaml.safe_load(reference.example(title, key, properties[key]))
+                annotated: dict[str, Any] = {name: (field.annotation, field)}
+                create_model("Example", **annotated).model_validate({key: value})
 
 
 def test_every_variable_is_documented() -> None:

@@ -13,7 +13,6 @@ import pyarrow.compute as pc
 from msgspec import Raw
 
 from analytics_assets.rest_api.config import DataType
-from analytics_assets.rest_api.extract.json_decoding import EXACT_DIGITS, number
 from analytics_assets.rest_api.extract.records import STRICT
 
 WHITESPACE = (b'": ', b", ", b"\n")  # between the parts of JSON that is not compact
@@ -22,34 +21,11 @@ WHITESPACE = (b'": ', b", ", b"\n")  # between the parts of JSON that is not com
 def struct_array(values: Sequence[Any], data_type: DataType | None, arrow: pa.DataType) -> pa.Array | None:
     """The values of a field as an array of its column's type; None if a value is of another type after all."""
     try:
-        if data_type == "double":
-            return doubles(values)
         if data_type == "json":
             return json_texts(values)
         return pa.array(values, arrow) if data_type in STRICT else None
     except (ValueError, OverflowError):  # Arrow's errors among them
         return None
-
-
-def doubles(values: Sequence[Raw]) -> pa.Array | None:
-    """JSON numbers as doubles; None if one is not a number, or has more digits than a double holds."""
-    texts = _texts(values)
-    parsed = texts.cast(pa.float64())
-    lengths = pc.binary_length(texts)
-    if pc.any(pc.is_inf(parsed)).as_py():
-        return None
-    if (pc.max(lengths).as_py() or 0) <= EXACT_DIGITS:
-        return parsed
-    is_doubtful = pc.or_(pc.not_equal(parsed.cast(pa.string()), texts), pc.invert(pc.match_substring(texts, ".")))
-    doubtful = texts.filter(pc.and_(pc.greater(lengths, EXACT_DIGITS), is_doubtful))
-    return parsed if all(map(_fits_double, doubtful.to_pylist())) else None
-
-
-def _fits_double(text: str) -> bool:
-    """Whether a double holds a whole number exactly, and a fraction with all its digits."""
-    if text.removeprefix("-").isdecimal():
-        return float(text) == int(text)
-    return type(number(text)) is float
 
 
 def json_texts(values: Sequence[Raw]) -> pa.Array | None:

@@ -21,7 +21,6 @@ from analytics_assets.rest_api.config import Column
 from analytics_assets.rest_api.errors import DataError, MissingKeyError
 from analytics_assets.rest_api.extract.children.bindings import Origins
 from analytics_assets.rest_api.extract.records import (
-    KEPT_AS_JSON,
     STRICT,
     Field,
     PageRecords,
@@ -274,7 +273,7 @@ class TableSchema:
             return Field(field, name, is_written_text=True)
         if column is None or name in self._columns.variant_columns or (column.declared and column.data_type == "json"):
             return Field(field, name)
-        is_known = column.data_type in STRICT or column.data_type in KEPT_AS_JSON
+        is_known = column.data_type in STRICT or column.data_type == "json"
         return Field(field, name, column.data_type if is_known else None)
 
     def _check_primary_key(

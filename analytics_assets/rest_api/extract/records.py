@@ -10,18 +10,24 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import repeat
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
-from msgspec import Raw
+from msgspec import Meta, Raw
 
 from analytics_assets.rest_api.config import DataType
 from analytics_assets.rest_api.extract.json_decoding import decode, decode_raw, number
 
 NULL = Raw(b"null")
 NESTED = (b"{", b"[")
-STRICT: Mapping[DataType | None, Any] = {"text": str | None, "bigint": int | None, "bool": bool | None}
-KEPT_AS_JSON: frozenset[DataType | None] = frozenset({"double", "json"})  # their text is needed: digits, nested JSON
+# From here on a double may be a whole number that was rounded.
+LIMIT_OF_DOUBLES = 2**53 - 1
+STRICT: Mapping[DataType | None, Any] = {
+    "text": str | None,
+    "bigint": int | None,
+    "double": Annotated[float, Meta(ge=-LIMIT_OF_DOUBLES, le=LIMIT_OF_DOUBLES)] | None,
+    "bool": bool | None,
+}
 
 
 class Field(NamedTuple):
@@ -42,7 +48,7 @@ class Field(NamedTuple):
     @property
     def struct_type(self) -> tuple[Any, Any]:
         """The type and the default of the field in a struct."""
-        if self.is_written_text or self.data_type in KEPT_AS_JSON:
+        if self.is_written_text or self.data_type == "json":
             return Raw, NULL
         return STRICT.get(self.data_type, Any), None
 
@@ -50,7 +56,7 @@ class Field(NamedTuple):
         """The values of a struct's field as they would be in a dict."""
         if self.is_written_text:
             return list(map(as_written, values))
-        return list(map(decode_raw, values))
+        return list(values if self.data_type in STRICT else map(decode_raw, values))
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -41,13 +42,15 @@ class ParquetFiles:
             self._close_file()
 
     def _write(self, table: pa.Table) -> None:
-        ordinals = pa.array(range(self.rows, self.rows + table.num_rows), pa.int64())
-        table = table.append_column(ORDINAL, ordinals)
+        ordinals = array("q", range(self.rows, self.rows + table.num_rows))
+        buffers = [None, pa.py_buffer(ordinals)]
+        table = table.append_column(ORDINAL, pa.Array.from_buffers(pa.int64(), table.num_rows, buffers))
         if self._writer and (self._rows_in_file >= ROWS_PER_FILE or self._writer.schema != table.schema):
             self._close_file()
         if self._writer is None:
             self.paths.append(self._folder / f"rows_{len(self.paths):06}.parquet")
-            self._writer = pq.ParquetWriter(self.paths[-1], table.schema)
+            # Dictionaries take a third of the writing time, and save a twentieth of the compressed file.
+            self._writer = pq.ParquetWriter(self.paths[-1], table.schema, use_dictionary=False)
         self._writer.write_table(table)
         self._rows_in_file += table.num_rows
         self.rows += table.num_rows

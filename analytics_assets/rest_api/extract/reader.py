@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from operator import attrgetter
 from typing import Any
 
-from analytics_assets.rest_api.config import Endpoint, SinglePageConfig, position_name
+from analytics_assets.rest_api.config import Endpoint, position_name
 from analytics_assets.rest_api.errors import ResponseError
 from analytics_assets.rest_api.extract.concurrency import parallel_map
 from analytics_assets.rest_api.extract.ignored_reads import check_response_action
@@ -111,15 +111,7 @@ class EndpointReader:
     parts: list[Completeness] = field(default_factory=list, init=False)
 
     def __post_init__(self) -> None:
-        self._selector = Selector(
-            self.endpoint.data_selector,
-            allow_missing=self.endpoint.allow_missing_selector,
-            object_is_record=isinstance(self.endpoint.paginator, SinglePageConfig),
-            body_is_record=isinstance(self.endpoint.paginator, SinglePageConfig) and bool(self.bindings),
-            ignore_hints=self.endpoint.ignore_hints,
-            read=self.read,
-            masking=self.masking,
-        )
+        self._selector = Selector.of(self.endpoint, is_bound=bool(self.bindings), read=self.read, masking=self.masking)
         url = self.client.url(self.endpoint.path)
         self._template = self.template or RequestTemplate(self.endpoint, url=url, headers=self.headers)
         self._is_graphql = is_graphql(self.endpoint)

@@ -12,7 +12,9 @@ from functools import partial
 from typing import Any
 
 from msgspec import Raw
+from typing_extensions import Self
 
+from analytics_assets.rest_api.config import Endpoint, SinglePageConfig
 from analytics_assets.rest_api.errors import ResponseError
 from analytics_assets.rest_api.extract.body_shape import record_lists, summary, type_name
 from analytics_assets.rest_api.extract.envelope import MISSING, Envelope, compile_path
@@ -80,6 +82,34 @@ class Selector:
         self._ignore_hints = {normalize_path(path) for path in ignore_hints}
         self._read = read if masking is None else partial(masking.read, read=read)
         self._masking = masking
+
+    @classmethod
+    def of(
+        cls,
+        endpoint: Endpoint,
+        *,
+        is_bound: bool = False,
+        read: Callable[[bytes], PageRecords] = read_dicts,
+        masking: Masking | None = None,
+    ) -> Self:
+        """The selector of an endpoint's records.
+
+        Args:
+            endpoint: The endpoint.
+            is_bound: Whether requests contain values of a parent's row or of `for_each`.
+            read: Reads a JSON list of records.
+            masking: Drops and hashes fields before they are read.
+        """
+        is_single_page = isinstance(endpoint.paginator, SinglePageConfig)
+        return cls(
+            endpoint.data_selector,
+            allow_missing=endpoint.allow_missing_selector,
+            object_is_record=is_single_page,
+            body_is_record=is_single_page and is_bound,
+            ignore_hints=endpoint.ignore_hints,
+            read=read,
+            masking=masking,
+        )
 
     def count_records(self, body: bytes) -> int:
         """The records in a body that may be something else; 0 where any object would be a record."""

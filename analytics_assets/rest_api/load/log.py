@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import MutableMapping
-from typing import Any, Protocol
+from typing import Any
 
 from analytics_assets.rest_api.arrow.statistics import Statistics
-from analytics_assets.rest_api.extract.read_progress import ReadProgress
+from analytics_assets.rest_api.load.progress import Counts, notify
 from analytics_assets.rest_api.load.request import LoadRequest
 from analytics_assets.rest_api.redaction import redacted_request
 
@@ -20,10 +20,10 @@ class NamedLog(logging.LoggerAdapter):  # type: ignore[type-arg]  # generic from
 
     def __init__(self, log: logging.Logger, name: str) -> None:
         super().__init__(log, {})
-        self._name = name
+        self.resource = name
 
     def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:
-        return f"{self._name}: {msg}", kwargs
+        return f"{self.resource}: {msg}", kwargs
 
 
 def start_text(request: LoadRequest, url: str) -> str:
@@ -44,17 +44,6 @@ def start_text(request: LoadRequest, url: str) -> str:
     return ", ".join(parts)
 
 
-class Counts(Protocol):
-    """What has been read so far."""
-
-    rows: int
-    pages: int
-
-    @property
-    def progress(self) -> ReadProgress | None:
-        """How far the read is, if that is known."""
-
-
 class ProgressLog:
     """Logs the progress of a read every few seconds."""
 
@@ -65,6 +54,7 @@ class ProgressLog:
 
     def log_if_due(self) -> None:
         """Log a line if the last one is long enough ago, or as soon as the size of a longer read is known."""
+        notify(self._log.resource, self._counts)
         now, progress = time.monotonic(), self._counts.progress
         is_first_total = progress is not None and not self._has_total and progress.share < 1
         if now - self._last < PROGRESS_SECONDS and not is_first_total:
@@ -75,6 +65,7 @@ class ProgressLog:
     def log_end(self, statistics: Statistics, *, table: str) -> None:
         """Log the end of a read that took long, since the load may take a while too, and a filter without effect."""
         counts, seconds = self._counts, time.monotonic() - self._began
+        notify(self._log.resource, counts)
         if seconds >= PROGRESS_SECONDS:
             self._log.info(
                 f"{counted(counts.rows, 'row')} in {counted(counts.pages, 'page')} were read in "

@@ -2,21 +2,39 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from analytics_assets.rest_api.arrow.cursor import Cursor
 from analytics_assets.rest_api.arrow.table_schema import TableSchema
 from analytics_assets.rest_api.arrow.window_filter import WindowCheck
 from analytics_assets.rest_api.auth.authenticator import build_authenticator
-from analytics_assets.rest_api.auth.credentials import ResolvedClient
+from analytics_assets.rest_api.auth.credentials import ResolvedClient, resolve_secrets
 from analytics_assets.rest_api.auth.token_store import build_token_store
 from analytics_assets.rest_api.destination.parents.bindings import LoadBindings
 from analytics_assets.rest_api.extract.children.bindings import Binding
 from analytics_assets.rest_api.extract.children.parallel_reads import ParallelReads
 from analytics_assets.rest_api.extract.formats.body import BodyReader, with_accept
-from analytics_assets.rest_api.extract.masking import Masking, skippable_fields
+from analytics_assets.rest_api.extract.masking import Masking, build_masking, skippable_fields
 from analytics_assets.rest_api.extract.reader import EndpointReader
 from analytics_assets.rest_api.extract.request_template import RequestTemplate
 from analytics_assets.rest_api.http.client import HttpClient
 from analytics_assets.rest_api.load.request import LoadRequest
+
+
+def resolve_request(request: LoadRequest) -> tuple[ResolvedClient, Masking | None]:
+    """The values that the request's client needs, and what masks fields of its records.
+
+    Raises:
+        CredentialsError: A value is unset or malformed.
+    """
+    endpoint = request.resource.endpoint
+    resolved = resolve_secrets(
+        request.client, endpoint.headers, endpoint_auth=endpoint.auth, api=request.api, environ=request.environ
+    )
+    masking = build_masking(request.resource, request.environ)
+    if masking:
+        resolved = replace(resolved, secret_values=resolved.secret_values | masking.secret_values)
+    return resolved, masking
 
 
 def build_reader(
@@ -73,7 +91,11 @@ def build_reader(
     )
 
 
-def build_client(request: LoadRequest, resolved: ResolvedClient) -> HttpClient:
+def build_client(
+    request: LoadRequest,
+    resolved: ResolvedClient,
+    client_class: type[HttpClient] = HttpClient,
+) -> HttpClient:
     """The HTTP client of the API. It signs requests if the API needs credentials.
 
     Raises:
@@ -81,7 +103,7 @@ def build_client(request: LoadRequest, resolved: ResolvedClient) -> HttpClient:
         CredentialsError: The setting of the token store is wrong.
     """
     config = request.client
-    client = HttpClient(
+    client = client_class(
         resolved.base_url,
         headers=resolved.headers,
         secret_values=resolved.secret_values,

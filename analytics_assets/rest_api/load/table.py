@@ -17,7 +17,6 @@ from analytics_assets.rest_api.arrow.statistics import Statistics
 from analytics_assets.rest_api.arrow.table_columns import READ_NUMBER
 from analytics_assets.rest_api.arrow.table_schema import TableSchema
 from analytics_assets.rest_api.arrow.window_filter import PartitionCounter
-from analytics_assets.rest_api.auth.credentials import resolve_secrets
 from analytics_assets.rest_api.config import OffsetConfig, PageNumberConfig
 from analytics_assets.rest_api.destination.duplicate_keys import DuplicateKeyCheck
 from analytics_assets.rest_api.destination.error_translation import translate_error
@@ -28,7 +27,7 @@ from analytics_assets.rest_api.destination.table_report import PREVIEW_ROWS
 from analytics_assets.rest_api.errors import DriftError, RestApiError, SliceError, TotalMismatchError, WarehouseError
 from analytics_assets.rest_api.extract.children.parallel_reads import MAX_READ_ATTEMPTS, ParallelReads
 from analytics_assets.rest_api.extract.ignored_reads import check_ignored_reads
-from analytics_assets.rest_api.extract.masking import build_masking, excluded_columns_warning, skippable_fields
+from analytics_assets.rest_api.extract.masking import excluded_columns_warning, skippable_fields
 from analytics_assets.rest_api.extract.read_progress import total_rows
 from analytics_assets.rest_api.extract.reader import EndpointReader
 from analytics_assets.rest_api.http.metrics import RequestMetrics
@@ -40,7 +39,7 @@ from analytics_assets.rest_api.load.children import (
 )
 from analytics_assets.rest_api.load.findings import build_findings
 from analytics_assets.rest_api.load.log import NamedLog, ProgressLog, start_text
-from analytics_assets.rest_api.load.reader import build_client, build_reader
+from analytics_assets.rest_api.load.reader import build_client, build_reader, resolve_request
 from analytics_assets.rest_api.load.request import LoadRequest, LoadResult
 from analytics_assets.rest_api.redaction import redactor
 
@@ -167,15 +166,7 @@ def prepare(request: LoadRequest, duplicate_keys: DuplicateKeyCheck | None = Non
         RestApiError: The load cannot be prepared, or failed inside the context.
     """
     resource, cursor = request.resource, Cursor.of(request.resource)
-    resolved = resolve_secrets(
-        request.client,
-        resource.endpoint.headers,
-        endpoint_auth=resource.endpoint.auth,
-        api=request.api,
-        environ=request.environ,
-    )
-    if masking := build_masking(resource, request.environ):
-        resolved = replace(resolved, secret_values=resolved.secret_values | masking.secret_values)
+    resolved, masking = resolve_request(request)
     client, statistics = build_client(request, resolved), Statistics()
     log = NamedLog(request.log, request.name)
     log.info(start_text(request, client.url(resource.endpoint.path)))

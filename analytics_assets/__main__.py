@@ -1,0 +1,5 @@
+"""`python -m analytics_assets`: the command `analytics-assets`."""
+
+from analytics_assets.cli.commands import main
+
+main()

@@ -1,0 +1,1 @@
+"""The steps of a probe: each checks one group of settings, and proposes corrections."""

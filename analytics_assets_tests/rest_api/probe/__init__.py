@@ -1,0 +1,1 @@
+"""Probing: findings, and proposals that load every row."""

@@ -65,6 +65,7 @@ def postgres(postgres_server: Postgres, monkeypatch: pytest.MonkeyPatch) -> Iter
     yield postgres_server
     for schema in postgres_server.schemas():
         postgres_server.query(f'DROP SCHEMA "{schema}" CASCADE')
+    postgres_server.query("DROP TABLE IF EXISTS analytics_assets_tokens, analytics_assets_rate_limits")
 
 
 @pytest.fixture

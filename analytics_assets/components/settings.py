@@ -1,6 +1,6 @@
 """Settings: the ANALYTICS_ variables, their defaults and their checks.
 
-`ANALYTICS_TOKEN_STORE` may name another variable, so `rest_api.auth` reads it together with the credentials.
+`ANALYTICS_TOKEN_STORE` may name another variable, so `rest_api.state` reads it in the run.
 """
 
 from __future__ import annotations

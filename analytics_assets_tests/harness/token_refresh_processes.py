@@ -30,6 +30,7 @@ from analytics_assets.rest_api.config import ErrorHandler
 from analytics_assets.rest_api.errors import CredentialsError
 from analytics_assets.rest_api.http.client import HttpClient
 from analytics_assets.rest_api.http.request import Request
+from analytics_assets.rest_api.state.store import choose_state_store
 from analytics_assets_tests.fake_api import (
     Api,
     Endpoint,
@@ -81,7 +82,7 @@ def authenticated_client(
     client = HttpClient(environ["SHOP_BASE_URL"], error_handler=handler, read_timeout=read_timeout)
     client.auth = build_authenticator(
         resolve_credentials(dict(auth), environ),
-        store=build_token_store(environ, folder),
+        store=build_token_store(choose_state_store(environ, folder)),
         send=wrap(client.send_token_request),
     )
     try:

@@ -18,6 +18,7 @@ from analytics_assets.rest_api.auth.authenticator import Authenticator, build_au
 from analytics_assets.rest_api.auth.token_store import build_token_store
 from analytics_assets.rest_api.auth.tokens import TokenRequest
 from analytics_assets.rest_api.errors import ResponseError
+from analytics_assets.rest_api.state.store import choose_state_store
 from analytics_assets_tests.support.auth import resolve_credentials
 from analytics_assets_tests.support.clock import Clock
 
@@ -145,7 +146,7 @@ def authenticator(
     """An authenticator with the variables of `environ` and files below `state`."""
     return build_authenticator(
         resolve_credentials(auth, environ),
-        store=build_token_store(environ, state),
+        store=build_token_store(choose_state_store(environ, state)),
         send=send,
         clock=(clock or Clock()).time,
     )

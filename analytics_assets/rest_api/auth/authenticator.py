@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from analytics_assets.rest_api.auth.credentials import Credentials, LoginCredentials, OAuth2Credentials
+from analytics_assets.rest_api.auth.credentials import Credentials, OAuth2Credentials, StaticCredentials
 from analytics_assets.rest_api.auth.login import Login
 from analytics_assets.rest_api.auth.static import StaticAuthenticator
 from analytics_assets.rest_api.auth.token_authenticator import TokenAuthenticator
@@ -58,7 +58,7 @@ class Authenticator(Protocol):
 def build_authenticator(
     credentials: Credentials,
     *,
-    store: TokenStore,
+    store: TokenStore | None,
     send: SendTokenRequest,
     clock: Callable[[], float] = time.time,
 ) -> Authenticator:
@@ -66,12 +66,13 @@ def build_authenticator(
 
     Args:
         credentials: The credentials, with all values read.
-        store: Where tokens are stored.
+        store: Where tokens are stored; None for credentials without tokens.
         send: Sends a token request.
         clock: The current Unix time in seconds.
     """
+    if isinstance(credentials, StaticCredentials):
+        return StaticAuthenticator(credentials)
+    assert store is not None, "tokens need a store"
     if isinstance(credentials, OAuth2Credentials):
         return TokenAuthenticator(TokenEndpoint(credentials, send), store=store, clock=clock)
-    if isinstance(credentials, LoginCredentials):
-        return TokenAuthenticator(Login(credentials, send), store=store, clock=clock)
-    return StaticAuthenticator(credentials)
+    return TokenAuthenticator(Login(credentials, send), store=store, clock=clock)

@@ -12,8 +12,8 @@ from filelock import FileLock, Timeout
 
 from analytics_assets.rest_api.auth.tokens import Token
 from analytics_assets.rest_api.errors import TokenStoreError
+from analytics_assets.rest_api.state.store import STATE_VARIABLE, STORE_VARIABLE
 
-STATE_VARIABLE = "ANALYTICS_STATE_DIR"
 RESERVED_BYTES = 16 * 1024  # more than the tokens of known APIs take: a JWT has 1 to 4 KiB
 
 
@@ -22,10 +22,28 @@ class TokenFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._moved = path.with_suffix(".moved")
         self._new = path.with_suffix(".new")  # one name, so that a crash leaves one file, which is overwritten
 
     def read(self) -> Token | None:
         """The stored token; None if there is none, or, with a warning, if the file is corrupt.
+
+        Raises:
+            TokenStoreError: The file cannot be read, or the token was moved to a database.
+        """
+        try:
+            variable = self._moved.read_text().strip() if self._moved.exists() else ""
+        except OSError as error:
+            raise _store_error(self._moved, error) from None
+        if variable:  # the configured refresh token may be used up: the newest one is in the database
+            raise TokenStoreError(
+                f"the token of {self.path} was moved to the PostgreSQL database that {variable} names. Set "
+                f"{STORE_VARIABLE} to {variable}, or authorize again at the API and set the new refresh token."
+            )
+        return self.read_file()
+
+    def read_file(self) -> Token | None:
+        """The token in the file, also if it was moved, see `read`.
 
         Raises:
             TokenStoreError: The file cannot be read.
@@ -63,6 +81,23 @@ class TokenFile:
             finally:
                 os.close(folder)
 
+    def retire(self, variable: str | None) -> None:
+        """Delete the file, whose token is in a database now.
+
+        Args:
+            variable: The environment variable that names the database, for the error of processes that still use the
+                file. None if they may request another token.
+
+        Raises:
+            TokenStoreError: The folder cannot be written.
+        """
+        try:
+            if variable:
+                self._moved.write_text(f"{variable}\n")
+            self.path.unlink()
+        except OSError as error:
+            raise _store_error(self.path, error) from None
+
     def _write_new(self, data: bytes) -> None:
         """Write the new file in place, so that the reserved space stays reserved."""
         try:
@@ -82,6 +117,10 @@ class FileTokenStore:
     def __init__(self, state_dir: Path, *, lock_seconds: float = 600.0) -> None:
         self.folder = state_dir / "tokens"
         self._lock_seconds = lock_seconds
+
+    def contains(self, fingerprint: str) -> bool:
+        """Whether there is a file of this token. Creates no folder."""
+        return (self.folder / f"{fingerprint}.json").exists()
 
     @contextmanager
     def locked(self, fingerprint: str) -> Iterator[TokenFile]:

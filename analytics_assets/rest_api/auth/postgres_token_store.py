@@ -1,8 +1,4 @@
-"""Tokens in a PostgreSQL table, one row each, for runs on many machines: locked from reading to writing.
-
-The connection string is a secret, and a malformed one may put parts of the password where a host name belongs. So the
-driver's error messages are never repeated.
-"""
+"""Tokens in a PostgreSQL table, one row each, for runs on many machines: locked from reading to writing."""
 
 from __future__ import annotations
 
@@ -10,16 +6,15 @@ import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any
 
 from analytics_assets.rest_api.auth.tokens import Token
 from analytics_assets.rest_api.errors import TokenStoreError
+from analytics_assets.rest_api.state.postgres_database import Connection, PostgresDatabase
 
 log = logging.getLogger(__name__)
 
-STORE_VARIABLE = "ANALYTICS_TOKEN_STORE"
 TABLE = "analytics_assets_tokens"
-CONNECT_SECONDS = 10
 # How long `write` reconnects: about as long as a managed PostgreSQL takes to fail over.
 RECONNECT_SECONDS = 60.0
 RECONNECT_INTERVAL_SECONDS = 0.25
@@ -56,38 +51,6 @@ SELECT = "SELECT token FROM analytics_assets_tokens WHERE fingerprint = %s FOR U
 RESERVE = "UPDATE analytics_assets_tokens SET changed_at = now() WHERE fingerprint = %s"
 UPDATE = "UPDATE analytics_assets_tokens SET token = %s, changed_at = now() WHERE fingerprint = %s"
 
-INVALID_CONNECTION_STRING = "the value is not a connection string; special characters must be percent-encoded"
-# A part of libpq's message -> our message.
-CONNECTION_PROBLEMS = (
-    ("Connection refused", "no server listens at this address"),
-    ("could not translate host name", "the host name is unknown"),
-    ("No such file or directory", "no server listens at this socket"),
-    ("timeout expired", "the server does not respond"),
-    ("authentication failed", "the server rejects the user or the password"),
-    ("no pg_hba.conf entry", "the server does not accept this user from this machine"),
-    ("does not exist", "the user or the database does not exist"),
-    ("too many", "the server accepts no more connections"),
-    ("SSL", "TLS failed"),
-    ("invalid", INVALID_CONNECTION_STRING),
-)
-SQLSTATE_PROBLEMS: dict[str | None, str] = {
-    "55P03": "another process has been refreshing this token for too long; look for a run that hangs, and end it",
-    "25006": "the database is read-only",
-    "42501": f"the user may not create or change the table {TABLE}",
-    "42P01": f"the table {TABLE} does not exist, and the user may not create it",
-    "3F000": "there is no schema to create the table in; name one by search_path",
-    "53100": "the server's disk is full",
-}
-
-
-class Connection(Protocol):
-    """The methods of psycopg2's connection that are used here: psycopg2 is an optional dependency."""
-
-    def set_session(self, *, isolation_level: str) -> None: ...
-    def cursor(self) -> Any: ...
-    def commit(self) -> None: ...
-    def close(self) -> None: ...
-
 
 class PostgresTokenStore:
     """A table in the connection's schema, shared by all machines. Implements `TokenStore`.
@@ -99,8 +62,7 @@ class PostgresTokenStore:
     """
 
     def __init__(self, connection_string: str, *, variable: str, lock_seconds: float = 600.0) -> None:
-        self._connection_string = connection_string
-        self.variable = variable
+        self.database = PostgresDatabase(connection_string, variable, TABLE, "tokens", TokenStoreError)
         self.lock_seconds = lock_seconds
 
     @contextmanager
@@ -117,42 +79,6 @@ class PostgresTokenStore:
         finally:
             row.release()
 
-    def connect(self) -> Connection:
-        """Open a connection.
-
-        Raises:
-            TokenStoreError: psycopg2 is not installed, or the database cannot be reached.
-        """
-        try:
-            import psycopg2
-        except ImportError:
-            problem = "psycopg2 is not installed: pip install 'analytics_assets[postgres]'"
-            raise self.store_error(problem) from None
-        settings = {"connect_timeout": CONNECT_SECONDS, "application_name": "analytics_assets"}
-        try:
-            parameters = {**settings, **psycopg2.extensions.parse_dsn(self._connection_string)}
-            connection: Connection = psycopg2.connect(**parameters)
-            connection.set_session(isolation_level="READ COMMITTED")
-        except psycopg2.ProgrammingError:
-            raise self.store_error(INVALID_CONNECTION_STRING) from None
-        except psycopg2.Error as error:
-            raise self.driver_error(error) from None
-        return connection
-
-    def driver_error(self, error: Exception) -> TokenStoreError:
-        """The error for one of the driver's, without the driver's message."""
-        sqlstate = getattr(error, "pgcode", None)
-        known = (problem for part, problem in CONNECTION_PROBLEMS if part in str(error))
-        unknown = " ".join(filter(None, (type(error).__name__, sqlstate)))
-        return self.store_error(SQLSTATE_PROBLEMS.get(sqlstate) or next(known, unknown))
-
-    def store_error(self, problem: str) -> TokenStoreError:
-        """The error with the variable to check and what to do."""
-        return TokenStoreError(
-            f"tokens cannot be stored in the PostgreSQL database that {self.variable} names: {problem}. Fix this, or "
-            f"unset {STORE_VARIABLE} if all runs are on one machine."
-        )
-
 
 class TokenRow:
     """One token's row, locked by an open transaction. Implements `LockedToken`."""
@@ -165,7 +91,7 @@ class TokenRow:
 
     def read(self) -> Token | None:
         """The token as it was when the row was locked, or as it was written since."""
-        place = f"a row of {TABLE} in the database that {self._store.variable} names"
+        place = f"a row of {TABLE} in the database that {self._store.database.variable} names"
         return None if self._text is None else Token.from_json(self._text, place=place)
 
     def reserve(self) -> None:
@@ -211,7 +137,7 @@ class TokenRow:
         Raises:
             TokenStoreError: The database is unusable, or another process holds the lock for too long.
         """
-        self._connection = self._store.connect()
+        self._connection = self._store.database.connect()
         if self._execute(FIND) == [(None,)]:
             self._execute(CREATE)
             self._commit()
@@ -234,7 +160,7 @@ class TokenRow:
                 cursor.execute(sql, values or None)
                 return list(cursor.fetchall()) if cursor.description else []
         except psycopg2.Error as error:
-            raise self._store.driver_error(error) from None
+            raise self._store.database.driver_error(error) from None
 
     def _commit(self) -> None:
         import psycopg2
@@ -243,4 +169,4 @@ class TokenRow:
         try:
             self._connection.commit()
         except psycopg2.Error as error:
-            raise self._store.driver_error(error) from None
+            raise self._store.database.driver_error(error) from None

@@ -6,15 +6,17 @@ So a refresh token is used once, and what the API issues is never lost or half w
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import AbstractContextManager
-from pathlib import Path
+import logging
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
 from analytics_assets.rest_api.auth.file_token_store import FileTokenStore
-from analytics_assets.rest_api.auth.postgres_token_store import STORE_VARIABLE, PostgresTokenStore
+from analytics_assets.rest_api.auth.postgres_token_store import PostgresTokenStore
 from analytics_assets.rest_api.auth.tokens import Token
-from analytics_assets.rest_api.errors import CredentialsError
+from analytics_assets.rest_api.state.store import StateStore
+
+log = logging.getLogger(__name__)
 
 
 class LockedToken(Protocol):
@@ -53,20 +55,45 @@ class TokenStore(Protocol):
         """
 
 
-def build_token_store(environ: Mapping[str, str], folder: Path) -> TokenStore:
-    """The PostgreSQL table that `ANALYTICS_TOKEN_STORE` names, or files below the folder if it is unset.
+class MigratingTokenStore:
+    """A PostgreSQL table that takes over the tokens of files. Implements `TokenStore`.
 
-    Raises:
-        CredentialsError: The variable is neither a connection string nor the name of a variable that holds one.
+    A refresh token that rotated into a file is the only one that is valid, so it must not be lost when the setting of
+    the store changes.
     """
-    setting, variable = environ.get(STORE_VARIABLE, "").strip(), STORE_VARIABLE
-    if not setting:
-        return FileTokenStore(folder)
-    if setting in environ:
-        setting, variable = environ[setting].strip(), setting
-    if not setting.startswith(("postgresql://", "postgres://")):
-        raise CredentialsError(
-            f"{variable} must be postgresql://user:password@host/database"
-            + (", or the name of a variable with such a value." if variable == STORE_VARIABLE else ".")
-        )
-    return PostgresTokenStore(setting, variable=variable)
+
+    def __init__(self, table: PostgresTokenStore, files: FileTokenStore) -> None:
+        self._table = table
+        self._files = files
+
+    @contextmanager
+    def locked(self, fingerprint: str) -> Iterator[LockedToken]:
+        """Lock one token of the table, see `TokenStore.locked`.
+
+        Raises:
+            TokenStoreError: A store is unusable, or another process holds the lock for too long.
+        """
+        if self._files.contains(fingerprint):
+            self._move(fingerprint)
+        with self._table.locked(fingerprint) as row:
+            yield row
+
+    def _move(self, fingerprint: str) -> None:
+        """Move a token from its file to the table. Both are locked, so that one process moves it."""
+        with self._files.locked(fingerprint) as file, self._table.locked(fingerprint) as row:
+            if not self._files.contains(fingerprint):  # another process moved it meanwhile
+                return
+            stored, token = row.read(), file.read_file()
+            # A process that was killed before it deleted the file has left an older token there.
+            if token and (stored is None or stored.issued_at < token.issued_at):
+                row.write(token)
+                log.info("a token was moved from %s to %s", self._files.folder, self._table.database.variable)
+            file.retire(self._table.database.variable if token and token.refresh_token else None)
+
+
+def build_token_store(state: StateStore) -> TokenStore:
+    """The token store in the place of shared state."""
+    files = FileTokenStore(state.folder)
+    if state.connection_string is None:
+        return files
+    return MigratingTokenStore(PostgresTokenStore(state.connection_string, variable=state.variable), files)

@@ -27,7 +27,7 @@ class Client(Model):
     max_concurrency: Annotated[StrictPositiveInt, Field(le=64)] = 4
     """Requests that may run at the same time."""
     max_requests_per_second: Annotated[float, Field(strict=True, gt=0)] | None = None
-    """Rate limit over all requests of a load. No limit if left out."""
+    """Rate limit over all runs of the API, see [Operations](operations.md#rate-limits). No limit if left out."""
     connect_timeout: Seconds = 10.0
     """Seconds to wait for a connection."""
     read_timeout: Seconds = 60.0

@@ -22,6 +22,7 @@ from analytics_assets.rest_api.http.response_actions import ResponseActions
 from analytics_assets.rest_api.http.transport import Transport, TransportError
 from analytics_assets.rest_api.http.urls import BASE_URL, origin, resolve_reference, validate_url, with_query
 from analytics_assets.rest_api.redaction import redacted_request, redactor
+from analytics_assets.rest_api.state.slots import ReservedSlots
 
 MAX_REDIRECTS = 5
 REDIRECT_STATUSES = (301, 302, 303, 307, 308)
@@ -48,6 +49,7 @@ class HttpClient:
         connect_timeout: float = 10.0,
         read_timeout: float = 60.0,
         max_requests_per_second: float | None = None,
+        slots: ReservedSlots | None = None,
         max_page_bytes: int = 100_000_000,
         allow_insecure_http: bool = False,
         log: logging.Logger | None = None,
@@ -63,6 +65,7 @@ class HttpClient:
             connect_timeout: Seconds.
             read_timeout: Seconds without a byte received.
             max_requests_per_second: Over all threads; None for no limit.
+            slots: The slots of the limit if all runs of the API share it. They are closed with the client.
             max_page_bytes: Maximum length of a response body, decompressed.
             allow_insecure_http: Send credentials over plain http to other machines.
             log: Where retries are logged; by default this module's logger.
@@ -78,7 +81,10 @@ class HttpClient:
         self._headers = {"Accept": "application/json", "User-Agent": "analytics_assets", **(headers or {})}
         self._error_handler = error_handler or ErrorHandler()
         self._actions = ResponseActions(self._error_handler.response_actions)
-        self._rate_limiter = RateLimiter(max_requests_per_second, max_pause=self._error_handler.max_retry_after)
+        self._slots = slots
+        self._rate_limiter = RateLimiter(
+            max_requests_per_second, max_pause=self._error_handler.max_retry_after, slots=slots
+        )
         self._transport = Transport(
             self._origin, connect_timeout=connect_timeout, read_timeout=read_timeout, max_page_bytes=max_page_bytes
         )
@@ -92,6 +98,8 @@ class HttpClient:
         """Close all connections. Later requests, including waiting ones, raise UnavailableError."""
         self._closed = True
         self._transport.close()
+        if self._slots:
+            self._slots.close()
 
     def url(self, path: str) -> str:
         """The URL of a path below the base URL, verbatim: `/v2` and `/v1/resource` give `/v2/v1/resource`."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from urllib.parse import urlsplit
 
 from analytics_assets.rest_api.arrow.cursor import Cursor
 from analytics_assets.rest_api.arrow.table_schema import TableSchema
 from analytics_assets.rest_api.arrow.window_filter import WindowCheck
 from analytics_assets.rest_api.auth.authenticator import build_authenticator
-from analytics_assets.rest_api.auth.credentials import ResolvedClient, resolve_secrets
+from analytics_assets.rest_api.auth.credentials import ResolvedClient, StaticCredentials, resolve_secrets
 from analytics_assets.rest_api.auth.token_store import build_token_store
 from analytics_assets.rest_api.destination.parents.bindings import LoadBindings
 from analytics_assets.rest_api.extract.children.bindings import Binding
@@ -19,6 +20,12 @@ from analytics_assets.rest_api.extract.reader import EndpointReader
 from analytics_assets.rest_api.extract.request_template import RequestTemplate
 from analytics_assets.rest_api.http.client import HttpClient
 from analytics_assets.rest_api.load.request import LoadRequest
+from analytics_assets.rest_api.state.file_slots import FileSlots
+from analytics_assets.rest_api.state.postgres_slots import PostgresSlots
+from analytics_assets.rest_api.state.slots import ReservedSlots, SlotStore
+from analytics_assets.rest_api.state.store import StateStore, choose_state_store
+
+RATE_LIMIT = "the rate limit over all runs"
 
 
 def resolve_request(request: LoadRequest) -> tuple[ResolvedClient, Masking | None]:
@@ -98,11 +105,16 @@ def build_client(
 ) -> HttpClient:
     """The HTTP client of the API. It signs requests if the API needs credentials.
 
+    Args:
+        request: The load.
+        resolved: The values of the client's configuration.
+        client_class: The class of the client.
+
     Raises:
         ConfigError: The base URL is not a URL, or would send credentials unencrypted.
         CredentialsError: The setting of the token store is wrong.
     """
-    config = request.client
+    config, state = request.client, _shared_state(request, resolved)
     client = client_class(
         resolved.base_url,
         headers=resolved.headers,
@@ -111,6 +123,7 @@ def build_client(
         connect_timeout=config.connect_timeout,
         read_timeout=config.read_timeout,
         max_requests_per_second=config.max_requests_per_second,
+        slots=_shared_slots(request, resolved.base_url, state),
         max_page_bytes=config.max_page_bytes,
         allow_insecure_http=config.allow_insecure_http,
         log=request.log,
@@ -119,7 +132,48 @@ def build_client(
     if resolved.credentials is not None:
         client.auth = build_authenticator(
             resolved.credentials,
-            store=build_token_store(request.environ, request.token_dir or request.warehouse.state_dir),
+            store=build_token_store(state) if state else None,
             send=client.send_token_request,
         )
     return client
+
+
+def shared_state_text(request: LoadRequest, resolved: ResolvedClient) -> str:
+    """The line of the log that names the place of tokens and of the rate limit; empty if the load shares neither.
+
+    Raises:
+        CredentialsError: The setting of the token store is wrong.
+    """
+    contents, state = _shared_contents(request, resolved), _shared_state(request, resolved)
+    if state is None or request.token_dir:
+        return ""
+    verb = "is" if contents == [RATE_LIMIT] else "are"
+    return f"{' and '.join(contents)} {verb} stored in {state.place}"
+
+
+def _shared_contents(request: LoadRequest, resolved: ResolvedClient) -> list[str]:
+    """What the load shares with other runs of the API."""
+    has_tokens = resolved.credentials is not None and not isinstance(resolved.credentials, StaticCredentials)
+    return ["tokens"] * has_tokens + [RATE_LIMIT] * (request.client.max_requests_per_second is not None)
+
+
+def _shared_state(request: LoadRequest, resolved: ResolvedClient) -> StateStore | None:
+    """Where tokens and the rate limit are stored; None if the load shares neither."""
+    if not _shared_contents(request, resolved):
+        return None
+    folder = request.token_dir or request.warehouse.state_dir
+    return choose_state_store(request.environ, folder, destination=request.warehouse.destination)
+
+
+def _shared_slots(request: LoadRequest, base_url: str, state: StateStore | None) -> ReservedSlots | None:
+    """The slots of the rate limit that all runs of the API at this host share; None without a limit."""
+    limit = request.client.max_requests_per_second
+    if limit is None or state is None:
+        return None
+    name = f"{request.api} {urlsplit(base_url).netloc.rpartition('@')[2]}"
+    store: SlotStore
+    if state.connection_string is None:
+        store = FileSlots(state.folder, name)
+    else:
+        store = PostgresSlots(state.connection_string, name, variable=state.variable, log=request.log)
+    return ReservedSlots(store, limit)

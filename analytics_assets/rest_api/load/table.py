@@ -39,7 +39,7 @@ from analytics_assets.rest_api.load.children import (
 )
 from analytics_assets.rest_api.load.findings import build_findings
 from analytics_assets.rest_api.load.log import NamedLog, ProgressLog, start_text
-from analytics_assets.rest_api.load.reader import build_client, build_reader, resolve_request
+from analytics_assets.rest_api.load.reader import build_client, build_reader, resolve_request, shared_state_text
 from analytics_assets.rest_api.load.request import LoadRequest, LoadResult
 from analytics_assets.rest_api.redaction import redactor
 
@@ -170,6 +170,8 @@ def prepare(request: LoadRequest, duplicate_keys: DuplicateKeyCheck | None = Non
     client, statistics = build_client(request, resolved), Statistics()
     log = NamedLog(request.log, request.name)
     log.info(start_text(request, client.url(resource.endpoint.path)))
+    if text := shared_state_text(request, resolved):
+        log.info(text)
     preview_rows = PREVIEW_ROWS if resource.preview else 0
     try:
         with table_pipeline(

@@ -14,6 +14,7 @@ from pathlib import Path
 from analytics_assets.rest_api.auth.authenticator import build_authenticator
 from analytics_assets.rest_api.auth.token_store import build_token_store
 from analytics_assets.rest_api.auth.tokens import TokenResponse
+from analytics_assets.rest_api.state.store import choose_state_store
 from analytics_assets_tests.support.auth import resolve_credentials
 from analytics_assets_tests.support.clock import Clock
 from analytics_assets_tests.support.token_server import (
@@ -130,7 +131,7 @@ def die_while_refreshing(state: str, environ: dict[str, str]) -> None:
         raise AssertionError
 
     credentials = resolve_credentials(ROTATING, environ)
-    store = build_token_store(environ, Path(state))
+    store = build_token_store(choose_state_store(environ, Path(state)))
     an_hour_later = Clock(now=time.time() + 3600)
     build_authenticator(credentials, store=store, send=die, clock=an_hour_later.time).sign({}, {})
 

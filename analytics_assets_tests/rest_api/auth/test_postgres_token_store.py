@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import re
 import sys
 import time
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
 import pytest
 
 from analytics_assets.rest_api.auth import postgres_token_store
-from analytics_assets.rest_api.auth.file_token_store import FileTokenStore
 from analytics_assets.rest_api.auth.postgres_token_store import PostgresTokenStore
-from analytics_assets.rest_api.auth.token_store import build_token_store
-from analytics_assets.rest_api.errors import CredentialsError, TokenStoreError
+from analytics_assets.rest_api.errors import TokenStoreError
 from analytics_assets_tests.rest_api.auth.test_token_store import NAME, TOKEN
 from analytics_assets_tests.support.postgres import PASSWORD, Postgres
 
@@ -28,34 +22,6 @@ NEWEST = replace(TOKEN, access_token="access-3", refresh_token="refresh-3", issu
 @pytest.fixture
 def table(token_database: str) -> PostgresTokenStore:
     return PostgresTokenStore(token_database, variable="TOKENS")
-
-
-@pytest.mark.parametrize(
-    ("environ", "kind"),
-    [
-        ({}, FileTokenStore),
-        ({"ANALYTICS_TOKEN_STORE": " "}, FileTokenStore),
-        ({"ANALYTICS_TOKEN_STORE": "postgresql://me@host/db"}, PostgresTokenStore),
-        ({"ANALYTICS_TOKEN_STORE": "DAGSTER_PG", "DAGSTER_PG": "postgres://me@host/db\n"}, PostgresTokenStore),
-    ],
-)
-def test_variable_chooses_the_store(environ: Mapping[str, str], kind: type[Any], tmp_path: Path) -> None:
-    assert isinstance(build_token_store(environ, tmp_path), kind)
-
-
-@pytest.mark.parametrize(
-    ("environ", "expected"),
-    [
-        ({"ANALYTICS_TOKEN_STORE": PASSWORD}, "ANALYTICS_TOKEN_STORE must be postgresql://user:password@"),
-        ({"ANALYTICS_TOKEN_STORE": f"mysql://me:{PASSWORD}@host/db"}, "ANALYTICS_TOKEN_STORE must be postgresql://"),
-        ({"ANALYTICS_TOKEN_STORE": "PG", "PG": f"host=x password={PASSWORD}"}, "PG must be postgresql://"),
-        ({"ANALYTICS_TOKEN_STORE": "PG", "PG": ""}, "PG must be postgresql://"),
-    ],
-)  # fmt: skip
-def test_other_setting_is_rejected_and_not_repeated(environ: Mapping[str, str], expected: str, tmp_path: Path) -> None:
-    with pytest.raises(CredentialsError, match=re.escape(expected)) as caught:
-        build_token_store(environ, tmp_path)
-    assert PASSWORD not in str(caught.value)
 
 
 @pytest.mark.parametrize(

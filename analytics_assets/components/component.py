@@ -34,7 +34,18 @@ from analytics_assets.rest_api.config import (
 
 @dg.scaffold_with(RestApiScaffolder)
 class RestApi(dg.Component):
-    """A REST API described in YAML. Each of its resources is an asset: dlt loads an endpoint into a table."""
+    """A REST API described in YAML. Each of its resources is an asset: dlt loads an endpoint into a table.
+
+    Options of `dg scaffold defs`, all optional:
+
+    --auth: oauth2, login, api_key, bearer (default) or http_basic.
+
+    --paginator: offset (default), page_number, cursor, json_link, header_link, header_cursor or single_page.
+
+    --spec: a file with the specification of the API, which is converted.
+
+    --only: a pattern of the resources to convert. May be repeated.
+    """
 
     def __init__(self, api: str, config: RestApiConfig, file: Path | None = None) -> None:
         self.api = api

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from analytics_assets.rest_api.errors import ConfigError
 from analytics_assets.specs.document import ApiDocument, KeyPath, NotCarried
+from analytics_assets.specs.openapi import convert_openapi, is_openapi
 from analytics_assets.specs.reading import read_spec
 
 __all__ = ["ApiDocument", "KeyPath", "NotCarried", "convert"]
@@ -28,7 +29,7 @@ class SpecFormat(NamedTuple):
     convert: Callable[[Any, str, Sequence[str]], ApiDocument]
 
 
-FORMATS: tuple[SpecFormat, ...] = ()
+FORMATS: tuple[SpecFormat, ...] = (SpecFormat("OpenAPI 3", is_openapi, convert_openapi),)
 
 
 def convert(path: Path, *, api: str, only: Sequence[str] = ()) -> ApiDocument:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
@@ -98,6 +99,16 @@ def test_ours_loads_the_rows_of_the_limit_program(
     for _ in range(2):
         assert ours.load(f"{server}/{ROWS}/0", database, **asdict(read)) == ROWS
         assert compare(limit_loaded, Loaded("ours", database)) == ROWS
+
+
+def test_load_into_duckdb_does_not_import_sqlalchemy(server: str, tmp_path: Path) -> None:
+    """Its import takes longer than a small load."""
+    code = (
+        "import sys; from pathlib import Path; from analytics_assets_tests.benchmarks import ours; "
+        "print(ours.load(sys.argv[1], Path(sys.argv[2])), 'sqlalchemy' in sys.modules)"
+    )
+    command = [sys.executable, "-c", code, f"{server}/100/0", str(tmp_path / "warehouse.duckdb")]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.split() == ["100", "False"]
 
 
 def test_limit_program_updates_changed_rows(server: str, limit_loaded: Loaded, tmp_path: Path) -> None:

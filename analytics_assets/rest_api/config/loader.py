@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -55,12 +55,12 @@ def resource_lines(path: Path) -> dict[str, int]:
     return lines
 
 
-@lru_cache
+@cache
 def _parse_text(text: str, path: Path) -> YamlReader:
     return parse_yaml(text, path)
 
 
-@lru_cache  # the definitions check all files before Dagster reads them, then each component loads its own
+@cache  # the definitions check all files before Dagster reads them, then each component loads its own
 def _load_text(text: str, path: Path) -> RestApiConfig:
     reader = _parse_text(text, path)
     problems = [*reader.problems, *_file_problems(reader.document)]

@@ -89,7 +89,7 @@ def build_request(context: dg.OpExecutionContext, plan: AssetPlan) -> tuple[Load
         plan.credentials,
         run_tags=context.run.tags,
         warehouse=target,
-        others=[*references(plan.resource.hash), *references(plan.resource.endpoint.for_each)],
+        others=[*references([plan.resource.hash, plan.resource.endpoint.values, plan.resource.endpoint.for_each])],
     )
     request = LoadRequest(
         api=plan.api,

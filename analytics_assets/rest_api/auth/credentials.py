@@ -130,9 +130,9 @@ class ResolvedClient:
     Attributes:
         base_url: The API's URL.
         headers: Headers of every request, from `client.headers`.
-        endpoint_headers: Headers of the endpoint's requests, from `endpoint.headers`.
+        endpoint_headers, endpoint_values: Headers and placeholders of the endpoint's requests.
         credentials: The selected alternative; None if the API needs no credentials.
-        secret_values: Values of headers to mask in messages; those of credentials are known by the authenticator.
+        secret_values: Values of headers and placeholders to mask; the authenticator knows those of credentials.
     """
 
     base_url: str
@@ -140,12 +140,14 @@ class ResolvedClient:
     endpoint_headers: Mapping[str, str] = field(repr=False)
     credentials: Credentials | None
     secret_values: frozenset[str] = field(repr=False)
+    endpoint_values: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 def resolve_secrets(
     client: Client,
     endpoint_headers: Mapping[str, Value],
     *,
+    endpoint_values: Mapping[str, Value] | None = None,
     endpoint_auth: tuple[Auth, ...] | None = None,
     api: str,
     environ: Mapping[str, str],
@@ -154,7 +156,7 @@ def resolve_secrets(
 
     Args:
         client: The API's client.
-        endpoint_headers: Headers of the endpoint's requests.
+        endpoint_headers, endpoint_values: Headers and placeholders of the endpoint's requests.
         endpoint_auth: The endpoint's own authentication, which replaces the client's; None if it has none.
         api: The name of the API.
         environ: Variables by name.
@@ -168,13 +170,17 @@ def resolve_secrets(
     base_url = reader.require(client.base_url, "client.base_url")
     headers = _headers(client.headers, "client.headers", reader)
     own_headers = _headers(endpoint_headers, "endpoint.headers", reader)
-    named = [*_secret_values(client.headers, headers), *_secret_values(endpoint_headers, own_headers)]
+    named_values = endpoint_values or {}
+    values = {name: reader.require(value, f"endpoint.values.{name}") for name, value in named_values.items()}
+    texts = ((client.headers, headers), (endpoint_headers, own_headers), (named_values, values))
+    named = [value for config, read in texts for value in _secret_values(config, read)]
     return ResolvedClient(
         base_url=base_url,
         headers=headers,
         endpoint_headers=own_headers,
         credentials=None if auth is None else _Resolver(api, key, base_url, headers, reader).credentials(auth),
         secret_values=frozenset(named),
+        endpoint_values=values,
     )
 
 

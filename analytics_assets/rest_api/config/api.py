@@ -21,7 +21,7 @@ from analytics_assets.rest_api.config.request import placeholders_in, position_n
 from analytics_assets.rest_api.config.resources import Parent, ResolvedResource, Resource, ResourceDefaults
 from analytics_assets.rest_api.config.values import Freshness, WebLink
 
-MERGED_BY_KEY = ("params", "headers", "json_", "hash")
+MERGED_BY_KEY = ("params", "headers", "json_", "hash", "values")
 
 
 def _validate_start(data: Any) -> datetime:

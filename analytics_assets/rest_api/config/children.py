@@ -123,6 +123,8 @@ def parent_problems(resources: Sequence[Resource]) -> Iterator[Problem]:
             if name not in used:
                 message = f"is not used: write {{{name}}} in the path, `params`, `headers` or the body"
                 yield (index, "endpoint", "for_each", name), message
+        for name in sorted(resource.endpoint.values.keys() & (resource.endpoint.for_each or {}).keys()):
+            yield (index, "endpoint", "values", name), "is a name of `for_each` too: remove one of the two"
         only_parent = by_name[next(iter(found))] if len(found) == 1 else None
         yield from (
             ((index, *key), message) for key, message in _child_problems(resource, only_parent, has_parent=bool(found))

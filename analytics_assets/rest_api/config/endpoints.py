@@ -2,30 +2,83 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, StrictBool, model_validator
+from pydantic import BeforeValidator, Field, PlainValidator, StrictBool, WithJsonSchema, model_validator
 from typing_extensions import Self
 
 from analytics_assets.rest_api.config.auth import Auth
 from analytics_assets.rest_api.config.error_handler import ErrorHandler, ResponseAction
 from analytics_assets.rest_api.config.paginators import PaginatorConfig, SinglePageConfig
 from analytics_assets.rest_api.config.parsing.model import Model, OneOrMany
-from analytics_assets.rest_api.config.parsing.validation import validation_error
+from analytics_assets.rest_api.config.parsing.validation import validate_each, validation_error
 from analytics_assets.rest_api.config.request import DataBody, JsonBody, Method, Params, Path
 from analytics_assets.rest_api.config.values import (
+    VALUE_SCHEMA,
     FieldPath,
-    ForEach,
     Headers,
     HintName,
     Lookback,
     Name,
-    ScalarOrRef,
+    SecretRef,
     Selector,
     TimeFormat,
     Value,
+    validate_field,
 )
+
+ScalarOrRef = str | int | float | SecretRef
+RESERVED_NAMES = frozenset({"start", "end", "page", "offset", "resources", "incremental"})  # other placeholders
+
+
+def _validate_placeholder(name: str) -> None:
+    if name in RESERVED_NAMES or name.startswith("dlt"):
+        raise ValueError("is a reserved name: choose another one")
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name):
+        raise ValueError("must be a name of letters, digits and _, which begins with a letter")
+
+
+def _validate_named_value(name: str, data: Any) -> str | SecretRef:
+    """One key of `values`."""
+    _validate_placeholder(name)
+    if isinstance(data, (int, float)) and not isinstance(data, bool):
+        return str(data)
+    return validate_field(name, data)
+
+
+NamedValues = Annotated[
+    dict[str, Value],
+    PlainValidator(lambda data: validate_each(data, _validate_named_value)),
+    WithJsonSchema(
+        {"type": "object", "additionalProperties": {**VALUE_SCHEMA, "type": ["string", "number", "object"]}}
+    ),
+]
+
+
+def _validate_values(name: str, data: Any) -> tuple[ScalarOrRef, ...]:
+    """The values of one key of `for_each`."""
+    _validate_placeholder(name)
+    listed = data if isinstance(data, (list, tuple)) else [data]
+    values = [SecretRef.model_validate(value) if isinstance(value, Mapping) else value for value in listed]
+    for value in values:
+        if not isinstance(value, (str, int, float, SecretRef)) or value in ("", math.inf, -math.inf) or value != value:
+            raise ValueError("must be a list of texts, numbers or booleans, or {env: NAME} with values between commas")
+    if not values or len({(type(value), value) for value in values}) < len(values):
+        raise ValueError("must have at least one value, and each value once")
+    return tuple(values)
+
+
+ONE_VALUE = ["string", "number", "boolean", "object"]
+ForEach = Annotated[
+    dict[str, tuple[ScalarOrRef, ...]],
+    PlainValidator(lambda data: validate_each(data, _validate_values)),
+    WithJsonSchema(
+        {"type": "object", "additionalProperties": {"type": ["array", *ONE_VALUE], "items": {"type": ONE_VALUE}}}
+    ),
+]
 
 Bound = Literal["inclusive", "exclusive"]
 BodyFormat = Literal["json", "jsonl", "csv"]
@@ -115,6 +168,9 @@ class EndpointDefaults(Model):
     """The same as `error_handler.response_actions`; dlt has the key here."""
     incremental: Incremental | None = None
     """Loads windows instead of all rows; needs `partitions`."""
+    values: NamedValues = Field(default_factory=dict)
+    """Values by the name of a placeholder, such as `{account: {env: PAYROLL_ACCOUNT}}`, that are the same for all
+    requests. Those of `resource_defaults` are added."""
     for_each: ForEach | None = None
     """Values by the name of a placeholder, such as `{region: [eu, us]}`: the endpoint is read once for each combination
     of values, and rows get a column such as `_region`. A value may be `{env: NAME}`, with values between commas."""
@@ -148,4 +204,5 @@ class Endpoint(Model):
     paginator: PaginatorConfig = SinglePageConfig()
     error_handler: ErrorHandler = ErrorHandler()
     incremental: Incremental | None = None
+    values: dict[str, Value] = Field(default_factory=dict)
     for_each: dict[str, tuple[ScalarOrRef, ...]] = Field(default_factory=dict)

@@ -120,8 +120,8 @@ class OffsetConfig(PaginatorConfigBase):
     """Query parameter of the offset."""
     offset_body_path: BodyPath | None = None
     """Path of the offset in the body, in place of `offset_param`."""
-    limit_param: Name = "limit"
-    """Query parameter of the page size."""
+    limit_param: Name | None = "limit"
+    """Query parameter of the page size; `null` if the API has none."""
     limit_body_path: BodyPath | None = None
     """Path of the page size in the body, in place of `limit_param`."""
     offset: StrictNonNegativeInt = 0

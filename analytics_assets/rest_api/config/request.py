@@ -66,6 +66,8 @@ class RequestConfig(Protocol):
     @property
     def incremental(self) -> Any: ...
     @property
+    def values(self) -> Mapping[str, Any]: ...
+    @property
     def for_each(self) -> Mapping[str, Any] | None: ...
 
 
@@ -105,7 +107,7 @@ def _is_doubled(text: str, names: Collection[str]) -> bool:
 def placeholder_names(endpoint: RequestConfig) -> frozenset[str]:
     """The names that the endpoint can fill in, besides those of parents."""
     has_window = endpoint.incremental and not endpoint.incremental.from_parent
-    names = {*(WINDOW_PLACEHOLDERS if has_window else ()), *(endpoint.for_each or ())}
+    names = {*(WINDOW_PLACEHOLDERS if has_window else ()), *endpoint.values, *(endpoint.for_each or ())}
     if position := position_name(endpoint.paginator):
         names.add(position)
     return frozenset(names)
@@ -208,7 +210,7 @@ class ResolveParam(str):
 
 def _validate_parameter(name: str, data: Any) -> str | None:
     """A query parameter as it is sent; None removes a parameter of `resource_defaults`."""
-    if is_secret_name(name) and data is not None:
+    if is_secret_name(name) and data is not None and not _is_only_placeholder(data):
         raise ValueError(
             f"is a secret by its name: write client.auth {{type: api_key, name: {name}, location: query}} instead"
         )
@@ -245,12 +247,17 @@ def _json_problems(value: Any, key: KeyPath) -> Iterator[Problem]:
         if value.keys() in ({"env"}, {"secret"}):
             yield key, "is sent as it is: a secret belongs in `client.auth`, not in the body"
         for name, child in value.items():
-            if is_secret_name(str(name)) and isinstance(child, (str, int)):
+            if is_secret_name(str(name)) and isinstance(child, (str, int)) and not _is_only_placeholder(child):
                 yield (*key, name), NOT_IN_THE_FILE if key else _body_secret_hint(str(name))
             yield from _json_problems(child, (*key, name))
     elif isinstance(value, list):
         for index, child in enumerate(value):
             yield from _json_problems(child, (*key, index))
+
+
+def _is_only_placeholder(data: Any) -> bool:
+    """Whether the text is nothing but a placeholder, such as a name of `values`: it holds no secret itself."""
+    return isinstance(data, str) and bool(_PLACEHOLDER.fullmatch(data))
 
 
 def _body_secret_hint(name: str) -> str:
@@ -267,7 +274,7 @@ def _validate_data(data: Any) -> Any:
 
 
 def _validate_field(name: str, data: Any) -> str | None:
-    if is_secret_name(name) and data is not None:
+    if is_secret_name(name) and data is not None and not _is_only_placeholder(data):
         raise ValueError(_body_secret_hint(name))
     return _validate_parameter(name, data)
 

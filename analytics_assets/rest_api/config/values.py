@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -261,34 +260,4 @@ Freshness = Annotated[
     timedelta | Literal[False],
     PlainValidator(_validate_freshness),
     WithJsonSchema({"type": ["string", "boolean"], "examples": ["PT27H", False]}),
-]
-
-
-ScalarOrRef = str | int | float | SecretRef
-RESERVED_NAMES = frozenset({"start", "end", "page", "offset", "resources", "incremental"})  # other placeholders
-
-
-def _validate_values(name: str, data: Any) -> tuple[ScalarOrRef, ...]:
-    """The values of one key of `for_each`."""
-    if name in RESERVED_NAMES or name.startswith("dlt"):
-        raise ValueError("is a reserved name: choose another one")
-    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name):
-        raise ValueError("must be a name of letters, digits and _, which begins with a letter")
-    listed = data if isinstance(data, (list, tuple)) else [data]
-    values = [SecretRef.model_validate(value) if isinstance(value, Mapping) else value for value in listed]
-    for value in values:
-        if not isinstance(value, (str, int, float, SecretRef)) or value in ("", math.inf, -math.inf) or value != value:
-            raise ValueError("must be a list of texts, numbers or booleans, or {env: NAME} with values between commas")
-    if not values or len({(type(value), value) for value in values}) < len(values):
-        raise ValueError("must have at least one value, and each value once")
-    return tuple(values)
-
-
-ONE_VALUE = ["string", "number", "boolean", "object"]
-ForEach = Annotated[
-    dict[str, tuple[ScalarOrRef, ...]],
-    PlainValidator(lambda data: validate_each(data, _validate_values)),
-    WithJsonSchema(
-        {"type": "object", "additionalProperties": {"type": ["array", *ONE_VALUE], "items": {"type": ONE_VALUE}}}
-    ),
 ]

@@ -42,18 +42,25 @@ class RequestTemplate:
         has_position: Whether texts contain `{page}` or `{offset}`.
     """
 
-    def __init__(self, endpoint: Endpoint, *, url: str, headers: Mapping[str, str]) -> None:
+    def __init__(
+        self, endpoint: Endpoint, *, url: str, headers: Mapping[str, str], values: Mapping[str, str] | None = None
+    ) -> None:
         """Parse the texts.
 
         Args:
             endpoint: The endpoint.
             url: The URL of its path, which may contain placeholders.
             headers: Its headers, with the values of secrets.
+            values: The values of the placeholders that `endpoint.values` names.
         """
         names = placeholder_names(endpoint)
         self._method = endpoint.method
+        self._values = values or {}
         self._url = _compile_text(url, names, write=path_segment)
-        parents = {name for _, name in split_text(url, names) if name and name.startswith(PARENT_PREFIX)}
+        hidden = {*endpoint.values}
+        parents = {
+            name for _, name in split_text(url, names) if name and (name.startswith(PARENT_PREFIX) or name in hidden)
+        }
         self._shown = {name: _Placeholder(f"{{{name}}}") for name in parents}
         self._params = _FieldTemplates(endpoint.params, names)
         # A secret may contain braces, which are part of it.
@@ -83,6 +90,7 @@ class RequestTemplate:
         Raises:
             ResponseError: A value cannot be part of a path.
         """
+        bindings = {**self._values, **bindings}
         params = self._params.render(bindings)
         for name, param in self._bound_params.items():
             if name in bindings:

@@ -36,7 +36,12 @@ def resolve_request(request: LoadRequest) -> tuple[ResolvedClient, Masking | Non
     """
     endpoint = request.resource.endpoint
     resolved = resolve_secrets(
-        request.client, endpoint.headers, endpoint_auth=endpoint.auth, api=request.api, environ=request.environ
+        request.client,
+        endpoint.headers,
+        endpoint_values=endpoint.values,
+        endpoint_auth=endpoint.auth,
+        api=request.api,
+        environ=request.environ,
     )
     masking = build_masking(request.resource, request.environ)
     if masking:
@@ -55,7 +60,8 @@ def build_reader(
     """The reader of the request's endpoint; it decodes records by the schema."""
     resource, window, cursor = request.resource, request.read_window, Cursor.of(request.resource)
     headers = with_accept(resource.endpoint.format, resolved.endpoint_headers, resolved.headers)
-    template = RequestTemplate(resource.endpoint, url=client.url(resource.endpoint.path), headers=headers)
+    url = client.url(resource.endpoint.path)
+    template = RequestTemplate(resource.endpoint, url=url, headers=headers, values=resolved.endpoint_values)
     honoured = WindowCheck(schema, cursor, window) if cursor and window and request.use_slices else None
     read_body = BodyReader.of(resource, max_bytes=request.client.max_page_bytes)
     if masking and skippable_fields(resource):

@@ -217,6 +217,23 @@ def test_values_from_the_environment(shop: Shop) -> None:
             api.load("stock")
 
 
+def test_values_of_placeholders_are_the_same_for_all_requests(shop: Shop) -> None:
+    def stock(name: str, **endpoint: Any) -> dict[str, Any]:
+        values = {"account": {"env": "SHOP_ACCOUNT"}, "region": "eu"}
+        return {"name": name, "endpoint": {"values": values, "path": "/{account}/{region}/stock", **endpoint}}
+
+    resources = [stock("all"), stock("by_kind", path="/{account}/{kind}", for_each={"kind": ["new"]})]
+    endpoints: dict[str, list[Row]] = {"/a7/eu/stock": [{"id": 1}], "/a7/new": [{"id": 2}]}
+    with child_api(shop, endpoints, resources, environ={"SHOP_ACCOUNT": "a7"}) as api:
+        api.load("all")
+        api.load("by_kind")
+        assert api.rows("all", "id") == [(1,)]
+        assert api.rows("by_kind", "_kind", "id") == [("new", 2)]
+        api.environ.clear()
+        with pytest.raises(CredentialsError, match=r"`endpoint\.values\.account`: SHOP_ACCOUNT is not set"):
+            api.load("all")
+
+
 def test_values_combine_with_a_parent(any_shop: Shop) -> None:
     tasks = {
         **TASKS,

@@ -167,6 +167,22 @@ MISTAKES: dict[str, tuple[list[dict[str, Any]], str]] = {
         [resource("stock", endpoint={"for_each": {"region": ["eu"]}})],
         "resources[0].endpoint.for_each.region: is not used: write {region} in the path, `params`, `headers` or the body",
     ),
+    "values of a name of for_each": (
+        [resource("stock", "/{region}", endpoint={"for_each": {"region": ["eu"]}, "values": {"region": "us"}})],
+        "resources[0].endpoint.values.region: is a name of `for_each` too: remove one of the two",
+    ),
+    "values of a reserved name": (
+        [resource("stock", "/{page}", endpoint={"values": {"page": "a"}})],
+        "resources[0].endpoint.values.page: is a reserved name: choose another one",
+    ),
+    "values of a list": (
+        [resource("stock", "/{region}", endpoint={"values": {"region": ["a"]}})],
+        "resources[0].endpoint.values.region: must be text (in quotes, if it looks like a number) or {env: NAME}",
+    ),
+    "misspelled name of values": (
+        [resource("stock", "/{acount}", endpoint={"values": {"account": "a"}})],
+        "resources[0].endpoint.path: unknown placeholder {acount}; did you mean {account}?",
+    ),
     "misspelled name of for_each": (
         [resource("stock", "/{regoin}", endpoint={"for_each": {"region": ["eu"]}})],
         "resources[0].endpoint.path: unknown placeholder {regoin}; did you mean {region}?",

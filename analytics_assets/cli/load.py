@@ -151,7 +151,7 @@ def progress_bar(console: Console) -> Iterator[Listener]:
         TimeElapsedColumn(),
     )
     tasks: dict[str, TaskID] = {}
-    with Progress(*columns, console=console, transient=True) as bar:
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         bar.add_task("run", total=None)
 
         def show(name: str, counts: Counts) -> None:

@@ -54,6 +54,7 @@ def _print(console: Console, target: Target, plan: AssetPlan, request: LoadReque
     )
     resources = [each.resource for each in target.api.plans]
     samples, measures = _measure(request, resources, chunks)
+    page_rows = max(found.page_rows for found in measures)  # narrow windows do not fill a page
     if not all(found.is_exact for found in measures) and len(keys) > len(chunks) and plan.partitions_def:
         partitions = remaining_chunks(plan.partitions_def, keys, set(), size=1)
         samples, measures = _measure(request, resources, partitions)
@@ -61,7 +62,6 @@ def _print(console: Console, target: Target, plan: AssetPlan, request: LoadReque
         sum(len(chunk.partitions) or 1 for chunk in samples), 1
     )
     rows = round(each_partition * max(len(keys), 1))
-    page_rows = max((found.page_rows for found in measures), default=0)
     endpoint, client = plan.resource.endpoint, plan.client
     requests = sum(
         page_count(endpoint, math.ceil(each_partition * (len(chunk.partitions) or 1)), page_rows) for chunk in chunks

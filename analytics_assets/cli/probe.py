@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from pathlib import Path
 from typing import Any
 
 import click
@@ -72,10 +73,15 @@ def _print(console: Console, found: ResourceFindings, plan: AssetPlan, target: T
         console.print(f"  [bold red]problem[/bold red]  {escape(problem.message)}")
     for place, fix in (("client", found.client_fix), (f"the resource {plan.resource.name}", found.fix)):
         if fix:
-            where = f"{target.api.file}:{plan.line}" if target.api.file else ""
+            where = f"{shown_path(target.api.file)}:{plan.line}" if target.api.file else ""
             console.print(f"  [bold green]proposal[/bold green]  paste into {place} ({escape(where)}):")
             console.print(escape(as_yaml(fix)))
     _line(console, "requests", f"{found.requests} sent")
+
+
+def shown_path(file: Path) -> Path:
+    """A file as messages show it: relative to the current folder if it is inside."""
+    return file.relative_to(Path.cwd()) if file.is_relative_to(Path.cwd()) else file
 
 
 def _line(console: Console, label: str, value: str) -> None:

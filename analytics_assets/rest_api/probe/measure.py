@@ -15,7 +15,7 @@ from analytics_assets.rest_api.probe.steps.paging import hints_of
 from analytics_assets.rest_api.redaction import redactor
 from analytics_assets.rest_api.windows import Window
 
-MAX_PAGES = 3  # of a window that is measured
+MAX_PAGES = 5  # of a window that is measured
 
 
 @dataclass(frozen=True)

@@ -209,12 +209,10 @@ def _describe(probe: Probe) -> None:
         findings.paging = "single_page: one request"
     elif trial.moves_on:
         findings.paging = f"{paginator.type}: the second page has {len(trial.pages[1])} other rows"
+    elif trial.ended and sum(map(bool, trial.pages)) > 1:
+        findings.paging = f"{paginator.type}: all rows are on two pages"
     elif trial.ended:
-        findings.paging = f"{paginator.type}: all rows are on {'one page' if len(trial.pages) < 2 else 'two pages'}"
-        if not trial.proof or trial.proof.proof != "end":
-            findings.paging += (
-                ", so a next page was not seen" if len([page for page in trial.pages if page]) < 2 else ""
-            )
+        findings.paging = f"{paginator.type}: all rows are on the first page, so moving on could not be checked"
     findings.end = _end(probe, paginator)
 
 

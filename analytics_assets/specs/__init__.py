@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from analytics_assets.rest_api.errors import ConfigError
+from analytics_assets.specs.dlt_config import convert_dlt_config, is_dlt_config, is_python, read_python
 from analytics_assets.specs.document import ApiDocument, KeyPath, NotCarried
 from analytics_assets.specs.openapi import convert_openapi, is_openapi
-from analytics_assets.specs.reading import read_spec
+from analytics_assets.specs.reading import parse_spec, read_text
 
 __all__ = ["ApiDocument", "KeyPath", "NotCarried", "convert"]
 
@@ -29,7 +30,8 @@ class SpecFormat(NamedTuple):
     convert: Callable[[Any, str, Sequence[str]], ApiDocument]
 
 
-FORMATS: tuple[SpecFormat, ...] = (SpecFormat("OpenAPI 3", is_openapi, convert_openapi),)
+DLT_CONFIG = SpecFormat("dlt's rest_api", is_dlt_config, convert_dlt_config)
+FORMATS: tuple[SpecFormat, ...] = (SpecFormat("OpenAPI 3", is_openapi, convert_openapi), DLT_CONFIG)
 
 
 def convert(path: Path, *, api: str, only: Sequence[str] = ()) -> ApiDocument:
@@ -43,12 +45,17 @@ def convert(path: Path, *, api: str, only: Sequence[str] = ()) -> ApiDocument:
     Raises:
         ConfigError: The file cannot be read or has no known format, or there is no such resource.
     """
-    document = read_spec(path)
-    for spec_format in FORMATS:
-        if spec_format.recognises(document):
-            try:
-                return spec_format.convert(document, api, only)
-            except ConfigError as error:
-                raise ConfigError(f"{path}: {error}") from None
-    names = ", ".join(spec_format.name for spec_format in FORMATS)
-    raise ConfigError(f"{path}: has no known format: it must be one of {names}")
+    text = read_text(path)
+    if is_python(path, text):
+        spec_format, document = DLT_CONFIG, read_python(path, text)
+    else:
+        document = parse_spec(text, path)
+        recognised = [each for each in FORMATS if each.recognises(document)]
+        if not recognised:
+            names = ", ".join(each.name for each in FORMATS)
+            raise ConfigError(f"{path}: has no known format: it must be one of {names}")
+        spec_format = recognised[0]
+    try:
+        return spec_format.convert(document, api, only)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from None

@@ -27,11 +27,11 @@ class SpecLoader(_Loader):  # type: ignore[misc, valid-type]  # C where it is in
     }
 
 
-def read_spec(path: Path) -> Any:
-    """The values of a YAML or JSON file.
+def read_text(path: Path) -> str:
+    """The text of a file.
 
     Raises:
-        ConfigError: The file cannot be read, is too large, or is neither. The message names the file and the line.
+        ConfigError: The file cannot be read, is too large, or is not UTF-8.
     """
     try:
         content = path.read_bytes()
@@ -40,10 +40,18 @@ def read_spec(path: Path) -> Any:
     if len(content) > MAX_BYTES:
         raise ConfigError(f"{path}:1: is larger than {MAX_BYTES} bytes")
     try:
-        text = content.decode("utf-8-sig")
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise ConfigError(f"{path}:{line}: is not UTF-8 text") from None
+
+
+def parse_spec(text: str, path: Path) -> Any:
+    """The values of the text of a YAML or JSON file.
+
+    Raises:
+        ConfigError: The text is neither. The message names the file and the line.
+    """
     try:
         document = _parse(text, path)
         if _is_too_large(document):

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from analytics_assets.rest_api.config import RestApiConfig
 from analytics_assets.rest_api.config.parsing.validation import Problem, problems_in
 from analytics_assets.rest_api.errors import ConfigError
-from analytics_assets.specs.dlt_config.python_reader import Unread
+from analytics_assets.specs.dlt_config.expressions import Unread
 from analytics_assets.specs.dlt_config.references import References
 from analytics_assets.specs.dlt_config.resources import ResourceConverter, snake_case
 from analytics_assets.specs.document import ApiDocument, KeyPath

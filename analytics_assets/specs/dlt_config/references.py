@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from analytics_assets.rest_api.config.values import is_secret_name
-from analytics_assets.specs.dlt_config.python_reader import Mixed, Reference, Unread
+from analytics_assets.specs.dlt_config.expressions import Mixed, Reference, Unread
 from analytics_assets.specs.document import ApiDocument, KeyPath
 
 SECRET_KEYS = ("api_key", "token", "client_secret", "refresh_token", "password", "access_token")

@@ -119,7 +119,7 @@ class KillScenario:
         assert list(self.runner.temporary_folder.iterdir()) == []
         warehouse = self.shop.warehouse
         assert {path.name for path in warehouse.duckdb_path.parent.glob("warehouse*")} <= {"warehouse.duckdb"}
-        for file in (warehouse.state_dir / "locks").iterdir():
+        for file in (warehouse.state_dir / "locks").glob("*"):
             assert file.suffix == ".lock"
             with FileLock(file, timeout=0):
                 pass

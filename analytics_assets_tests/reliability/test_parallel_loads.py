@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +16,9 @@ from analytics_assets.components.resources import WarehouseResource
 from analytics_assets.components.settings import Settings
 from analytics_assets.rest_api.errors import BusyError
 from analytics_assets.rest_api.load.request import LoadRequest
-from analytics_assets.rest_api.load.table import prepare
 from analytics_assets_tests.fake_api import CursorPagination, Endpoint, TimeFilter, serve_endpoint
+from analytics_assets_tests.harness.stopped_loads import stopped_load
 from analytics_assets_tests.support.loaders import day
-from analytics_assets_tests.support.processes import FORK_SERVER
 from analytics_assets_tests.support.shop import Shop, load_in_parallel
 
 PAGINATOR = {"type": "cursor", "cursor_param": "cursor", "cursor_path": "next", "limit": 100}
@@ -85,27 +82,6 @@ def test_a_hundred_parallel_loads_store_exact_tables(any_shop: Shop, capsys: pyt
         print(f"\n{any_shop.warehouse.destination}: {rounds * 10} loads, 10 in parallel, {rounds * 3 * len(ROWS)} rows")
 
 
-def hold_lock(request: LoadRequest, environ: dict[str, str], is_held: Any, release: Any) -> None:
-    """Hold the locks of a load until `release` is set."""
-    os.environ.update(environ)
-    with prepare(request) as load, load.pipeline._locked_client():
-        is_held.set()
-        release.wait()
-
-
-@contextmanager
-def process_with_lock(request: LoadRequest, environ: dict[str, str]) -> Iterator[BaseProcess]:
-    is_held, release = FORK_SERVER.Event(), FORK_SERVER.Event()
-    process = FORK_SERVER.Process(target=hold_lock, args=(request, environ, is_held, release))
-    process.start()
-    assert is_held.wait(30)
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.join()
-
-
 @pytest.mark.parametrize(
     ("warehouse", "machines"), [("shop", "one"), ("postgres_shop", "one"), ("postgres_shop", "many")]
 )
@@ -120,14 +96,13 @@ def test_lock_holder_is_logged_and_named_in_the_error(
     endpoint = {"paginator": PAGINATOR}
     with serve_rows() as url:
         shop.load(url, endpoint=endpoint)
-        with process_with_lock(shop.request(url, name="orders"), variables(shop)) as process:
-            holder = rf"process {process.pid} since 2\d+-\d+-\d+ \d+:\d+:\d+Z, loading shop\.orde"
+        with stopped_load(shop.request(url, endpoint=endpoint), variables(shop)) as other:
+            holder = rf"process {other.process.pid} since 2\d+-\d+-\d+ \d+:\d+:\d+Z, loading shop\.rows"
             with pytest.raises(BusyError, match=rf"another load has locked .+ for too long: {holder}.*\. Run again"):
                 impatient.load(url, endpoint=endpoint)
             assert len([line for line in caplog.messages if "waiting for another load into" in line]) == 1
             caplog.clear()
-            process.kill()
-            process.join()
+            other.kill()
         # The dead process has left its description, but not its lock.
         impatient.load(url, endpoint=endpoint)
     assert not [line for line in caplog.messages if "waiting" in line]

@@ -8,6 +8,7 @@ FORK_SERVER = multiprocessing.get_context("forkserver")
 FORK_SERVER.set_forkserver_preload(
     [
         "analytics_assets_tests.harness.killed_loads",
+        "analytics_assets_tests.harness.stopped_loads",
         "analytics_assets_tests.harness.token_refresh_processes",
         "sqlalchemy.engine",  # dlt imports it in the first load
     ]

@@ -6,13 +6,13 @@ from typing import Any
 
 from analytics_assets.rest_api.destination.dlt_client import TableDestination
 from analytics_assets.rest_api.destination.plan import LoadOutcome, Plan
-from analytics_assets.rest_api.destination.warehouse import Warehouse
+from analytics_assets.rest_api.destination.warehouse import Log, Warehouse
 from analytics_assets.rest_api.errors import WarehouseError
 
 SUPPORTED = ("duckdb", "postgres")
 
 
-def build_destination(warehouse: Warehouse, plan: Plan) -> TableDestination:
+def build_destination(warehouse: Warehouse, plan: Plan, log: Log) -> TableDestination:
     """The warehouse's dlt destination, which loads one table by the plan.
 
     Raises:
@@ -41,5 +41,6 @@ def build_destination(warehouse: Warehouse, plan: Plan) -> TableDestination:
             f"the destination {warehouse.destination!r} needs the Python module {error.name!r}, which is not "
             f"installed: pip install 'analytics_assets[{warehouse.destination}]'"
         ) from None
-    destination.plan, destination.outcome = plan, LoadOutcome()
+    destination.plan, destination.outcome, destination.adjust_plan = plan, LoadOutcome(), lambda stored: plan  # noqa: ARG005
+    destination.lock_seconds, destination.log = warehouse.lock_seconds, log
     return destination

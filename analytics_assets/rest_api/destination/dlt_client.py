@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -13,12 +14,16 @@ from dlt.common.destination.client import LoadJob, RunnableLoadJob
 from dlt.common.normalizers.naming import NamingConvention
 from dlt.common.schema import Schema
 from dlt.common.schema.typing import TSchemaTables
+from dlt.destinations.exceptions import DatabaseTerminalException
 from dlt.destinations.job_client_impl import SqlJobClientBase
 
+from analytics_assets.rest_api.arrow.column_types import ColumnType
 from analytics_assets.rest_api.destination.merge_sql import TargetTable
 from analytics_assets.rest_api.destination.parents.columns import StoredField
 from analytics_assets.rest_api.destination.plan import LoadOutcome, Plan
+from analytics_assets.rest_api.destination.table_report import stored_columns
 from analytics_assets.rest_api.destination.warehouse import Log
+from analytics_assets.rest_api.errors import WarehouseError
 
 # The file that dlt carries from extract to load. dlt hands JSON lines on as they are; Parquet files it rewrites when
 # columns are added, in an order of its own.
@@ -31,26 +36,45 @@ def write_manifest(path: Path, files: Sequence[Path]) -> None:
 
 
 class TableClient(SqlJobClientBase):
-    """A dlt SQL client that loads one table by a plan. To be mixed into dlt's client of a database."""
+    """A dlt SQL client that loads one table by a plan. To be mixed into dlt's client of a database.
 
-    plan: Plan  # this and the outcome are set by the destination that makes the client
+    By default, nobody else changes the dataset during a load: the process has locked the DuckDB file. A database that
+    several loads write to at once locks in two methods: in `update_stored_schema`, which creates dlt's tables, and in
+    `load_files`, which calls `settle` under the lock. Each may wait `lock_seconds`, and raises BusyError after that.
+
+    Attributes:
+        plan: What the load does to the table.
+        outcome: What it finds there.
+        adjust_plan: Takes the columns of the table. Returns the plan that fits them, or raises a WarehouseError.
+        lock_seconds: How long to wait for other loads.
+        log: Logs which process is waited for.
+    """
+
+    plan: Plan  # these are set by the destination that makes the client
     outcome: LoadOutcome
+    adjust_plan: Callable[[Mapping[str, ColumnType]], Plan]
+    lock_seconds: float
+    log: Log
 
     @abstractmethod
     def load_files(self, table: TargetTable, files: Sequence[Path], load_id: str) -> None:
-        """Write the rows of the files to the table by the plan, in one transaction."""
-
-    def lock(self, table: str, deadline: float, log: Log) -> None:
-        """Wait until no other process loads into the dataset, as far as the database itself can tell.
-
-        Args:
-            table: Qualified name of the table, to name this process to others.
-            deadline: The `time.monotonic()` until which to wait.
-            log: Logs which process holds the lock.
+        """Write the rows of the files to the table by the plan, in one transaction.
 
         Raises:
-            BusyError: The lock was still held at the deadline.
+            WarehouseError: The load fails. dlt does not try again.
         """
+
+    def settle(self) -> None:
+        """Adjust the plan to the table as it is now. From here to the commit, no other load may change the table.
+
+        Raises:
+            WarehouseError: The rows do not fit the table.
+        """
+        self.plan = self.adjust_plan(stored_columns(self, self.plan.table))
+
+    def stable_table(self, table: str) -> AbstractContextManager[None]:  # noqa: ARG002
+        """A scope in which no other load changes the columns of a table or drops it. Loads may write rows."""
+        return nullcontext()
 
     @abstractmethod
     def stream(self, query: str) -> Iterator[Sequence[Sequence[Any]]]:
@@ -67,6 +91,7 @@ class TableClient(SqlJobClientBase):
         force: bool = False,  # noqa: ARG002
     ) -> TSchemaTables | None:
         """Create the table, or its new columns. dlt trusts its stored schema and would not notice a dropped table."""
+        self.settle()
         return super().update_stored_schema(only_tables, expected_update, force=True)
 
     def create_load_job(
@@ -77,8 +102,14 @@ class TableClient(SqlJobClientBase):
         return super().create_load_job(table, file_path, load_id, restore)
 
     def target(self, table: PreparedTableSchema) -> TargetTable:
-        """The plan's table in the terms of this database."""
+        """The plan's table in the terms of this database.
+
+        Its columns are those of the load, and those that another load has added since this one read the table: they
+        get NULL, as they would if the other load had ended before.
+        """
         columns = table["columns"]
+        if not self.plan.recreate_table:
+            columns = {**dict(self.get_storage_tables([self.plan.table]))[self.plan.table], **columns}
         return TargetTable(
             name=self.sql_client.make_qualified_table_name(self.plan.table),
             columns=columns,
@@ -94,7 +125,10 @@ class TableLoadJob(RunnableLoadJob):
         client = self._job_client
         assert isinstance(client, TableClient)
         files = [Path(file) for file in json.loads(Path(self._file_path).read_text())]
-        client.load_files(client.target(self._load_table), files, self._load_id)
+        try:
+            client.load_files(client.target(self._load_table), files, self._load_id)
+        except WarehouseError as error:  # dlt would try again
+            raise DatabaseTerminalException(error) from error
 
 
 class TableDestination(Destination[Any, TableClient]):
@@ -102,6 +136,9 @@ class TableDestination(Destination[Any, TableClient]):
 
     plan: Plan
     outcome: LoadOutcome
+    adjust_plan: Callable[[Mapping[str, ColumnType]], Plan]
+    lock_seconds: float
+    log: Log
     _capabilities: DestinationCapabilitiesContext | None = None
 
     def capabilities(
@@ -127,5 +164,6 @@ class TableDestination(Destination[Any, TableClient]):
 
     def client(self, schema: Schema, initial_config: Any = None) -> TableClient:
         client = super().client(schema, initial_config)
-        client.plan, client.outcome = self.plan, self.outcome
+        client.plan, client.outcome, client.adjust_plan = self.plan, self.outcome, self.adjust_plan
+        client.lock_seconds, client.log = self.lock_seconds, self.log
         return client

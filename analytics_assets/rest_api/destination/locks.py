@@ -1,6 +1,6 @@
-"""Locks: loads into one DuckDB file, or into one dataset of a server, run one after the other.
+"""The lock of a DuckDB file: loads into it run one after the other.
 
-The kernel frees a lock when its process dies. A file beside each lock names its holder to those who wait.
+The kernel frees the lock when its process dies. A file beside the lock names its holder to those who wait.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import hashlib
 import os
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -29,17 +29,19 @@ def holder_description(table: str) -> str:
 
 
 @contextmanager
-def destination_lock(warehouse: Warehouse, dataset: str, table: str, *, log: Log) -> Iterator[float]:
-    """Hold a lock that all processes of this machine share: of the DuckDB file, or of the dataset of a server.
+def file_lock(warehouse: Warehouse, table: str, *, log: Log) -> Iterator[None]:
+    """Hold the lock of the DuckDB file that all processes of this machine share.
 
-    Yields:
-        The `time.monotonic()` until which the load may go on waiting for others.
+    Args:
+        warehouse: Names the file, the folder of locks, and how long to wait.
+        table: The table that is loaded, to name this process to others.
+        log: Logs which process holds the lock.
 
     Raises:
-        BusyError: The lock, or the DuckDB file, was still held at that time.
+        BusyError: The lock, or the DuckDB file, was still held after that time.
         WarehouseError: The file cannot be opened, or there is no folder for locks.
     """
-    place = str(warehouse.duckdb_path.resolve()) if warehouse.is_duckdb else f"{warehouse.destination}/{dataset}"
+    place = str(warehouse.duckdb_path.resolve())
     file = warehouse.state_dir / "locks" / f"{hashlib.sha256(place.encode()).hexdigest()[:16]}.lock"
     holder = file.with_suffix(".holder")
     deadline = time.monotonic() + warehouse.lock_seconds
@@ -48,18 +50,16 @@ def destination_lock(warehouse: Warehouse, dataset: str, table: str, *, log: Log
         file.parent.mkdir(parents=True, exist_ok=True)
         wait_for_lock(lock, holder, place, deadline, log)
         with suppress(OSError):  # a full disk: the lock is held all the same
-            holder.write_text(holder_description(f"{dataset}.{table}"))
+            holder.write_text(holder_description(table))
     except OSError as error:
         raise WarehouseError(
             f"cannot keep locks in {file.parent}: {error.strerror}. Set ANALYTICS_STATE_DIR to a writable folder"
         ) from None
     try:
-        with ExitStack() as opened:
-            if warehouse.is_duckdb:
-                # Stays open: between two connections of the load another program could open the file.
-                opened.enter_context(open_duckdb(warehouse.duckdb_path, deadline, log))
-                remove_stale_spill_files(warehouse.duckdb_path)
-            yield deadline
+        # Stays open: between two connections of the load another program could open the file.
+        with closing(open_duckdb(warehouse.duckdb_path, deadline, log)):
+            remove_stale_spill_files(warehouse.duckdb_path)
+            yield
     finally:
         with suppress(OSError):
             holder.unlink()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -24,7 +24,7 @@ from analytics_assets.rest_api.destination.dlt_client import MANIFEST_FORMAT, Ta
 from analytics_assets.rest_api.destination.dlt_runtime import isolated_dlt
 from analytics_assets.rest_api.destination.duplicate_keys import Keys, count_keys
 from analytics_assets.rest_api.destination.error_translation import translate_error
-from analytics_assets.rest_api.destination.locks import destination_lock
+from analytics_assets.rest_api.destination.locks import file_lock
 from analytics_assets.rest_api.destination.merge_sql import LOAD_ID
 from analytics_assets.rest_api.destination.parents.rows import ParentRows, read_parents
 from analytics_assets.rest_api.destination.parents.shared_keys import SharedKeys, count_shared_keys
@@ -37,7 +37,7 @@ from analytics_assets.rest_api.destination.table_report import (
     stored_columns,
 )
 from analytics_assets.rest_api.destination.warehouse import Log, Warehouse
-from analytics_assets.rest_api.errors import WarehouseError
+from analytics_assets.rest_api.errors import BusyError, WarehouseError
 from analytics_assets.rest_api.extract.concurrency import prefetch
 from analytics_assets.rest_api.windows import Window
 from analytics_assets.rest_api.workdir import temporary_workdir
@@ -47,7 +47,7 @@ LOAD_ID_COLUMN: TColumnSchema = {"name": LOAD_ID, "data_type": "text", "nullable
 
 
 class TablePipeline:
-    """Loads one table. The destination is locked and open for `stored_columns` and `load` only.
+    """Loads one table. The destination is open for `stored_columns`, `read_parents` and `load` only.
 
     Attributes:
         plan: What the load does to the table.
@@ -66,7 +66,8 @@ class TablePipeline:
         self._folder = folder
         self._log = log
         self._preview_rows = preview_rows
-        self._destination = build_destination(warehouse, plan)
+        self._stored: dict[str, ColumnType] = {}
+        self._destination = build_destination(warehouse, plan, log)
         self._pipeline: Pipeline = dlt.pipeline(
             pipeline_name=plan.table,
             pipelines_dir=str(folder),
@@ -102,8 +103,9 @@ class TablePipeline:
 
     def stored_columns(self) -> dict[str, ColumnType]:
         """The table's columns in the destination; none if there is no table."""
-        with self._locked_client() as client:
-            return stored_columns(client, self.plan.table)
+        with self._client() as client:
+            self._stored = stored_columns(client, self.plan.table)
+        return self._stored
 
     def read_parents(self, parent: Parent, window: Window | None) -> ParentRows:
         """Read the rows of the parent's table into files; with a window, those that changed in it.
@@ -111,7 +113,7 @@ class TablePipeline:
         Raises:
             WarehouseError: The table does not exist, or lacks a field.
         """
-        with self._locked_client() as client:
+        with self._client() as client, client.stable_table(parent.name):
             return read_parents(
                 client,
                 parent,
@@ -126,17 +128,19 @@ class TablePipeline:
         """Refuse columns that the stored ones cannot hold: a double in a BIGINT column would lose its fraction.
 
         Raises:
-            WarehouseError: A column has another type, and the plan does not widen it.
+            WarehouseError: A column has another type; a BusyError if another load has changed it since it was read.
         """
         for name, column in columns.items():
             old, widening = stored.get(name), self.plan.widen.get(name)
             if old is None or "data_type" not in column or (widening and widening.old == old):
                 continue
             if not old.can_store(new := ColumnType.from_dlt(column)):
+                problem = f"column {name!r} of {self.report.name} is {old} in the warehouse and {new} in this load"
+                if old != self._stored.get(name):
+                    raise BusyError(f"{problem}: another run has changed the table meanwhile. Run again")
                 raise WarehouseError(
-                    f"column {name!r} of {self.report.name} is {old} in the warehouse and {new} in this load. If "
-                    "another run has just changed the table, run again. If the YAML declares another type than "
-                    "before, run the full refresh, which creates the table anew"
+                    f"{problem}. If the YAML declares another type than before, run the full refresh, which creates "
+                    "the table anew"
                 )
 
     def extract(
@@ -232,57 +236,53 @@ class TablePipeline:
             BusyError: Another process has locked the destination for too long.
         """
         pa.default_memory_pool().release_unused()  # the database needs it now
-        table = self.plan.table
-        with self._locked_client() as client:
-            stored = stored_columns(client, table)
-            if not self.plan.recreate_table:
-                self._check_table(stored, widen or {})
-            if self._can_count_gone_rows(stored):
-                self.plan = self._destination.plan = replace(self.plan, counts_gone_rows=True)
+        schema = self._pipeline.default_schema.tables.get(self.plan.table)
+        columns = schema["columns"] if schema else {}
+        self._destination.adjust_plan = lambda stored: self._adjust_plan(stored, columns, widen or {})
+        with self._client() as client:
             info = self._pipeline.load()
-            self.report = describe_table(
-                client,
-                dataset=self._dataset,
-                table=table,
-                primary_key=self.plan.primary_key,
-                preview_rows=self._preview_rows,
-            )
+            with client.stable_table(self.plan.table):
+                self.report = describe_table(
+                    client,
+                    dataset=self._dataset,
+                    table=self.plan.table,
+                    primary_key=self.plan.primary_key,
+                    preview_rows=self._preview_rows,
+                )
         return next(iter(info.loads_ids), None)
 
-    def _check_table(self, stored: Mapping[str, ColumnType], widen: Mapping[str, Widening]) -> None:
-        """Check that the table, which may have changed since it was read, still fits the extracted columns.
+    def _adjust_plan(
+        self, stored: Mapping[str, ColumnType], columns: TTableSchemaColumns, widen: Mapping[str, Widening]
+    ) -> Plan:
+        """The plan for the table as it is now: it may have changed since it was read.
 
         Raises:
-            WarehouseError: It does not.
+            WarehouseError: The table does not fit the extracted columns any more.
         """
-        still_needed = {name: widening for name, widening in widen.items() if stored.get(name) == widening.old}
-        self.plan = self._destination.plan = replace(self.plan, widen=still_needed)
-        if extracted := self._pipeline.default_schema.tables.get(self.plan.table):
-            self.check_types(extracted["columns"], stored)
-
-    def _can_count_gone_rows(self, stored: Mapping[str, ColumnType]) -> bool:
-        """Whether the load has all rows, and keys that can be compared with the stored ones."""
-        plan, extracted = self.plan, self._pipeline.default_schema.tables.get(self.plan.table)
-        if plan.window or not plan.primary_key or not extracted:
-            return False
-        columns = {name: ColumnType.from_dlt(column) for name, column in extracted["columns"].items()}
-        return all(name in stored and stored[name] == columns.get(name) for name in plan.primary_key)
+        plan = self.plan
+        if not plan.recreate_table:
+            still_needed = {name: widening for name, widening in widen.items() if stored.get(name) == widening.old}
+            plan = self.plan = replace(plan, widen=still_needed)
+            self.check_types(columns, stored)
+        key = {name: ColumnType.from_dlt(columns[name]) for name in plan.primary_key if name in columns}
+        has_same_key = bool(key) and all(stored.get(name) == key.get(name) for name in plan.primary_key)
+        self.plan = self._destination.plan = replace(plan, counts_gone_rows=has_same_key and not plan.window)
+        return self.plan
 
     @contextmanager
-    def _locked_client(self) -> Iterator[TableClient]:
-        """A connected client of the destination, while no other process loads into it."""
-        with destination_lock(self._warehouse, self._dataset, self.plan.table, log=self._log) as deadline:
+    def _client(self) -> Iterator[TableClient]:
+        """A connected client of the destination. No other process opens the DuckDB file meanwhile."""
+        with ExitStack() as opened:
+            if self._warehouse.is_duckdb:
+                opened.enter_context(file_lock(self._warehouse, self.report.name, log=self._log))
             client = self._pipeline.destination_client()
             assert isinstance(client, TableClient)
             try:
                 client.sql_client.open_connection()
             except Exception as error:  # the driver's own, which dlt raises as it is
                 raise translate_error(error, dataset=self._dataset, table=self.plan.table) from None
-            try:
-                client.lock(self.report.name, deadline, self._log)
-                yield client
-            finally:
-                client.sql_client.close_connection()
+            opened.callback(client.sql_client.close_connection)
+            yield client
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import pytest
 
 from analytics_assets.rest_api.config import Column
 from analytics_assets.rest_api.destination.error_translation import translate_error
-from analytics_assets.rest_api.errors import WarehouseError
+from analytics_assets.rest_api.errors import BusyError, WarehouseError
 from analytics_assets.rest_api.load.table import prepare
 from analytics_assets_tests.fake_api import Endpoint, serve_endpoint
 from analytics_assets_tests.rest_api.destination.endpoints import ENDPOINT, ROWS
@@ -60,9 +60,9 @@ def test_table_that_changed_during_extraction_is_refused(any_shop: Shop) -> None
         with prepare(any_shop.request(url, endpoint=ENDPOINT)) as load:
             any_shop.query("ALTER TABLE shop.rows DROP COLUMN value")
             any_shop.query("ALTER TABLE shop.rows ADD COLUMN value BIGINT")
-            with pytest.raises(Exception, match="If another run has just changed the table, run again") as caught:
+            with pytest.raises(Exception, match=r"another run has changed the table meanwhile\. Run again") as caught:
                 load.run()
-    assert isinstance(translate_error(caught.value, dataset="shop", table="rows"), WarehouseError)
+    assert isinstance(translate_error(caught.value, dataset="shop", table="rows"), BusyError)
     assert any_shop.query("SELECT count(*), count(value) FROM shop.rows") == [(25, 0)]
 
 

@@ -19,6 +19,11 @@ class PostgresMergeSql(MergeSql):
         columns = [f"{self._quote(name)} {self._table.types[name]}" for name in self._table.columns if name != LOAD_ID]
         return f"CREATE TEMP TABLE {LOADED_ROWS} ({', '.join([*columns, f'{ORDINAL} BIGINT'])}) ON COMMIT DROP"
 
+    def add_columns(self, names: Sequence[str]) -> Iterator[str]:
+        """Add columns to LOADED_ROWS that the table got after its rows were copied. They are NULL."""
+        for name in names:
+            yield f"ALTER TABLE {LOADED_ROWS} ADD COLUMN {self._quote(name)} {self._table.types[name]}"
+
     def create_unchanged_parents(self) -> str:
         columns = [f"{self._quote(name)} {self._table.types[name]}" for name in self._plan.parent_key]
         return f"CREATE TEMP TABLE {UNCHANGED_PARENTS} ({', '.join(columns)}) ON COMMIT DROP"

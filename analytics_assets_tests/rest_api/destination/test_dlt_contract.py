@@ -336,3 +336,24 @@ def test_names_are_snake_case_and_shortened() -> None:
     assert naming.normalize_identifier("rank_") == "rankx"  # none ends with an underscore: those are this package's
     assert len(naming.normalize_identifier("a" * 30)) == 20
     assert naming.shorten_fragments("amount", "v_text") == "amount__v_text"
+
+
+def test_statements_for_missing_tables_are_known_and_a_schema_is_stored_under_its_hash(probe: Probe) -> None:
+    probe.extract()
+    with probe.pipeline.destination_client() as client:
+        own_tables = client.schema.dlt_table_names()
+        assert {"_dlt_loads", "_dlt_version"} <= set(own_tables)
+
+        def missing() -> list[str]:
+            return list(client._build_schema_update_sql(list(client.get_storage_tables(own_tables)))[0])
+
+        client.sql_client.create_dataset()
+        statements = missing()
+        assert len(statements) == len(own_tables)
+        for statement in statements:
+            client.sql_client.execute_sql(statement)
+        assert missing() == []
+        version_hash = client.schema.stored_version_hash
+        assert client.get_stored_schema_by_hash(version_hash) is None
+        client._update_schema_in_storage(client.schema)
+        assert client.get_stored_schema_by_hash(version_hash).version_hash == version_hash

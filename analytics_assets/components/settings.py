@@ -34,6 +34,7 @@ class Settings:
         step_retries: How often a step is retried.
         git_url: URL of the project's files in git, which assets link to; empty for links to the files themselves.
         step_retry_seconds: Delay before the first retry of a step; each further delay is twice as long.
+        worker_timeout_seconds: How long a Celery worker may give no sign of life before another one executes its steps.
     """
 
     defs_dir: Path = Path(__file__).parents[1] / "defs"
@@ -45,6 +46,7 @@ class Settings:
     lock_seconds: int = 600
     step_retries: int = 2
     step_retry_seconds: int = 30
+    worker_timeout_seconds: int = 120
     git_url: str = ""
 
     @classmethod
@@ -67,6 +69,9 @@ class Settings:
             step_retries=_whole_number(environ, "ANALYTICS_STEP_RETRIES", cls.step_retries, at_most=10),
             step_retry_seconds=_whole_number(
                 environ, "ANALYTICS_STEP_RETRY_SECONDS", cls.step_retry_seconds, at_most=3_600
+            ),
+            worker_timeout_seconds=_whole_number(
+                environ, "ANALYTICS_WORKER_TIMEOUT_SECONDS", cls.worker_timeout_seconds, at_least=4, at_most=3_600
             ),
             git_url=_web_link(environ, "ANALYTICS_GIT_URL").rstrip("/"),
         )
@@ -109,10 +114,10 @@ def _choice(environ: Mapping[str, str], variable: str, default: str, choices: tu
     return value
 
 
-def _whole_number(environ: Mapping[str, str], variable: str, default: int, *, at_most: int) -> int:
+def _whole_number(environ: Mapping[str, str], variable: str, default: int, *, at_most: int, at_least: int = 0) -> int:
     text = environ.get(variable) or str(default)
-    if not (text.isascii() and text.isdecimal()) or int(text[:20]) > at_most:
-        raise ConfigError(f"{variable} must be a whole number from 0 to {at_most}, not {text!r}")
+    if not (text.isascii() and text.isdecimal()) or not at_least <= int(text[:20]) <= at_most:
+        raise ConfigError(f"{variable} must be a whole number from {at_least} to {at_most}, not {text!r}")
     return int(text)
 
 

@@ -25,6 +25,7 @@ def test_settings_are_read_from_their_variables(tmp_path: Path) -> None:
         "ANALYTICS_LOCK_SECONDS": "86400",
         "ANALYTICS_STEP_RETRIES": "0",
         "ANALYTICS_STEP_RETRY_SECONDS": "007",
+        "ANALYTICS_WORKER_TIMEOUT_SECONDS": "4",
     }
     assert Settings.from_environ(environ) == Settings(
         defs_dir=tmp_path,
@@ -36,6 +37,7 @@ def test_settings_are_read_from_their_variables(tmp_path: Path) -> None:
         lock_seconds=86_400,
         step_retries=0,
         step_retry_seconds=7,
+        worker_timeout_seconds=4,
     )
 
 
@@ -63,6 +65,10 @@ def test_empty_variable_counts_as_unset() -> None:
         (
             {"ANALYTICS_STEP_RETRY_SECONDS": "1.5"},
             "ANALYTICS_STEP_RETRY_SECONDS must be a whole number from 0 to 3600, not '1.5'",
+        ),
+        (
+            {"ANALYTICS_WORKER_TIMEOUT_SECONDS": "3"},
+            "ANALYTICS_WORKER_TIMEOUT_SECONDS must be a whole number from 4 to 3600, not '3'",
         ),
         (
             {"ANALYTICS_LOCK_SECONDS": "86401"},

@@ -102,7 +102,7 @@ def celery_env(project: Project) -> Iterator[dict[str, str]]:
 
 @pytest.mark.usefixtures("shared_history")
 def test_celery_workers_execute_the_steps_of_the_main_job(project: Project, celery_env: dict[str, str]) -> None:
-    with process(project, "dagster-celery", "worker", "start", "-A", "dagster_celery.app", env=celery_env):
+    with process(project, "dagster-celery", "worker", "start", "-A", "analytics_assets.celery_app", env=celery_env):
         project.execute("full_refresh", env=celery_env)
     log = (project.folder / "process.log").read_text()
     assert len(re.findall(r"Task execute_plan\[\S+\] succeeded", log)) == 4

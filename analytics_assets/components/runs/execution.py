@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, TypeAlias
 
 import dagster as dg
 
@@ -29,7 +29,8 @@ from analytics_assets.components.partitions import (
     requested_partitions,
 )
 from analytics_assets.components.resources import ApiCredentials, WarehouseResource
-from analytics_assets.components.runs.failures import step_failure
+from analytics_assets.components.runs.failures import retry_after_outage, step_failure
+from analytics_assets.components.runs.lost_executions import check_lost_executions
 from analytics_assets.components.sandbox_materializations import source_text, tag_run, wipe_sandbox_materializations
 from analytics_assets.components.settings import Settings
 from analytics_assets.rest_api.auth.secret_reader import references
@@ -37,10 +38,26 @@ from analytics_assets.rest_api.errors import RestApiError
 from analytics_assets.rest_api.load.request import LoadRequest, LoadResult
 from analytics_assets.rest_api.load.table import load_table
 
+Reported: TypeAlias = "dg.MaterializeResult[Any] | dg.AssetCheckResult | dg.Output[None]"
 
-def run_asset(
-    context: dg.OpExecutionContext, plan: AssetPlan
-) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult | dg.Output[None]]:
+
+def run_asset(context: dg.OpExecutionContext, plan: AssetPlan) -> Iterator[Reported]:
+    """Run an asset. The step is retried if the database of Dagster's history was unavailable.
+
+    Raises:
+        dagster.Failure: A load failed. The table is as the last successful load left it.
+        dagster.RetryRequested: A load failed, or Dagster's history was unavailable, and the step is retried.
+    """
+    try:
+        yield from load_asset(context, plan)
+    except Exception as error:
+        request = retry_after_outage(context, plan.name, error, Settings.from_environ(os.environ))
+        if request is None:
+            raise
+        raise request from request.__cause__
+
+
+def load_asset(context: dg.OpExecutionContext, plan: AssetPlan) -> Iterator[Reported]:
     """Load the asset's table, a range of partitions chunk by chunk, and report materializations and checks.
 
     Raises:
@@ -57,6 +74,7 @@ def run_asset(
     def finished() -> RunOfLoads:
         return RunOfLoads(plan, results, context.instance, context.run_id, partitions, sandbox)
 
+    check_lost_executions(context, plan.name)
     try:
         request, sandbox = build_request(context, plan)
         tag_run(context, sandbox=sandbox)

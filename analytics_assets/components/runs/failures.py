@@ -3,7 +3,8 @@
 Three layers retry, each for another reason:
 
 - The HTTP client repeats a request (`error_handler` in the YAML).
-- A step is retried if the API or the warehouse stayed unavailable for longer than that.
+- A step is retried if the API, the warehouse or the database of Dagster's history stayed unavailable for longer than
+  that.
 - Dagster's daemon starts a run again if its process died (`run_retries` in dagster.yaml).
 
 Retried steps and runs continue with the partitions of a range that are not loaded yet. Steps request their retries
@@ -17,6 +18,7 @@ import random
 
 import dagster as dg
 from dagster._core.execution.plan.objects import StepFailureData, StepRetryData
+from sqlalchemy.exc import DBAPIError
 
 from analytics_assets.components.settings import Settings
 from analytics_assets.rest_api.errors import BusyError, RestApiError, UnavailableError
@@ -44,6 +46,29 @@ def step_failure(
     request = dg.RetryRequested(max_retries=settings.step_retries, seconds_to_wait=seconds)
     request.__cause__ = failure
     return request
+
+
+def retry_after_outage(
+    context: dg.OpExecutionContext, asset: str, error: Exception, settings: Settings
+) -> dg.RetryRequested | None:
+    """The retry after the database of Dagster's history was unavailable; None for other errors."""
+    if isinstance(error, (dg.Failure, dg.RetryRequested)) or not _is_database_error(error):
+        return None
+    request = dg.RetryRequested(
+        max_retries=settings.step_retries,
+        seconds_to_wait=retry_delay(context.retry_number + 1, settings.step_retry_seconds),
+    )
+    request.__cause__ = dg.Failure(
+        f"{asset}: the database of Dagster's history was not reached ({type(error).__name__})"
+    )
+    return request
+
+
+def _is_database_error(error: BaseException | None) -> bool:
+    """Whether an error, or the cause of it, is one of the database that Dagster uses by SQLAlchemy."""
+    while error is not None and not isinstance(error, DBAPIError):
+        error = error.__cause__
+    return error is not None
 
 
 def retry_delay(retry: int, first_seconds: int) -> float:

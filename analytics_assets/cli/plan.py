@@ -8,15 +8,16 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.markup import escape
 
+from analytics_assets.cli.rows import about
 from analytics_assets.cli.target import Failure, Target, find_target, requests_of, sandbox_line
 from analytics_assets.cli.time_range import partition_range, utc_now
 from analytics_assets.components.asset_plan import AssetPlan
 from analytics_assets.components.partitions import Chunk, remaining_chunks
 from analytics_assets.rest_api.config import ResolvedResource
 from analytics_assets.rest_api.errors import RestApiError
-from analytics_assets.rest_api.load.log import counted, format_seconds
+from analytics_assets.rest_api.load.log import counted
 from analytics_assets.rest_api.load.request import LoadRequest
-from analytics_assets.rest_api.probe.measure import Measure, measure
+from analytics_assets.rest_api.probe.measure import Measure, count_reads, measure
 from analytics_assets.rest_api.probe.steps.estimate import page_count, read_seconds
 from analytics_assets.rest_api.windows import Window
 
@@ -44,7 +45,7 @@ def run_plan(name: str, *, start: str | None, end: str | None) -> None:
         if found and found.note:
             console.print(f"  note          {escape(found.note)}")
     if len(requests) > 1:
-        console.print(f"together about {format_seconds(seconds)}, if the resources are loaded one after the other")
+        console.print(f"together {about(seconds)}, if the resources are loaded one after the other")
 
 
 def _print(console: Console, target: Target, plan: AssetPlan, request: LoadRequest, keys: Sequence[str]) -> float:
@@ -66,9 +67,11 @@ def _print(console: Console, target: Target, plan: AssetPlan, request: LoadReque
     requests = sum(
         page_count(endpoint, math.ceil(each_partition * (len(chunk.partitions) or 1)), page_rows) for chunk in chunks
     )
-    seconds = read_seconds(client, endpoint, requests, max(found.seconds for found in measures))
+    reads = count_reads(request, resources)
+    rows, requests = rows * reads.count, requests * reads.count
+    seconds = read_seconds(client, endpoint, requests, max(found.seconds for found in measures), reads=reads.count)
     seconds += LOAD_SECONDS * len(chunks) + PARTITION_SECONDS * len(keys)
-    is_exact = all(found.is_exact for found in measures)
+    is_exact = reads.is_exact and all(found.is_exact for found in measures)
     console.print(f"[bold]{plan.name}[/bold]")
     if keys:
         runs = math.ceil(len(keys) / plan.partitions_per_run) if plan.partitions_per_run else 1
@@ -77,10 +80,10 @@ def _print(console: Console, target: Target, plan: AssetPlan, request: LoadReque
         console.print(f"  partitions    {span}, {loads}, {counted(runs, 'run')} of a backfill")
     else:
         console.print("  partitions    none: each load reads all rows, whatever the range is")
-    unit = " for each parent" if plan.resource.parent else ""
     least = "" if is_exact else "at least "
-    console.print(f"  estimated     {least}{counted(rows, 'row')}, {counted(requests, 'request')}{unit}")
-    console.print(f"  time          {least}about {format_seconds(seconds)}{unit}")
+    each = f" in {counted(reads.count, 'read')}, all like the measured one" if reads.count > 1 else ""
+    console.print(f"  estimated     {least}{counted(rows, 'row')}, {counted(requests, 'request')}{each}")
+    console.print(f"  time          {least}{about(seconds)}")
     console.print(f"  measured      {_measured(samples, measures, page_rows)}")
     return seconds
 

@@ -12,10 +12,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from analytics_assets.cli.rows import rows_table
+from analytics_assets.cli.rows import about, rows_table
 from analytics_assets.cli.target import Target, find_target, requests_of, sandbox_line
 from analytics_assets.components.asset_plan import AssetPlan
-from analytics_assets.rest_api.load.log import counted, format_seconds
+from analytics_assets.rest_api.load.log import counted
 from analytics_assets.rest_api.probe.findings import ResourceFindings, as_yaml
 from analytics_assets.rest_api.probe.resource import probe_resource
 
@@ -61,7 +61,7 @@ def _print(console: Console, found: ResourceFindings, plan: AssetPlan, target: T
             _line(console, label, str(value))
     _line(console, "rate limit", "; ".join(found.rate_limits) or "no headers about it")
     if estimate := found.estimate:
-        cost = f"{counted(estimate.requests, 'request')}, about {format_seconds(estimate.seconds)}"
+        cost = f"{counted(estimate.requests, 'request')}, {about(estimate.seconds)}"
         _line(console, "full refresh", f"{counted(estimate.rows, 'row')}, {cost} ({estimate.basis})")
     for note in found.notes:
         _line(console, "note", note)

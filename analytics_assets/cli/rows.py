@@ -1,4 +1,4 @@
-"""Rows of a page as a table."""
+"""Values as text: rows of a page as a table, and durations."""
 
 from __future__ import annotations
 
@@ -9,8 +9,15 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
+from analytics_assets.rest_api.load.log import format_seconds
+
 MAX_VALUE_CHARS = 40
 MIN_COLUMN_CHARS = 12
+
+
+def about(seconds: float) -> str:
+    """An estimated duration."""
+    return "less than 1 s" if seconds < 1 else f"about {format_seconds(seconds)}"
 
 
 def rows_table(rows: Sequence[Mapping[str, Any]], *, width: int) -> Table:

@@ -19,6 +19,7 @@ PAGE = ROOT / "docs" / "command-line.md"
 MASKS = (
     (r"127\.0\.0\.1:\d+", "127.0.0.1:PORT"),
     (r"\b\d+(\.\d+)? (ms|s|min)\b", "TIME"),
+    (r"(about|less than) TIME", "about TIME"),
     (r"run [0-9a-f-]{36}", "run ID"),
     (r"is in \S+", "is in FOLDER"),
 )

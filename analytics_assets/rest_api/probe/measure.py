@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from analytics_assets.rest_api.auth.secret_reader import SecretReader
 from analytics_assets.rest_api.config import ResolvedResource
+from analytics_assets.rest_api.load.children import for_each_values
 from analytics_assets.rest_api.load.request import LoadRequest
 from analytics_assets.rest_api.probe.children import bindings
 from analytics_assets.rest_api.probe.findings import ResourceFindings
@@ -67,3 +70,33 @@ def measure(request: LoadRequest, resources: Sequence[ResolvedResource], window:
             requests=session.client.sent,
             seconds=session.seconds_per_request,
         )
+
+
+@dataclass(frozen=True)
+class Reads:
+    """How often a load reads an endpoint.
+
+    Attributes:
+        count: The number of reads: of parents, times the values of `for_each`; the least number if it is not exact.
+        is_exact: Whether these are all.
+    """
+
+    count: int
+    is_exact: bool
+
+
+def count_reads(request: LoadRequest, resources: Sequence[ResolvedResource]) -> Reads:
+    """Count the reads of a full load; the parents of a child are measured.
+
+    Raises:
+        RestApiError: The parents cannot be read.
+    """
+    resource = request.resource
+    values = for_each_values(resource.endpoint.for_each, SecretReader(request.environ))
+    count = math.prod(map(len, values.values()))
+    if resource.parent is None:
+        return Reads(count, is_exact=True)
+    [parent] = [each for each in resources if each.name == resource.parent.name]
+    above = replace(request, resource=parent)
+    outer, rows = count_reads(above, resources), measure(above, resources, None)
+    return Reads(count * outer.count * rows.rows, is_exact=outer.is_exact and rows.is_exact)

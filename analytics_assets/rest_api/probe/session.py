@@ -17,6 +17,7 @@ from analytics_assets.rest_api.extract.formats.body import BodyReader, with_acce
 from analytics_assets.rest_api.extract.masking import Masking
 from analytics_assets.rest_api.extract.pagination.proof import Completeness
 from analytics_assets.rest_api.extract.reader import EndpointReader
+from analytics_assets.rest_api.extract.request_template import RequestTemplate
 from analytics_assets.rest_api.http.client import HttpClient
 from analytics_assets.rest_api.http.request import Request
 from analytics_assets.rest_api.http.response import Response
@@ -157,6 +158,7 @@ class ProbeSession:
     client: ProbeClient
     headers: Mapping[str, str]
     masking: Masking | None = None
+    values: Mapping[str, str] = field(default_factory=dict, repr=False)
     bindings: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -171,7 +173,7 @@ class ProbeSession:
         assert isinstance(client, ProbeClient)
         endpoint = request.resource.endpoint
         headers = with_accept(endpoint.format, resolved.endpoint_headers, resolved.headers)
-        return cls(request, client, headers, masking)
+        return cls(request, client, headers, masking, resolved.endpoint_values)
 
     def __enter__(self) -> Self:
         return self
@@ -189,12 +191,14 @@ class ProbeSession:
         """
         trial = TrialRead()
         self.client.begin(pages)
+        url = self.client.url(resource.endpoint.path)
         reader = EndpointReader(
             resource.endpoint,
             self.client,
             self.headers,
             window=window,
             bindings=self.bindings,
+            template=RequestTemplate(resource.endpoint, url=url, headers=self.headers, values=self.values),
             has_primary_key=bool(resource.primary_key) and resource.write_disposition != "append",
             masking=self.masking,
             read_body=self.body_reader(resource),

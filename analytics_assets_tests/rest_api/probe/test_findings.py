@@ -202,3 +202,14 @@ def test_how_a_read_will_end(paginator: dict[str, Any], api: Any, end: str, tmp_
 )
 def test_format_of_times(values: list[Any], format: str | None) -> None:
     assert detect_format(values) == format
+
+
+def test_values_of_the_environment_are_part_of_requests_and_not_of_findings(tmp_path: Path) -> None:
+    api = server(path="/tenants/canary-tenant/rows")
+    keys = {"path": "/tenants/{tenant}/rows", "values": {"tenant": {"env": "SHOP_TENANT"}}}
+    with serve(api) as url:
+        environ = {**api.variables(url), "SHOP_TENANT": "canary-tenant"}
+        found = described(environ, tmp_path, endpoint=keys).probe()
+    assert found.problems == []
+    assert found.rows == 50
+    assert "canary-tenant" not in str(found)

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from analytics_assets.rest_api.load.log import counted
 from analytics_assets.rest_api.probe.state import Probe
 
 MAX_PAIRED_FIELDS = 12
@@ -28,7 +29,7 @@ def check_key(probe: Probe) -> None:
     if resource.write_disposition == "append":
         distinct = len(rows)
     if not lacking and distinct == len(rows):
-        probe.findings.primary_key = f"{', '.join(key)}: unique in the {len(rows)} rows read"
+        probe.findings.primary_key = f"{', '.join(key)}: unique in the {counted(len(rows), 'row')} read"
         return
     problem = " and ".join(lacking) or f"{', '.join(key)} has {distinct} values in {len(rows)} rows"
     probe.findings.primary_key = problem

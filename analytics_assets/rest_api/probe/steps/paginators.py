@@ -63,6 +63,7 @@ def from_hints(configured: PaginatorConfig, envelope: Envelope, hints: list[Hint
     if own and "[-" not in own:
         paths.insert(0, own)
     paths += _likely_paths(envelope, own or "next")
+    paths.sort(key=lambda path: not _is_link(envelope.find(path)) if path != "Link" else False)  # a link needs one try
     for path in dict.fromkeys(paths):
         if path == "Link":
             yield {"type": "header_link"}
@@ -82,13 +83,17 @@ def from_headers(configured: PaginatorConfig, headers: Mapping[str, str]) -> Ite
 
 def _from_token(configured: PaginatorConfig, path: str, value: Any) -> Iterator[dict[str, Any]]:
     """The paginators for a value that leads to the next page: a link, a token, or nothing on the last page."""
-    if isinstance(value, str) and re.match(r"https?://|/|\?", value):
+    if _is_link(value):
         yield {"type": "json_link", "next_url_path": path}
     elif isinstance(value, (str, int)) and not isinstance(value, bool) and value != "":
         for param in _cursor_params(configured, path):
             yield {"type": "cursor", **_size_keys(configured), "cursor_param": param, "cursor_path": path}
     elif value is None or value == "":
         yield from _same_kind(configured, path)
+
+
+def _is_link(value: Any) -> bool:
+    return isinstance(value, str) and re.match(r"https?://|/|\?", value) is not None
 
 
 def _from_header(configured: PaginatorConfig, name: str) -> Iterator[dict[str, Any]]:

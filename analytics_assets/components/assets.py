@@ -8,6 +8,7 @@ from typing import Any
 
 import dagster as dg
 from dagster._core.definitions.source_asset import SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION
+from dagster._core.storage.tags import RETRY_ON_ASSET_OR_OP_FAILURE_TAG
 
 from analytics_assets.components.asset_plan import AssetPlan
 from analytics_assets.components.checks.registry import build_check_specs
@@ -82,6 +83,18 @@ def build_table_spec(plan: AssetPlan, settings: Settings) -> dg.AssetSpec:
     )
 
 
+@dg.failure_hook
+def retry_run_after_outage(context: dg.HookContext) -> None:
+    """Let the daemon retry the run if the step failed because the database of Dagster's history was unavailable.
+
+    Dagster reports a step's results after the step's own code, which cannot request a retry then.
+    """
+    from analytics_assets.components.runs.failures import is_database_error
+
+    if is_database_error(context.op_exception):
+        context.instance.add_run_tags(context.run_id, {RETRY_ON_ASSET_OR_OP_FAILURE_TAG: "true"})
+
+
 def build_asset(plan: AssetPlan, settings: Settings) -> dg.AssetsDefinition:
     """The asset that loads a resource into its table."""
 
@@ -93,6 +106,7 @@ def build_asset(plan: AssetPlan, settings: Settings) -> dg.AssetsDefinition:
         backfill_policy=plan.backfill_policy,
         required_resource_keys={plan.credentials_key, WAREHOUSE},
         pool=plan.api,
+        hooks={retry_run_after_outage},
     )
     def load_table(context: dg.AssetExecutionContext) -> Iterator[Any]:
         # Imported by runs only: every Dagster process loads the definitions and would pay for the import.

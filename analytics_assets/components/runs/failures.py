@@ -52,7 +52,7 @@ def retry_after_outage(
     context: dg.OpExecutionContext, asset: str, error: Exception, settings: Settings
 ) -> dg.RetryRequested | None:
     """The retry after the database of Dagster's history was unavailable; None for other errors."""
-    if isinstance(error, (dg.Failure, dg.RetryRequested)) or not _is_database_error(error):
+    if isinstance(error, (dg.Failure, dg.RetryRequested)) or not is_database_error(error):
         return None
     request = dg.RetryRequested(
         max_retries=settings.step_retries,
@@ -64,7 +64,7 @@ def retry_after_outage(
     return request
 
 
-def _is_database_error(error: BaseException | None) -> bool:
+def is_database_error(error: BaseException | None) -> bool:
     """Whether an error, or the cause of it, is one of the database that Dagster uses by SQLAlchemy."""
     while error is not None and not isinstance(error, DBAPIError):
         error = error.__cause__

@@ -26,6 +26,7 @@ NOT_RUN = {
     " ".join(DAGSTER_DEV): "it is served by test_ui.py",
     ".venv/bin/pytest": "it would run itself",
     "pytest": "it would run itself",
+    "dg scaffold defs analytics_assets.components.RestApi shop --spec openapi.json": "test_tooling.py runs it",
     "pytest -m e2e": "it would run itself",
     "pytest -m soak": "it takes hours",
     "ruff check . && ruff format --check .": "`.ci/run` runs it",

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from analytics_assets_tests.support.project import Project, checkout
+from analytics_assets_tests.docs.markdown import blocks
+from analytics_assets_tests.support.project import ROOT, Project, checkout
 
 pytestmark = pytest.mark.e2e
 
@@ -77,6 +78,22 @@ def test_scaffolded_api_is_valid_and_loads(copy: Project) -> None:
     listed = json.loads(copy.run("dg", "list", "defs", "--json"))
     assert {"payroll/items", "payroll_api/items"} <= {asset["asset_key"] for asset in listed["assets"]}
     assert {"payroll_snapshot", "payroll_full_refresh"} <= {job["name"] for job in listed["jobs"]}
+
+
+def test_specification_is_scaffolded(copy: Project) -> None:
+    [example] = blocks("json", ROOT / "docs" / "convert.md")
+    (copy.folder / "openapi.json").write_text(example.text)
+    help_text = copy.run("dg", "scaffold", "defs", REST_API, "--help")
+    assert all(option in help_text for option in ("--auth", "--paginator", "--spec", "--only"))
+    wrong = copy.run("dg", "scaffold", "defs", REST_API, "shop", "--auth", "berer", ok=False)
+    assert wrong.splitlines()[-1].startswith("Error: --auth must be one of oauth2, ")
+    printed = copy.run("dg", "scaffold", "defs", REST_API, "shop", "--spec", "openapi.json")
+    assert "Set these environment variables, for example in .env: SHOP_API_TOKEN" in printed
+    assert "already exists" in copy.run("dg", "scaffold", "defs", REST_API, "shop", ok=False)
+    params = json.dumps({"auth": "api_key", "paginator": "cursor"})
+    copy.run("dg", "scaffold", "defs", REST_API, "crm", "--json-params", params)
+    listed = json.loads(copy.run("dg", "list", "defs", "--json"))
+    assert {"shop/orders", "shop/lines", "crm/items"} <= {asset["asset_key"] for asset in listed["assets"]}
 
 
 @pytest.mark.parametrize(

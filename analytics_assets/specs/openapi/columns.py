@@ -71,8 +71,11 @@ def field_for(record: Schema, schemas: Schemas, name: str) -> str | None:
     """The field of a record that a path parameter such as `project_id` or `projectName` means."""
     scalars = {plain(key): key for key, node in record.properties.items() if _is_key(schemas.resolve(node))}
     wanted = plain(name)
-    if wanted in scalars:
-        return scalars[wanted]
+    for exact in (wanted, f"{wanted}id", f"{wanted}uuid", f"{wanted}name"):
+        if exact in scalars:
+            return scalars[exact]
+    if wanted.endswith("identifier") and "id" in scalars:
+        return scalars["id"]
     for suffix in ("id", "uuid", "guid", "name", "slug", "key", "code", "number"):
         if wanted.endswith(suffix) and suffix in scalars:
             return scalars[suffix]

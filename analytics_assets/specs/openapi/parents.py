@@ -41,13 +41,22 @@ def canonical(path: str) -> str:
 
 
 def find_parent(operation: Operation, by_path: Mapping[str, Operation]) -> tuple[Operation, str] | None:
-    """The list endpoint whose rows a resource is read for, and the path parameter that is a field of them."""
+    """The list endpoint whose rows a resource is read for, and the path parameter that is a field of them.
+
+    It has the path before the parameter. If there is none, and one other list endpoint ends with the same word as the
+    path before the parameter, it is that one: `/datasets/{id}/experiments` for `/experiments/{experiment_id}/runs`.
+    """
     steps = operation.path.rstrip("/").split("/")
-    for position in range(len(steps) - 1, 0, -1):
-        parameter = PARAMETER.fullmatch(steps[position])
+    places = [position for position in range(len(steps) - 1, 0, -1) if PARAMETER.fullmatch(steps[position])]
+    for position in places:
         parent = by_path.get(canonical("/".join(steps[:position])))
-        if parameter and parent and parent is not operation:
-            return parent, parameter[1]
+        if parent and parent is not operation:
+            return parent, steps[position][1:-1]
+    if len(places) == 1 and steps[places[0] - 1]:
+        word = steps[places[0] - 1]
+        named = [each for each in by_path.values() if each.path.rstrip("/").rpartition("/")[2] == word]
+        if len(named) == 1 and f"/{steps[-1]}/" not in named[0].path and named[0] is not operation:
+            return named[0], steps[places[0]][1:-1]
     return None
 
 

@@ -54,16 +54,29 @@ class ResourceBuilder:
         self._by_path = {canonical(each.path): each for each in operations if each.has_schema}
         self._details = {canonical(path): path for path in details}
         self._bound: dict[str, Bindings] = {}
+        self._parents = {each.path: find_parent(each, self._by_path) for each in operations}
+        for path in self._parents:
+            self._break_cycle(path)
         self.names = resource_names([each.path for each in operations])
 
     def parent(self, operation: Operation) -> Operation | None:
         """The endpoint whose rows an endpoint is read for."""
-        found = find_parent(operation, self._by_path)
+        found = self._parents[operation.path]
         return found[0] if found else None
+
+    def _break_cycle(self, path: str) -> None:
+        """Forget a parent that is found by its last word only and depends on the endpoint itself."""
+        seen, above = {path}, self._parents[path]
+        while above:
+            if above[0].path in seen:
+                self._parents[path] = None
+                return
+            seen.add(above[0].path)
+            above = self._parents[above[0].path]
 
     def _bindings(self, operation: Operation) -> Bindings:
         if operation.path not in self._bound:
-            found = find_parent(operation, self._by_path)
+            found = self._parents[operation.path]
             parent = None
             if found:
                 above, parameter = found

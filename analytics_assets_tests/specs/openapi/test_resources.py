@@ -309,3 +309,27 @@ def test_references_are_bounded_and_stay_in_the_document(tmp_path: Path) -> None
     result, _ = converted(document(paths, components={"schemas": schemas}), tmp_path)
     assert {"nodes", "features"} <= {each["name"] for each in result.attributes["resources"]}
     assert "# not carried: columns of a schema in another file" in result.to_yaml()
+
+
+def test_parent_with_another_path_is_found_by_its_last_word(tmp_path: Path) -> None:
+    paths = {
+        "/datasets": get(list_of(PROJECT)),
+        "/datasets/{dataset_identifier}/experiments": get(list_of(TASK), path_parameters("dataset_identifier")),
+        "/experiments/{experiment_id}/runs": get(list_of(TASK), path_parameters("experiment_id")),
+    }
+    result, _ = converted(document(paths), tmp_path)
+    _, experiments, runs = result.attributes["resources"]
+    assert experiments["endpoint"]["path"] == "/datasets/{resources.datasets.id}/experiments"
+    assert runs["endpoint"]["path"] == "/experiments/{resources.experiments.id}/runs"
+
+
+def test_endpoints_that_could_be_parents_of_each_other(tmp_path: Path) -> None:
+    paths = {
+        "/a/{x_id}/b": get(list_of(TASK), path_parameters("x_id")),
+        "/b/{y_id}/a": get(list_of(TASK), path_parameters("y_id")),
+        "/c/{z_id}/d": get(list_of(TASK), path_parameters("z_id")),
+        "/d/{z_id}/e": get(list_of(TASK), path_parameters("z_id")),
+        "/e/{z_id}/c": get(list_of(TASK), path_parameters("z_id")),
+    }
+    result, _ = converted(document(paths), tmp_path)
+    assert any("for_each" in each["endpoint"] for each in result.attributes["resources"])

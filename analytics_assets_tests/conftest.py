@@ -12,6 +12,7 @@ from xdist.scheduler import Scheduling, WorkStealingScheduling
 
 from analytics_assets.rest_api.destination.warehouse import Warehouse
 from analytics_assets_tests.support.clock import Clock
+from analytics_assets_tests.support.lakehouse import Lakehouse, S3Server, run_s3
 from analytics_assets_tests.support.postgres import Postgres, run_postgres
 from analytics_assets_tests.support.project import MainJob, Project
 from analytics_assets_tests.support.shop import Shop
@@ -87,8 +88,40 @@ def postgres_shop(shop: Shop, postgres: Postgres) -> Shop:
     return replace(shop, postgres=postgres, warehouse=replace(shop.warehouse, destination="postgres"))
 
 
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[S3Server]:
+    with run_s3() as server:
+        yield server
+
+
+@pytest.fixture
+def lakehouse(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> Lakehouse:
+    """An empty bucket, set as dlt's destination."""
+    lakehouse = s3_server.new_bucket()
+    for name, value in lakehouse.environ.items():
+        monkeypatch.setenv(name, value)
+    return lakehouse
+
+
+@pytest.fixture
+def delta_shop(shop: Shop, lakehouse: Lakehouse) -> Shop:
+    """An API to load into Delta tables on S3."""
+    return replace(shop, lakehouse=lakehouse, warehouse=replace(shop.warehouse, destination="delta"))
+
+
 @pytest.fixture(params=["duckdb", "postgres"])
 def any_shop(request: pytest.FixtureRequest) -> Shop:
-    """An API to load into each of the two."""
-    fixture: Shop = request.getfixturevalue("shop" if request.param == "duckdb" else "postgres_shop")
+    """An API to load into each database."""
+    return build_shop(request)
+
+
+@pytest.fixture(params=["duckdb", "postgres", "delta"])
+def every_shop(request: pytest.FixtureRequest) -> Shop:
+    """An API to load into each destination."""
+    return build_shop(request)
+
+
+def build_shop(request: pytest.FixtureRequest) -> Shop:
+    """The shop of the destination that the fixture's parameter names."""
+    fixture: Shop = request.getfixturevalue("shop" if request.param == "duckdb" else f"{request.param}_shop")
     return fixture

@@ -93,7 +93,7 @@ class WarehouseResource(DagsterDltResource):
     of REST APIs use `warehouse()`.
     """
 
-    destination: str = Field(description="The warehouse, duckdb or postgres: ANALYTICS_DESTINATION.")
+    destination: str = Field(description="The warehouse, duckdb, postgres or delta: ANALYTICS_DESTINATION.")
     duckdb_path: str = Field(description="The DuckDB file: ANALYTICS_DUCKDB_PATH.")
     dataset_prefix: str = Field(description="Put before the name of each dataset: ANALYTICS_DATASET_PREFIX.")
     lock_seconds: int = Field(description="How long a load waits for other loads: ANALYTICS_LOCK_SECONDS.")

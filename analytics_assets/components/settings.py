@@ -27,7 +27,7 @@ class Settings:
         executor: How Dagster runs the steps of a job: one of EXECUTORS.
         max_concurrent_steps: How many steps of a run `multiprocess` and `k8s_job` execute at once; 0 for Dagster's
             default.
-        destination: The warehouse: `duckdb` or `postgres`.
+        destination: The warehouse: `duckdb`, `postgres` or `delta`.
         duckdb_path: The DuckDB file, for the destination `duckdb`.
         dataset_prefix: Put before the name of each dataset.
         lock_seconds: How long a load waits for other loads into the same file or dataset.

@@ -15,6 +15,7 @@ from analytics_assets.rest_api.config import Client, ResolvedResource
 from analytics_assets.rest_api.destination.warehouse import Warehouse
 from analytics_assets.rest_api.load.request import LoadRequest, LoadResult
 from analytics_assets.rest_api.load.table import load_table
+from analytics_assets_tests.support.lakehouse import Lakehouse
 from analytics_assets_tests.support.postgres import Postgres
 from analytics_assets_tests.support.processes import FORK_SERVER
 
@@ -24,12 +25,14 @@ class Shop:
     """Loads resources of the API `shop`, and reads their tables.
 
     Attributes:
-        postgres: The server with the tables, if they are not in the DuckDB file.
+        postgres: The server with the tables, if they are in PostgreSQL.
+        lakehouse: The bucket with the tables, if they are Delta tables.
     """
 
     warehouse: Warehouse
     dataset: str = "shop"
     postgres: Postgres | None = None
+    lakehouse: Lakehouse | None = None
 
     def request(
         self,
@@ -81,6 +84,8 @@ class Shop:
         """The rows that a statement returns, if any."""
         if self.postgres:
             return self.postgres.query(sql)
+        if self.lakehouse:
+            return self.lakehouse.query(sql, self.dataset)
         with duckdb.connect(str(self.warehouse.duckdb_path)) as connection:
             connection.execute("SET TimeZone = 'UTC'")
             found = connection.execute(sql)
@@ -90,8 +95,16 @@ class Shop:
         """The ids in a table, in their order."""
         return [row_id for (row_id,) in self.query(f"SELECT id FROM {self.dataset}.{table} ORDER BY id")]
 
+    def load_ids(self) -> list[str]:
+        """The loads that dlt has recorded, in their order."""
+        if self.lakehouse:
+            return [load_id for load_id, _ in self.lakehouse.loads(self.dataset)]
+        return [row[0] for row in self.query(f"SELECT load_id FROM {self.dataset}._dlt_loads ORDER BY inserted_at")]
+
     def tables(self) -> set[str]:
         """All tables but dlt's own, as `dataset.table`."""
+        if self.lakehouse:
+            return {f"{self.dataset}.{name}" for name in self.lakehouse.tables(self.dataset)}
         if not self.postgres and not self.warehouse.duckdb_path.exists():
             return set()
         found = self.query(

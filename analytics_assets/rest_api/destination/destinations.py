@@ -9,7 +9,7 @@ from analytics_assets.rest_api.destination.plan import LoadOutcome, Plan
 from analytics_assets.rest_api.destination.warehouse import Log, Warehouse
 from analytics_assets.rest_api.errors import WarehouseError
 
-SUPPORTED = ("duckdb", "postgres")
+SUPPORTED = ("duckdb", "postgres", "delta")
 
 
 def build_destination(warehouse: Warehouse, plan: Plan, log: Log) -> TableDestination:
@@ -31,10 +31,15 @@ def build_destination(warehouse: Warehouse, plan: Plan, log: Log) -> TableDestin
             from analytics_assets.rest_api.destination.postgres.destination import PostgresDestination
 
             destination = PostgresDestination(**settings)
+        elif warehouse.destination == "delta":
+            from analytics_assets.rest_api.destination.delta.destination import DeltaDestination
+
+            # dlt's name: the variables are DESTINATION__FILESYSTEM__BUCKET_URL and others.
+            destination = DeltaDestination(**{**settings, "destination_name": "filesystem"})
         else:
             raise WarehouseError(
                 f"the destination {warehouse.destination!r} is not supported: loads merge rows into tables, which this "
-                f"package can do in {' and '.join(SUPPORTED)}. Set ANALYTICS_DESTINATION to one of them"
+                f"package can do in {', '.join(SUPPORTED)}. Set ANALYTICS_DESTINATION to one of them"
             )
     except ImportError as error:
         raise WarehouseError(

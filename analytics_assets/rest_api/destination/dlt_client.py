@@ -10,18 +10,18 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from dlt.common.destination import Destination, DestinationCapabilitiesContext, PreparedTableSchema
-from dlt.common.destination.client import LoadJob, RunnableLoadJob
+from dlt.common.destination.client import JobClientBase, LoadJob, RunnableLoadJob
 from dlt.common.normalizers.naming import NamingConvention
 from dlt.common.schema import Schema
 from dlt.common.schema.typing import TSchemaTables
 from dlt.destinations.exceptions import DatabaseTerminalException
 from dlt.destinations.job_client_impl import SqlJobClientBase
+from dlt.destinations.sql_client import WithSqlClient
 
 from analytics_assets.rest_api.arrow.column_types import ColumnType
 from analytics_assets.rest_api.destination.merge_sql import TargetTable
 from analytics_assets.rest_api.destination.parents.columns import StoredField
 from analytics_assets.rest_api.destination.plan import LoadOutcome, Plan
-from analytics_assets.rest_api.destination.table_report import stored_columns
 from analytics_assets.rest_api.destination.warehouse import Log
 from analytics_assets.rest_api.errors import WarehouseError
 
@@ -35,8 +35,8 @@ def write_manifest(path: Path, files: Sequence[Path]) -> None:
     path.write_text(json.dumps([str(file) for file in files]))
 
 
-class TableClient(SqlJobClientBase):
-    """A dlt SQL client that loads one table by a plan. To be mixed into dlt's client of a database.
+class TableClient(WithSqlClient, JobClientBase):
+    """A dlt client that loads one table by a plan. To be mixed into dlt's client of a destination.
 
     By default, nobody else changes the dataset during a load: the process has locked the DuckDB file. A database that
     several loads write to at once locks in two methods: in `update_stored_schema`, which creates dlt's tables, and in
@@ -70,11 +70,20 @@ class TableClient(SqlJobClientBase):
         Raises:
             WarehouseError: The rows do not fit the table.
         """
-        self.plan = self.adjust_plan(stored_columns(self, self.plan.table))
+        self.plan = self.adjust_plan(self.stored_columns(self.plan.table))
 
     def stable_table(self, table: str) -> AbstractContextManager[None]:  # noqa: ARG002
         """A scope in which no other load changes the columns of a table or drops it. Loads may write rows."""
         return nullcontext()
+
+    @abstractmethod
+    def stored_columns(self, table: str) -> dict[str, ColumnType]:
+        """The columns of a table in the destination; none if it does not exist."""
+
+    @property
+    @abstractmethod
+    def uri(self) -> str:
+        """Where the tables are: the DuckDB file, host, port and database of a server, or a folder of a bucket."""
 
     @abstractmethod
     def stream(self, query: str) -> Iterator[Sequence[Sequence[Any]]]:
@@ -99,7 +108,25 @@ class TableClient(SqlJobClientBase):
     ) -> LoadJob:
         if table["name"] == self.plan.table:
             return TableLoadJob(file_path)
-        return super().create_load_job(table, file_path, load_id, restore)
+        return super().create_load_job(table, file_path, load_id, restore)  # type: ignore[safe-super]
+
+    @abstractmethod
+    def target(self, table: PreparedTableSchema) -> TargetTable:
+        """The plan's table in the terms of this destination."""
+
+
+class SqlTableClient(TableClient, SqlJobClientBase):
+    """A table client of a SQL database."""
+
+    def stored_columns(self, table: str) -> dict[str, ColumnType]:
+        if not self.is_storage_initialized():
+            return {}
+        columns = dict(self.get_storage_tables([table])).get(table, {})
+        return {name: ColumnType.from_dlt(column) for name, column in columns.items()}
+
+    @property
+    def uri(self) -> str:
+        return database_uri(self.config.credentials)
 
     def target(self, table: PreparedTableSchema) -> TargetTable:
         """The plan's table in the terms of this database.
@@ -167,3 +194,10 @@ class TableDestination(Destination[Any, TableClient]):
         client.plan, client.outcome, client.adjust_plan = self.plan, self.outcome, self.adjust_plan
         client.lock_seconds, client.log = self.lock_seconds, self.log
         return client
+
+
+def database_uri(credentials: Any) -> str:
+    """The database that dlt's credentials lead to, without user and password."""
+    if host := getattr(credentials, "host", None):
+        return f"{credentials.drivername}://{host}:{credentials.port}/{credentials.database}"
+    return f"{credentials.drivername}://{Path(credentials.database).absolute()}"

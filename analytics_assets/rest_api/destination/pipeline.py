@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import dlt
 import duckdb
@@ -34,7 +34,6 @@ from analytics_assets.rest_api.destination.table_report import (
     PREVIEW_ROWS,
     TableReport,
     describe_table,
-    stored_columns,
 )
 from analytics_assets.rest_api.destination.warehouse import Log, Warehouse
 from analytics_assets.rest_api.errors import BusyError, WarehouseError
@@ -104,7 +103,7 @@ class TablePipeline:
     def stored_columns(self) -> dict[str, ColumnType]:
         """The table's columns in the destination; none if there is no table."""
         with self._client() as client:
-            self._stored = stored_columns(client, self.plan.table)
+            self._stored = client.stored_columns(self.plan.table)
         return self._stored
 
     def read_parents(self, parent: Parent, window: Window | None) -> ParentRows:
@@ -278,10 +277,9 @@ class TablePipeline:
             client = self._pipeline.destination_client()
             assert isinstance(client, TableClient)
             try:
-                client.sql_client.open_connection()
+                opened.enter_context(cast(AbstractContextManager[Any], client))
             except Exception as error:  # the driver's own, which dlt raises as it is
                 raise translate_error(error, dataset=self._dataset, table=self.plan.table) from None
-            opened.callback(client.sql_client.close_connection)
             yield client
 
 

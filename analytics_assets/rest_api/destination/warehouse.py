@@ -22,8 +22,8 @@ class Warehouse:
     """Where tables are loaded to. Nothing is opened, and no folder made, before a load.
 
     Attributes:
-        destination: `duckdb`, or `postgres` with credentials from dlt's configuration
-            (`DESTINATION__POSTGRES__CREDENTIALS`, `.dlt/secrets.toml`).
+        destination: `duckdb`; `postgres` or `delta`, with settings from dlt's configuration
+            (`DESTINATION__POSTGRES__CREDENTIALS`, `DESTINATION__FILESYSTEM__BUCKET_URL`, `.dlt/secrets.toml`).
         duckdb_path: The file, for `duckdb`.
         dataset_prefix: Put before the name of each dataset.
         state_dir: Folder for locks.

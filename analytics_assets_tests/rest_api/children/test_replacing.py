@@ -38,8 +38,8 @@ def following(shop: Shop) -> Iterator[ChildApi]:
         yield api
 
 
-def test_rows_of_changed_parents_are_replaced_as_a_whole(any_shop: Shop) -> None:
-    with following(any_shop) as api:
+def test_rows_of_changed_parents_are_replaced_as_a_whole(every_shop: Shop) -> None:
+    with following(every_shop) as api:
         for n in (1, 2, 3):
             api.set_rows(f"/projects/{n}/tasks", tasks_of(n, 2, 3))
         result = api.load("tasks", window=day(2))
@@ -49,12 +49,12 @@ def test_rows_of_changed_parents_are_replaced_as_a_whole(any_shop: Shop) -> None
         assert result.statistics.parents.read == 1
 
 
-def test_rows_of_parents_that_are_gone_are_deleted(any_shop: Shop) -> None:
-    with following(any_shop) as api:
-        any_shop.query("DELETE FROM shop.projects WHERE id = 3")
+def test_rows_of_parents_that_are_gone_are_deleted(every_shop: Shop) -> None:
+    with following(every_shop) as api:
+        every_shop.query("DELETE FROM shop.projects WHERE id = 3")
         api.load("tasks", window=day(1))
         assert api.rows("tasks", "_projects_id", "id") == [(n, task) for n in (1, 2) for task in (1, 2)]
-        any_shop.query("DELETE FROM shop.projects")
+        every_shop.query("DELETE FROM shop.projects")
         result = api.load("tasks", window=day(5))
         assert api.rows("tasks", "id") == []
         assert result.rows == 0
@@ -140,13 +140,13 @@ IGNORE: dict[str, Any] = {"response_actions": [{"status_code": 404, "action": "i
 
 
 def test_rows_of_other_parents_that_a_window_overwrites_are_counted_in_a_warning(
-    any_shop: Shop, caplog: pytest.LogCaptureFixture
+    every_shop: Shop, caplog: pytest.LogCaptureFixture
 ) -> None:
     endpoint = {"path": "/projects/{resources.projects.id}/tasks", "incremental": INCREMENTAL}
     tasks = {"name": "tasks", "include_from_parent": ["id"], "endpoint": endpoint}
     first, second = ([{"id": 1, "updated_at": f"2026-10-0{day}T00:00:00Z"}] for day in (1, 2))
     endpoints = {"/projects": [{"id": 1}, {"id": 2}], "/projects/1/tasks": first, "/projects/2/tasks": second}
-    with child_api(any_shop, endpoints, [PROJECTS, tasks]) as api:
+    with child_api(every_shop, endpoints, [PROJECTS, tasks]) as api:
         api.load("projects")
         for window in (day(1), day(1), day(2)):
             assert "were replaced" not in caplog.text

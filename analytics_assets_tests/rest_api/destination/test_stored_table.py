@@ -15,28 +15,28 @@ from analytics_assets_tests.rest_api.destination.endpoints import ENDPOINT, ROWS
 from analytics_assets_tests.support.shop import Shop
 
 
-def test_larger_scale_than_stored_is_refused(any_shop: Shop) -> None:
+def test_larger_scale_than_stored_is_refused(every_shop: Shop) -> None:
     narrow, wide = ({"price": Column(data_type="decimal", precision=10, scale=scale)} for scale in (2, 4))
     with serve_endpoint(Endpoint("/rows", [{"id": 1, "price": "1.25"}])) as (sandbox, url):
-        any_shop.load(url, columns=narrow)
+        every_shop.load(url, columns=narrow)
         sandbox.set_rows("shop", "/rows", [{"id": 1, "price": "1.2345"}])
         with pytest.raises(
             WarehouseError, match=r"'price' of shop\.rows is decimal\(10, 2\) in the warehouse and decimal\(10, 4\)"
         ):
-            any_shop.load(url, columns=wide)
-        any_shop.load(url)  # undeclared, the stored type counts
-        any_shop.load(url, columns=wide, load={"full_refresh": True})
-    assert any_shop.query("SELECT price FROM shop.rows") == [(Decimal("1.2345"),)]
+            every_shop.load(url, columns=wide)
+        every_shop.load(url)  # undeclared, the stored type counts
+        every_shop.load(url, columns=wide, load={"full_refresh": True})
+    assert every_shop.query("SELECT price FROM shop.rows") == [(Decimal("1.2345"),)]
 
 
-def test_integers_beyond_64_bits_keep_their_digits(any_shop: Shop) -> None:
+def test_integers_beyond_64_bits_keep_their_digits(every_shop: Shop) -> None:
     with serve_endpoint(Endpoint("/rows", [{"id": 1, "n": 2**70}])) as (sandbox, url):
-        any_shop.load(url)
+        every_shop.load(url)
         sandbox.set_rows("shop", "/rows", [{"id": 1, "n": 2**70}, {"id": 2, "n": 2**70 + 1}])
-        any_shop.load(url)
-        assert any_shop.query("SELECT n FROM shop.rows ORDER BY id") == [(2**70,), (2**70 + 1,)]
+        every_shop.load(url)
+        assert every_shop.query("SELECT n FROM shop.rows ORDER BY id") == [(2**70,), (2**70 + 1,)]
         with pytest.raises(WarehouseError, match=r"decimal\(38, 0\) in the warehouse and decimal\(38, 9\)"):
-            any_shop.load(url, columns={"n": Column(data_type="decimal")})
+            every_shop.load(url, columns={"n": Column(data_type="decimal")})
 
 
 def test_other_declared_type_than_stored_fails_before_any_request(any_shop: Shop) -> None:

@@ -8,7 +8,8 @@ import pytest
 from dlt.destinations.impl.duckdb.configuration import DuckDbCredentials
 from dlt.destinations.impl.postgres.configuration import PostgresCredentials
 
-from analytics_assets.rest_api.destination.table_report import database_uri, preview_columns
+from analytics_assets.rest_api.destination.dlt_client import database_uri
+from analytics_assets.rest_api.destination.table_report import preview_columns
 
 
 def test_uri_of_a_server_has_no_credentials() -> None:

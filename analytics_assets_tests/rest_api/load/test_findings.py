@@ -40,29 +40,29 @@ def test_rows_gone_are_counted_with_a_sample_of_keys(
     assert {key[0] for key in findings.gone_keys} <= set(range(2, 10))
 
 
-def test_all_rows_are_gone_if_the_api_has_none(any_shop: Shop) -> None:
+def test_all_rows_are_gone_if_the_api_has_none(every_shop: Shop) -> None:
     keys: dict[str, Any] = {
         "endpoint": {"paginator": SINGLE},
         "load": FULL,
         "columns": {"id": {"data_type": "bigint"}},
     }
     with serve_endpoint(Endpoint("/rows", rows(1, 2))) as (server, url):
-        any_shop.load(url, **keys)
+        every_shop.load(url, **keys)
         server.set_rows("shop", "/rows", [])
-        assert any_shop.load(url, **keys).findings.rows_gone == 2
-    assert any_shop.ids() == []
+        assert every_shop.load(url, **keys).findings.rows_gone == 2
+    assert every_shop.ids() == []
 
 
-def test_keys_of_another_type_and_bounded_reads_are_not_compared(any_shop: Shop) -> None:
+def test_keys_of_another_type_and_bounded_reads_are_not_compared(every_shop: Shop) -> None:
     bounded = {"type": "offset", "limit": 2, "maximum_offset": 2}
     with serve_endpoint(Endpoint("/rows", rows(1, 2, 3), pagination=OffsetPagination())) as (server, url):
-        any_shop.load(url, endpoint={"paginator": {"type": "offset", "limit": 2}})
-        findings = any_shop.load(url, endpoint={"paginator": bounded}).findings
+        every_shop.load(url, endpoint={"paginator": {"type": "offset", "limit": 2}})
+        findings = every_shop.load(url, endpoint={"paginator": bounded}).findings
         assert (findings.rows_gone, findings.completeness) == (None, Completeness("bound", rows=2))
         server.set_rows("shop", "/rows", rows("a", "b"))
-        load = any_shop.load(url, endpoint={"paginator": {"type": "offset", "limit": 2}}, load=FULL)
+        load = every_shop.load(url, endpoint={"paginator": {"type": "offset", "limit": 2}}, load=FULL)
     assert load.findings.rows_gone is None
-    assert any_shop.ids() == ["a", "b"]
+    assert every_shop.ids() == ["a", "b"]
 
 
 @pytest.mark.parametrize("in_memory", [50_000, 0], ids=["few rows", "many rows"])

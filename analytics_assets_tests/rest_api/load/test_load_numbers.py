@@ -66,30 +66,30 @@ def test_columns_depend_on_the_numbers_and_not_on_their_order(
     assert stored_numbers(any_shop, list(expected)) == list(zip(columns, all_numbers, strict=True))
 
 
-def test_whole_numbers_and_then_fractions_have_one_sum(any_shop: Shop) -> None:
+def test_whole_numbers_and_then_fractions_have_one_sum(every_shop: Shop) -> None:
     with serve_endpoint(Endpoint("/rows", [{"id": 1, "n": 84872}, {"id": 2, "n": 0.5}])) as (server, url):
-        any_shop.load(url)
+        every_shop.load(url)
         server.set_rows("shop", "/rows", [{"id": 3, "n": 2}, {"id": 4, "n": 1.25}])
-        result = any_shop.load(url)
-    assert any_shop.query("SELECT SUM(n) FROM shop.rows") == [(84875.75,)]
+        result = every_shop.load(url)
+    assert every_shop.query("SELECT SUM(n) FROM shop.rows") == [(84875.75,)]
     assert result.statistics.changed_columns == {}
 
 
-def test_stored_numbers_that_move_to_a_variant_column_are_reported(any_shop: Shop) -> None:
+def test_stored_numbers_that_move_to_a_variant_column_are_reported(every_shop: Shop) -> None:
     with serve_endpoint(Endpoint("/rows", [{"id": 1, "n": 2**53 + 1}])) as (server, url):
-        any_shop.load(url)
+        every_shop.load(url)
         server.set_rows("shop", "/rows", [{"id": 2, "n": 0.5}])
-        result = any_shop.load(url)
+        result = every_shop.load(url)
     assert result.new_columns == ("n__v_bigint",)
     assert result.statistics.changed_columns == {"n": ["n__v_bigint"]}
 
 
-def test_a_table_that_was_split_before_is_not_split_further(any_shop: Shop) -> None:
+def test_a_table_that_was_split_before_is_not_split_further(every_shop: Shop) -> None:
     with serve_endpoint(Endpoint("/rows", [{"id": 1, "n": 1}, {"id": 2, "n": "much"}])) as (server, url):
-        any_shop.load(url)
+        every_shop.load(url)
         server.set_rows("shop", "/rows", [{"id": 2, "n": 0.5}, {"id": 3, "n": "more"}])
-        any_shop.load(url)
-    found = any_shop.query("SELECT id, n, n__v_text FROM shop.rows ORDER BY id")
+        every_shop.load(url)
+    found = every_shop.query("SELECT id, n, n__v_text FROM shop.rows ORDER BY id")
     assert found == [(1, 1.0, None), (2, 0.5, None), (3, None, "more")]
 
 

@@ -11,7 +11,7 @@ from dlt.destinations import duckdb
 from dlt.destinations.impl.duckdb.configuration import DuckDbClientConfiguration
 from dlt.destinations.impl.duckdb.duck import DuckDbClient
 
-from analytics_assets.rest_api.destination.dlt_client import TableClient, TableDestination
+from analytics_assets.rest_api.destination.dlt_client import SqlTableClient, TableClient, TableDestination
 from analytics_assets.rest_api.destination.duckdb.memory import run_in_limited_memory
 from analytics_assets.rest_api.destination.duckdb.merge_sql import DuckDbMergeSql
 from analytics_assets.rest_api.destination.merge_sql import TargetTable
@@ -21,7 +21,26 @@ from analytics_assets.rest_api.destination.widening import widen_columns
 STREAM_ROWS = 10_000
 
 
-class DuckDbTableClient(TableClient, DuckDbClient):
+class DuckDbReads(TableClient):
+    """Queries of a destination whose SQL client is DuckDB's."""
+
+    def stream(self, query: str) -> Iterator[Sequence[Sequence[Any]]]:
+        with self.sql_client.execute_query(query) as cursor:
+            while rows := cursor.fetchmany(STREAM_ROWS):
+                yield rows
+
+    def text_of(self, field: StoredField) -> str:
+        value = self.sql_client.escape_column_name(field.column)
+        if field.type.data_type == "timestamp":
+            return f"epoch_us({value})"
+        if field.path:
+            steps = "".join(f'."{step}"' for step in field.path).replace("'", "''")
+            value = f"json_extract({value}, '${steps}')"
+        text = f"CAST({value} AS VARCHAR)"
+        return f"NULLIF({text}, 'null')" if field.type.data_type == "json" else text
+
+
+class DuckDbTableClient(DuckDbReads, SqlTableClient, DuckDbClient):
     """Loads one table into a DuckDB file."""
 
     def load_files(self, table: TargetTable, files: Sequence[Path], load_id: str) -> None:
@@ -43,21 +62,6 @@ class DuckDbTableClient(TableClient, DuckDbClient):
             empty = not sql.execute_sql(f"SELECT 1 FROM {table.name} LIMIT 1")
             for statement in merge.write_rows(sources, table_is_empty=empty):
                 sql.execute_sql(statement)
-
-    def stream(self, query: str) -> Iterator[Sequence[Sequence[Any]]]:
-        with self.sql_client.execute_query(query) as cursor:
-            while rows := cursor.fetchmany(STREAM_ROWS):
-                yield rows
-
-    def text_of(self, field: StoredField) -> str:
-        value = self.sql_client.escape_column_name(field.column)
-        if field.type.data_type == "timestamp":
-            return f"epoch_us({value})"
-        if field.path:
-            steps = "".join(f'."{step}"' for step in field.path).replace("'", "''")
-            value = f"json_extract({value}, '${steps}')"
-        text = f"CAST({value} AS VARCHAR)"
-        return f"NULLIF({text}, 'null')" if field.type.data_type == "json" else text
 
 
 @configspec(init=False)

@@ -31,10 +31,10 @@ class DuckDbMergeSql(MergeSql):
             elif stored != ColumnType.from_dlt(column).arrow:
                 value = f"CAST({value} AS {self._table.types[name]})"
             selected.append(f"{value} AS {self._quote(name)}")
-        return f"(SELECT {', '.join(selected)} FROM read_parquet({_literal(file)}))"
+        return f"(SELECT {', '.join(selected)} FROM read_parquet({literal(file)}))"
 
     def unchanged_parents(self, file: Path) -> str:
-        return f"read_parquet({_literal(file)})"
+        return f"read_parquet({literal(file)})"
 
     def write_rows(self, sources: Sequence[str], *, table_is_empty: bool) -> Iterator[str]:
         """Write the rows of the sources, which are in the order of their ordinals.
@@ -81,5 +81,6 @@ class DuckDbMergeSql(MergeSql):
         yield f"DROP TABLE {CHANGED_ROWS}"
 
 
-def _literal(path: Path) -> str:
+def literal(path: Path | str) -> str:
+    """The path as a literal of SQL."""
     return "'" + str(path).replace("'", "''") + "'"

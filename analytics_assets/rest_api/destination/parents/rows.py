@@ -14,7 +14,6 @@ from analytics_assets.rest_api.config import Parent
 from analytics_assets.rest_api.destination.dlt_client import TableClient
 from analytics_assets.rest_api.destination.merge_sql import cursor_literal
 from analytics_assets.rest_api.destination.parents.columns import StoredField, find_field
-from analytics_assets.rest_api.destination.table_report import stored_columns
 from analytics_assets.rest_api.destination.warehouse import Log
 from analytics_assets.rest_api.errors import WarehouseError
 from analytics_assets.rest_api.windows import Window
@@ -96,7 +95,7 @@ def read_parents(
         WarehouseError: The table does not exist, or lacks a field.
     """
     table = f"{dataset}.{parent.name}"
-    columns = stored_columns(client, parent.name)
+    columns = client.stored_columns(parent.name)
     if not columns:
         raise WarehouseError(
             f"the parent's table {table} does not exist: load {parent.name!r} first. If it was loaded and had no rows, "

@@ -19,7 +19,7 @@ from dlt.destinations.impl.postgres.configuration import PostgresClientConfigura
 from dlt.destinations.impl.postgres.postgres import PostgresClient
 
 from analytics_assets.rest_api.arrow.table_columns import READ_NUMBER
-from analytics_assets.rest_api.destination.dlt_client import TableClient, TableDestination
+from analytics_assets.rest_api.destination.dlt_client import SqlTableClient, TableDestination
 from analytics_assets.rest_api.destination.merge_sql import TargetTable
 from analytics_assets.rest_api.destination.parents.columns import StoredField
 from analytics_assets.rest_api.destination.parquet_files import read_batches
@@ -43,7 +43,7 @@ SET LOCAL tcp_keepalives_idle = 30; SET LOCAL tcp_keepalives_interval = 10; SET 
 ESCAPES = (("\\", "\\\\"), ("\t", "\\t"), ("\n", "\\n"), ("\r", "\\r"))
 
 
-class PostgresTableClient(TableClient, PostgresClient):
+class PostgresTableClient(SqlTableClient, PostgresClient):
     """Loads one table into a PostgreSQL database, beside other loads: see `locks`."""
 
     def initialize_storage(self, truncate_tables: Iterable[str] | None = None) -> None:

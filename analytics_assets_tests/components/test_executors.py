@@ -63,7 +63,6 @@ def test_definitions_import_nothing_that_only_runs_or_extras_need() -> None:
         "dagster_k8s",
         "deltalake",
         "duckdb",
-        "fsspec",
         "kubernetes",
         "msgspec",
         "psycopg2",

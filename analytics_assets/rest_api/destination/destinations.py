@@ -39,7 +39,8 @@ def build_destination(warehouse: Warehouse, plan: Plan, log: Log) -> TableDestin
         else:
             raise WarehouseError(
                 f"the destination {warehouse.destination!r} is not supported: loads merge rows into tables, which this "
-                f"package can do in {', '.join(SUPPORTED)}. Set ANALYTICS_DESTINATION to one of them"
+                f"package can do in {', '.join(SUPPORTED[:-1])} and {SUPPORTED[-1]}. Set ANALYTICS_DESTINATION to one "
+                "of them"
             )
     except ImportError as error:
         raise WarehouseError(

@@ -20,18 +20,21 @@ def test_unsupported_destination_fails_before_any_request(shop: Shop, destinatio
     with serve_endpoint(ROWS) as (sandbox, url):
         with pytest.raises(
             WarehouseError,
-            match=rf"'{destination}' is not supported: .* duckdb and postgres\. Set ANALYTICS_DESTINATION",
+            match=rf"'{destination}' is not supported: .* duckdb, postgres and delta\. Set ANALYTICS_DESTINATION",
         ):
             unsupported.load(url, endpoint=ENDPOINT)
         assert sandbox.requests == []
 
 
-def test_missing_driver_is_named_with_its_extra(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [name for name in sys.modules if re.search(r"impl\.postgres|\.postgres\.destination$", name)]:
+@pytest.mark.parametrize(("destination", "module"), [("postgres", "psycopg2"), ("delta", "deltalake")])
+def test_missing_driver_is_named_with_its_extra(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, destination: str, module: str
+) -> None:
+    for name in [name for name in sys.modules if re.search(rf"impl\.postgres|\.{destination}\.\w+$", name)]:
         monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setitem(sys.modules, "psycopg2", None)
-    without_driver = replace(shop, warehouse=replace(shop.warehouse, destination="postgres"))
+    monkeypatch.setitem(sys.modules, module, None)
+    without_driver = replace(shop, warehouse=replace(shop.warehouse, destination=destination))
     with serve_endpoint(ROWS) as (sandbox, url):
-        with pytest.raises(WarehouseError, match=r"'psycopg2', .* pip install 'analytics_assets\[postgres\]'"):
+        with pytest.raises(WarehouseError, match=rf"'{module}', .* pip install 'analytics_assets\[{destination}\]'"):
             without_driver.load(url, endpoint=ENDPOINT)
         assert sandbox.requests == []

@@ -43,8 +43,9 @@ def build_destination(warehouse: Warehouse, plan: Plan, log: Log) -> TableDestin
                 "of them"
             )
     except ImportError as error:
+        module = (error.name or "").partition(".")[0]
         raise WarehouseError(
-            f"the destination {warehouse.destination!r} needs the Python module {error.name!r}, which is not "
+            f"the destination {warehouse.destination!r} needs the Python module {module!r}, which is not "
             f"installed: pip install 'analytics_assets[{warehouse.destination}]'"
         ) from None
     destination.plan, destination.outcome, destination.adjust_plan = plan, LoadOutcome(), lambda stored: plan  # noqa: ARG005

@@ -30,7 +30,9 @@ def test_unsupported_destination_fails_before_any_request(shop: Shop, destinatio
 def test_missing_driver_is_named_with_its_extra(
     shop: Shop, monkeypatch: pytest.MonkeyPatch, destination: str, module: str
 ) -> None:
-    for name in [name for name in sys.modules if re.search(rf"impl\.postgres|\.{destination}\.\w+$", name)]:
+    for name in [
+        name for name in sys.modules if re.search(rf"impl\.postgres|\.{destination}\.\w+$|^deltalake\.", name)
+    ]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, module, None)
     without_driver = replace(shop, warehouse=replace(shop.warehouse, destination=destination))

@@ -135,7 +135,8 @@ class DeltaMergeSql(DuckDbMergeSql):
                 stays += f" AND NOT EXISTS (SELECT 1 FROM {WRITTEN_ROWS} w WHERE {same_key})"
             queries.append(f"SELECT {', '.join(map(self._quote, columns))} FROM {self._target} d WHERE {stays}")
         values = [
-            self._quote(name) if sources else f"CAST(NULL AS {sql_type(column)})" for name, column in columns.items()
+            self._quote(name) if sources and name in self._table.columns else f"CAST(NULL AS {sql_type(column)})"
+            for name, column in columns.items()
         ]
         loaded = ", ".join(f"{value} AS {self._quote(name)}" for value, name in zip(values, columns, strict=True))
         queries += [

@@ -40,11 +40,8 @@ def describe(auth: Auth | None) -> str:
     names = ", ".join(variables(auth)) or "the YAML"
     if isinstance(auth, ApiKeyConfig):
         prefix = f" after {auth.prefix.strip()!r}" if auth.prefix else ""
-        return (
-            f"the key of {reference_name(auth.api_key)} in the {auth.location} parameter `{auth.name}`{prefix}".replace(
-                "header parameter", "header"
-            ).replace("cookie parameter", "cookie")
-        )
+        place = {"query": "query parameter", "body": "body's field"}.get(auth.location, auth.location)
+        return f"the key of {reference_name(auth.api_key)} in the {place} `{auth.name}`{prefix}"
     if isinstance(auth, BearerConfig):
         return f"the bearer token of {names} in the header `Authorization`"
     if isinstance(auth, HttpBasicConfig):

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
+from urllib.parse import parse_qsl
 
 from pydantic import ValidationError
 
@@ -62,7 +63,8 @@ def convert_dlt_config(document: Any, api: str, only: Sequence[str] = ()) -> Api
     result.attributes["resources"] = []
     for index, each in enumerate(chosen):
         path: KeyPath = ("resources", index)
-        result.attributes["resources"].append(converter.convert(references.replaced(each, path), path))
+        separated = _with_query_as_params(each)
+        result.attributes["resources"].append(converter.convert(references.replaced(separated, path), path))
     for index, resource in enumerate(result.attributes["resources"]):
         _complete(result, resource, index)
     if any("incremental" in (each.get("endpoint") or {}) for each in result.attributes["resources"]) or (
@@ -79,6 +81,20 @@ def convert_dlt_config(document: Any, api: str, only: Sequence[str] = ()) -> Api
 def _name(raw: Any) -> str | None:
     name = raw.get("name") if isinstance(raw, Mapping) else raw
     return name if isinstance(name, str) else None
+
+
+def _with_query_as_params(resource: Any) -> Any:
+    """The resource with the query of its path, which may have a secret, as `params`."""
+    endpoint = resource.get("endpoint") if isinstance(resource, Mapping) else None
+    endpoint = {"path": endpoint} if isinstance(endpoint, str) else endpoint
+    if not isinstance(endpoint, Mapping):
+        return resource
+    path = endpoint.get("path")
+    if not isinstance(path, str) or "?" not in path:
+        return resource
+    path, _, query = path.partition("?")
+    params = {**dict(parse_qsl(query, keep_blank_values=True)), **(endpoint.get("params") or {})}
+    return {**resource, "endpoint": {**endpoint, "path": path, "params": params}}
 
 
 def _choose(raw: Sequence[Any], names: Mapping[str, str], only: Sequence[str]) -> list[Any]:

@@ -6,12 +6,12 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from analytics_assets.rest_api.config.values import is_secret_name
 from analytics_assets.specs.dlt_config.expressions import Mixed, Reference, Unread
 from analytics_assets.specs.document import ApiDocument, KeyPath
+from analytics_assets.specs.secrets import is_secret
 
 SECRET_KEYS = ("api_key", "token", "client_secret", "refresh_token", "password", "access_token")
-SECRET_WORDS = re.compile(r"(?<![a-z])(key|token|secret|password|pwd|signature|credential)s?(?![a-z])", re.IGNORECASE)
+HOLDERS = ("headers", "params", "json", "data", "access_token_request_data")
 
 
 class References:
@@ -60,17 +60,16 @@ class References:
 
     def _field(self, key: str, value: Any, path: KeyPath) -> Any:
         """The value of a key. A secret that is written in the source becomes a variable."""
-        if isinstance(value, str) and value and self._is_secret(key, path):
+        if isinstance(value, str) and value and self._is_secret(key, value, path):
             name = self.variable(key)
             self._result.skip(path, f"the value in the source, a secret: set {name} to it", changes_rows=False)
             return {"env": name}
         return self.replaced(value, path)
 
-    def _is_secret(self, key: str, path: KeyPath) -> bool:
-        if "auth" in path[:-1]:
-            return key in SECRET_KEYS
-        holders = ("headers", "params", "json", "data", "access_token_request_data")
-        return any(holder in path for holder in holders) and (is_secret_name(key) or bool(SECRET_WORDS.search(key)))
+    def _is_secret(self, key: str, value: str, path: KeyPath) -> bool:
+        if "auth" in path[:-1] and key in SECRET_KEYS:
+            return True
+        return any(holder in path for holder in HOLDERS) and is_secret(key, value, in_header="headers" in path)
 
     def _mixed(self, value: Mixed, path: KeyPath) -> Any:
         name = self.variable(str(path[-1]) if path else "value")

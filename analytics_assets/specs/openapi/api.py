@@ -213,7 +213,7 @@ def _add_resource(result: ApiDocument, draft: Draft, security: Security, main: R
     for path, text in draft.problems:
         result.skip((*place, *path), text, changes_rows=False)
     alternatives = security.of(draft.operation.raw)
-    if main and alternatives is not None and main not in alternatives:
+    if main and alternatives is not None and main not in alternatives and "auth" not in draft.attributes["endpoint"]:
         own = security.choose(alternatives)
         if own:
             draft.attributes["endpoint"]["auth"] = security.schemes[own[0]].auth

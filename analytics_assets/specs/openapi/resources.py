@@ -14,6 +14,7 @@ from analytics_assets.specs.openapi.pagination import paging
 from analytics_assets.specs.openapi.parents import Bindings, add_values, bind, canonical, find_parent
 from analytics_assets.specs.openapi.schemas import Schemas
 from analytics_assets.specs.openapi.windows import time_window
+from analytics_assets.specs.secrets import is_secret
 
 PATH_PREFIX = re.compile(r"api|rest|v\d+([._]\d+)*(alpha|beta)?\d*|latest|\d+(\.\d+)*")
 HEADERS_SENT = ("accept", "content-type", "authorization", "cookie", "host")
@@ -97,6 +98,10 @@ class ResourceBuilder:
         params = {**self._required(draft, bound, {*pages.used, *(window.used if window else ())}), **pages.params}
         if params:
             endpoint["params"] = params
+        if key := next((each.name for each in operation.at("query") if each.required and is_secret(each.name)), None):
+            variable = {"env": f"{self._prefix}_API_KEY"}
+            endpoint["auth"] = {"type": "api_key", "name": key, "api_key": variable, "location": "query"}
+            draft.decisions.append((("endpoint", "auth"), f"the API needs {key}: credentials of one kind are sent"))
         if bound.for_each:
             endpoint["for_each"] = bound.for_each
         if headers := self._headers(draft, operation):
@@ -141,7 +146,7 @@ class ResourceBuilder:
         """The query parameters that every request must have, besides those of paginator and window."""
         params: dict[str, Any] = {}
         for each in draft.operation.at("query"):
-            if not each.required or each.name in used:
+            if not each.required or each.name in used or is_secret(each.name):
                 continue
             value = each.schema.default
             if isinstance(value, (str, int, float)):
@@ -156,7 +161,7 @@ class ResourceBuilder:
             if not each.required or each.name.lower() in HEADERS_SENT or not re.fullmatch(r"[\w-]+", each.name):
                 continue
             values = [v for v in (each.schema.default, *each.schema.enum) if isinstance(v, str) and v.isprintable()]
-            if values and values[0].isascii() and not re.search(r"key|token|secret", each.name, re.IGNORECASE):
+            if values and values[0].isascii() and not is_secret(each.name, in_header=True):
                 headers[each.name] = values[0]
             else:
                 variable = f"{self._prefix}_{re.sub(r'[^A-Za-z0-9]+', '_', each.name).upper()}"

@@ -242,3 +242,17 @@ def test_source_that_cannot_be_converted(code: str, suffix: str, message: str, t
 def test_unknown_resource_names_those_that_exist(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no resource matches 'userz'; there are: users"):
         converted(source(), tmp_path, only=("userz",))
+
+
+def test_secret_in_path_or_parameters_becomes_no_text_of_the_file(tmp_path: Path) -> None:
+    endpoint = {"path": f"users?state=all&app_token={SECRET}", "data_selector": "$", "paginator": "single_page"}
+    headers = {"X-Session": SECRET, "X-Auth": f"Bearer {SECRET}"}
+    config = {
+        "client": {"base_url": "https://a.example", "headers": headers},
+        "resources": [{"name": "users", "endpoint": {**endpoint, "params": {"sort_key": "id", "signature": SECRET}}}],
+    }
+    document = converted(json.dumps(config), tmp_path, suffix=".json")
+    assert document.attributes["client"]["headers"]["X-Session"] == {"env": "SHOP_X_SESSION"}
+    params = document.attributes["resources"][0]["endpoint"]["params"]
+    assert params["state"] == "all"
+    assert params["sort_key"] == "id"

@@ -333,3 +333,13 @@ def test_endpoints_that_could_be_parents_of_each_other(tmp_path: Path) -> None:
     }
     result, _ = converted(document(paths), tmp_path)
     assert any("for_each" in each["endpoint"] for each in result.attributes["resources"])
+
+
+def test_required_key_is_a_credential_and_never_a_column(tmp_path: Path) -> None:
+    key = {"name": "api_key", "in": "query", "required": True, "schema": {**TEXT, "default": "DEMO_4242"}}
+    header = {"name": "X-Token", "in": "header", "required": True, "schema": {**TEXT, "default": "DEMO_4242"}}
+    result, _ = converted(document({"/tasks": get(list_of(TASK), [key, header])}), tmp_path)
+    assert endpoint(result)["auth"]["api_key"] == {"env": "SHOP_API_KEY"}
+    assert endpoint(result)["headers"] == {"X-Token": {"env": "SHOP_X_TOKEN"}}
+    assert "DEMO_4242" not in result.to_yaml()
+    assert "for_each" not in result.to_yaml()

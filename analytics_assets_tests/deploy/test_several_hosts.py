@@ -14,7 +14,7 @@ from analytics_assets_tests.harness.hosts.deployment import WORKSPACE, Deploymen
 from analytics_assets_tests.harness.hosts.network import wait_for
 
 OUTAGE_SECONDS = 20
-SHORT: dict[str, Any] = {"cadence": "weekly", "per_run": 13, "chunk": 5}
+SHORT: dict[str, Any] = {"cadence": "weekly", "per_run": 18, "chunk": 6}
 LONG: dict[str, Any] = {"cadence": "daily", "per_run": 30, "chunk": 5}
 
 
@@ -33,7 +33,7 @@ def cut_off_and_lose_power(deployment: Deployment, cut: str, lost: str) -> None:
 
 def assert_all_is_loaded(deployment: Deployment) -> None:
     """Assert that each run succeeded or was continued by one that did, and that tables equal the API's data."""
-    wait_for(lambda: is_finished(deployment), "runs", seconds=400)
+    wait_for(lambda: is_finished(deployment), "runs", seconds=900)
     runs = deployment.runs()
     continued = {run["parent"] for run in runs}
     assert [run for run in runs if run["status"] != "SUCCESS" and run["run_id"] not in continued] == []

@@ -12,7 +12,7 @@ from analytics_assets.rest_api.arrow.statistics import Statistics
 from analytics_assets.rest_api.arrow.table_schema import TableSchema
 from analytics_assets.rest_api.arrow.window_filter import PartitionCounter, in_window_mask
 from analytics_assets.rest_api.errors import DataError
-from analytics_assets.rest_api.extract.page_batches import PageBatch
+from analytics_assets.rest_api.extract.page_batches import PageBatch, coalesce_pages
 from analytics_assets.rest_api.extract.records import PageRecords, Records
 from analytics_assets.rest_api.windows import Window, padded, slice_error
 
@@ -72,11 +72,16 @@ class ArrowConverter:
             DataError: Records cannot be loaded exactly; the message names the field.
             SliceError: The API does not filter by the time slices that it was asked for.
         """
+        try:
+            yield from self._tables(coalesce_pages(_reported(pages, on_page), rows=BATCH_ROWS, size=BATCH_BYTES))
+        finally:
+            self.schema.close()
+
+    def _tables(self, pages: Iterable[PageBatch]) -> Iterator[pa.Table]:
         batch: list[pa.Table] = []
         rows = size = 0
         for page in pages:
             batch.append(self._convert(page))
-            on_page()
             rows, size = rows + batch[-1].num_rows, size + page.bytes
             if rows >= BATCH_ROWS or size >= BATCH_BYTES:
                 yield self._counted(self.schema.concat(batch))
@@ -138,3 +143,9 @@ class ArrowConverter:
                 f"no record has the field {self._cursor.path!r} that `incremental.cursor_path` names; "
                 f"the columns are {', '.join(self.schema.dlt_columns())}"
             )
+
+
+def _reported(pages: Iterable[PageBatch], on_page: Callable[[], None]) -> Iterator[PageBatch]:
+    for page in pages:
+        yield page
+        on_page()

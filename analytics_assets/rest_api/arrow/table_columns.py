@@ -10,11 +10,12 @@ from typing import Any, Literal
 import pyarrow as pa
 from dlt.common.schema.typing import TTableSchemaColumns
 
-from analytics_assets.rest_api.arrow.coercion import to_array, variant_value
+from analytics_assets.rest_api.arrow.coercion import PYTHON_TYPE, to_array, variant_value
 from analytics_assets.rest_api.arrow.column_names import RESERVED, FieldMapping
 from analytics_assets.rest_api.arrow.column_types import ColumnType
 from analytics_assets.rest_api.arrow.cursor import Cursor
 from analytics_assets.rest_api.arrow.numbers import DOUBLE, Widening, inexact_types, is_number, is_whole, widened
+from analytics_assets.rest_api.arrow.timestamps import json_type
 from analytics_assets.rest_api.arrow.type_changes import contract_error, cursor_error, key_error
 from analytics_assets.rest_api.config import Column, DataType
 from analytics_assets.rest_api.errors import DataError
@@ -38,6 +39,7 @@ class TableColumns:
         types: The type of each column so far.
         key: The columns of the primary key, and their fields.
         mixed_texts: Declared text columns that store other scalars too.
+        mixed_timestamps: Timestamp columns with values of another JSON type than their format usually has.
         variant_columns: The variant columns that got values, by column; the set is empty if they were discarded.
         discarded_counts: How many values were discarded, by column.
     """
@@ -80,6 +82,7 @@ class TableColumns:
         self._inexact: dict[str, set[DataType]] = {}  # whole numbers so far that a double does not hold, by column
         self._arrow_schema: pa.Schema | None = None
         self.mixed_texts: set[str] = set()
+        self.mixed_timestamps: set[str] = set()
         self.variant_columns: dict[str, set[str]] = {}
         self.discarded_counts: Counter[str] = Counter()
 
@@ -130,8 +133,12 @@ class TableColumns:
         if not values:
             return
         column = self.types.setdefault(name, ColumnType.infer(values[0]))
-        if column.declared and column.data_type == "text" and set(map(type, values)) != {str}:
+        types = set(map(type, values))
+        if column.declared and column.data_type == "text" and types != {str}:
             self.mixed_texts.add(name)
+        usual = json_type(column.format) if column.data_type == "timestamp" else None
+        if usual and types != {PYTHON_TYPE[usual]}:
+            self.mixed_timestamps.add(name)
         if self._may_widen(name):
             self._widen(name, widened(column, values))
 

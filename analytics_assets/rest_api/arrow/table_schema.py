@@ -11,12 +11,13 @@ from typing import Any, Literal
 import pyarrow as pa
 from dlt.common.schema.typing import TTableSchemaColumns
 
-from analytics_assets.rest_api.arrow.arrays import struct_array
 from analytics_assets.rest_api.arrow.column_names import FieldMapping
 from analytics_assets.rest_api.arrow.column_types import ColumnType
 from analytics_assets.rest_api.arrow.cursor import Cursor
 from analytics_assets.rest_api.arrow.numbers import Widening, align_file, align_table
+from analytics_assets.rest_api.arrow.record_arrays import RecordArrays
 from analytics_assets.rest_api.arrow.table_columns import READ_NUMBER, BoundColumns, OnTypeChange, TableColumns
+from analytics_assets.rest_api.arrow.timestamps import json_type
 from analytics_assets.rest_api.config import Column
 from analytics_assets.rest_api.errors import DataError, MissingKeyError
 from analytics_assets.rest_api.extract.children.bindings import Origins
@@ -91,6 +92,7 @@ class TableSchema:
         self._record_key = {name: field for name, field in self._columns.key.items() if name not in bound_fields}
         self._skip_null_keys = null_key == "skip"
         self._reader: Reader | None = None
+        self._record_arrays = RecordArrays(self._columns, self._record_key)
         self._lock = Lock()
 
     @property
@@ -141,7 +143,7 @@ class TableSchema:
             return self._columns.dlt_columns()
 
     def read(self, records: bytes) -> PageRecords:
-        """Decodes a JSON list of records for `convert`: as structs of the fields known so far, else as dicts.
+        """Decodes a JSON list of records for `convert`: proven by the fields known so far, else as dicts.
 
         Raises:
             DataError: The fields cannot all be columns.
@@ -176,7 +178,7 @@ class TableSchema:
         """
         with self._lock:
             bound = self._bound.arrays(origins) if origins else {}
-            arrays = self._convert_structs(records) if isinstance(records, Records) else None
+            arrays = self._record_arrays.convert(records) if isinstance(records, Records) else None
             rows = len(records)
             if arrays is None:
                 dicts = records.dicts() if isinstance(records, Records) else records
@@ -184,6 +186,11 @@ class TableSchema:
             numbers = bound.pop(READ_NUMBER, None)
             table = self._table({**arrays, **bound}, rows)
             return table if numbers is None else table.append_column(READ_NUMBER, numbers)
+
+    def close(self) -> None:
+        """Free the memory that conversion needs."""
+        with self._lock:
+            self._record_arrays.close()
 
     def concat(self, tables: Sequence[pa.Table]) -> pa.Table:
         """Tables of this schema as one, in one piece, with all columns as they are by now."""
@@ -236,24 +243,6 @@ class TableSchema:
         self._bound.check_fields(columns)
         return columns
 
-    def _convert_structs(self, records: Records) -> dict[str, pa.Array] | None:
-        """The arrays of all fields; None if a record lacks its key, since the error needs dicts."""
-        key, types = self._record_key, self._columns.types
-        values_of = dict(records.values())
-        keys = [(field, values) for field, values in values_of.items() if field.column in key]
-        if len(keys) < len(key) or any(None in field.decode_all(values) for field, values in keys):
-            return None
-        arrays: dict[str, pa.Array] = {}
-        for field, values in values_of.items():
-            column = types.get(field.column)
-            array = struct_array(values, field.data_type, column.arrow) if column else None
-            if array is not None:
-                self._columns.record_inexact(field.column, array)
-                arrays[field.column] = array
-            else:
-                arrays.update(self._columns.arrays(field.column, field.name, field.decode_all(values)))
-        return arrays
-
     def _build_reader(self, records: Sequence[Mapping[str, Any]]) -> Reader | None:
         """A reader of all fields seen so far; None if there cannot be one."""
         columns = self._map_fields(records)
@@ -271,10 +260,11 @@ class TableSchema:
         column = self._columns.types.get(name)
         if name in self._columns.mixed_texts:
             return Field(field, name, is_written_text=True)
-        if column is None or name in self._columns.variant_columns or (column.declared and column.data_type == "json"):
+        others = self._columns.variant_columns.keys() | self._columns.mixed_timestamps
+        if column is None or name in others or (column.declared and column.data_type == "json"):
             return Field(field, name)
-        is_known = column.data_type in STRICT or column.data_type == "json"
-        return Field(field, name, column.data_type if is_known else None)
+        data_type = json_type(column.format) if column.data_type == "timestamp" else column.data_type
+        return Field(field, name, data_type if data_type in STRICT or data_type == "json" else None)
 
     def _check_primary_key(
         self, records: Sequence[Mapping[str, Any]], columns: Mapping[str, str]

@@ -12,6 +12,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from analytics_assets.rest_api.config import DataType
+
 UTC = pa.timestamp("us", "UTC")
 EPOCH_UNITS = {"epoch_s": 1_000_000, "epoch_ms": 1_000}  # in microseconds
 ISO_FORMATS = ("iso8601", "date-time", "date")
@@ -35,11 +37,30 @@ def parse_timestamps(values: Sequence[Any], types: set[type], format: str) -> pa
     Raises:
         ValueError: A value is not written in the format. pa.ArrowInvalid is one.
     """
-    if types == {str} and format in ISO_FORMATS:
-        return _check_range(_parse_iso(pa.array(values, pa.string())))
-    if types == {int} and format in EPOCH_UNITS:
-        return epoch_timestamps(pa.array(values, pa.int64()), format)
+    data_type = json_type(format)
+    if data_type == "text" and types == {str}:
+        return parse_array(pa.array(values, pa.string()), format)
+    if data_type == "bigint" and types == {int}:
+        return parse_array(pa.array(values, pa.int64()), format)
     return None
+
+
+def json_type(format: str) -> DataType | None:
+    """The type of JSON that a format is usually written in, which is parsed as an array; None if there is none."""
+    if format in ISO_FORMATS:
+        return "text"
+    return "bigint" if format in EPOCH_UNITS else None
+
+
+def parse_array(values: pa.Array, format: str) -> pa.Array:
+    """Values of the type that `json_type` names as UTC timestamps.
+
+    Raises:
+        ValueError: A value is not written in the format. pa.ArrowInvalid is one.
+    """
+    if format in EPOCH_UNITS:
+        return epoch_timestamps(values, format)
+    return _check_range(_parse_iso(values))
 
 
 def parse_timestamp(value: Any, format: str) -> int | datetime:

@@ -89,11 +89,8 @@ class WindowCheck:
         return bool(pc.all(in_window_mask(timestamps, self._window)).as_py())
 
     def _values(self, records: PageRecords, column: str) -> list[object]:
+        dicts = records.dicts() if isinstance(records, Records) else records
         if self._cursor.is_nested:
-            dicts = records.dicts() if isinstance(records, Records) else records
             return [self._cursor.nested_value(record) for record in dicts]
-        if isinstance(records, Records):
-            found = (field.decode_all(values) for field, values in records.values() if field.column == column)
-            return list(next(found, [None] * len(records)))
-        field = self._schema.field_of(column)
-        return [record.get(field) for record in records]
+        field = self._schema.field_of(column) or self._cursor.field
+        return [record.get(field) for record in dicts]

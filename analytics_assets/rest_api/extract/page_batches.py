@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, groupby
 
 from analytics_assets.rest_api.extract.children.bindings import Origins
 from analytics_assets.rest_api.extract.records import PageRecords, concat_records
@@ -33,21 +34,41 @@ class PageBatch:
     origins: Origins = ()
 
 
-def coalesce_pages(pages: Iterable[PageBatch]) -> Iterator[PageBatch]:
-    """The records of small pages together, by window: handing a page to another thread costs more than reading it."""
-    waiting: dict[Window | None, PageBatch] = {}
+def coalesce_pages(
+    pages: Iterable[PageBatch], *, rows: int = MIN_BATCH_ROWS, size: int = MIN_BATCH_BYTES
+) -> Iterator[PageBatch]:
+    """The records of small pages together, by window: handing a page to another thread costs more than reading it.
+
+    Args:
+        pages: The pages.
+        rows: The number of rows after which all batches are handed on.
+        size: The bytes of pages after which they are.
+    """
+    waiting: dict[Window | None, list[PageBatch]] = {}
+    waiting_rows = waiting_bytes = 0
     began = time.monotonic()
     for page in pages:
-        if before := waiting.pop(page.window, None):
-            together = concat_records(before.records, page.records)
-            if together is None:
-                yield before
-            else:
-                page = PageBatch(together, page.window, before.bytes + page.bytes, before.origins + page.origins)
-        enough = len(page.records) >= MIN_BATCH_ROWS or page.bytes >= MIN_BATCH_BYTES
-        if enough or time.monotonic() > began + MAX_BATCH_SECONDS:
-            yield page
-            began = time.monotonic()
-        else:
-            waiting[page.window] = page
-    yield from waiting.values()
+        waiting.setdefault(page.window, []).append(page)
+        waiting_rows, waiting_bytes = waiting_rows + len(page.records), waiting_bytes + page.bytes
+        # Dicts need much more memory than the bytes that they were decoded from.
+        enough = MIN_BATCH_ROWS if isinstance(page.records, list) else rows
+        if waiting_rows >= enough or waiting_bytes >= size or time.monotonic() > began + MAX_BATCH_SECONDS:
+            yield from _together(waiting)
+            waiting, waiting_rows, waiting_bytes, began = {}, 0, 0, time.monotonic()
+    yield from _together(waiting)
+
+
+def _together(waiting: Mapping[Window | None, Sequence[PageBatch]]) -> Iterator[PageBatch]:
+    """One batch for the pages of each window, or several if their records were decoded differently."""
+    for window, pages in waiting.items():
+        for _, group in groupby(pages, lambda page: id(getattr(page.records, "fields", None))):
+            alike = list(group)
+            if len(alike) == 1:
+                yield alike[0]
+                continue
+            yield PageBatch(
+                concat_records([page.records for page in alike]),
+                window,
+                sum(page.bytes for page in alike),
+                tuple(chain.from_iterable(page.origins for page in alike)),
+            )

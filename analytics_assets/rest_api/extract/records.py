@@ -1,15 +1,17 @@
-"""Records: the objects of a page, decoded without a dict for each.
+"""Records: the objects of a page, whose types are proven without keeping an object for each value.
 
-Once the fields of a resource are known, its records are decoded into structs of exactly these fields and types. A page
-with anything else is rejected by the struct decoder, and decoded as dicts.
+Once the fields of a resource are known, its records are decoded into structs of exactly these fields and types, and the
+structs are dropped: the JSON can then be converted by a program that casts silently. A page with anything else is
+rejected by the struct decoder, and decoded as dicts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import repeat
+from itertools import chain
+from operator import attrgetter
 from typing import Annotated, Any, NamedTuple
 
 import msgspec
@@ -20,14 +22,15 @@ from analytics_assets.rest_api.extract.json_decoding import decode, decode_raw, 
 
 NULL = Raw(b"null")
 NESTED = (b"{", b"[")
-# From here on a double may be a whole number that was rounded.
-LIMIT_OF_DOUBLES = 2**53 - 1
+MAX_BIGINT = 2**63 - 1
+MAX_WHOLE_DOUBLE = 2**53 - 1  # beyond, a double may be a whole number that was rounded
 STRICT: Mapping[DataType | None, Any] = {
     "text": str | None,
-    "bigint": int | None,
-    "double": Annotated[float, Meta(ge=-LIMIT_OF_DOUBLES, le=LIMIT_OF_DOUBLES)] | None,
+    "bigint": Annotated[int, Meta(ge=-MAX_BIGINT - 1, le=MAX_BIGINT)] | None,
+    "double": Annotated[float, Meta(ge=-MAX_WHOLE_DOUBLE, le=MAX_WHOLE_DOUBLE)] | None,
     "bool": bool | None,
 }
+encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
 class Field(NamedTuple):
@@ -36,7 +39,7 @@ class Field(NamedTuple):
     Attributes:
         name: Its name in the JSON.
         column: Its column.
-        data_type: The type of all its values; None if the values have to be checked one by one.
+        data_type: The type of all its values in the JSON; None if the values have to be checked one by one.
         is_written_text: Whether its values are strings and other scalars that become text as they are written.
     """
 
@@ -46,6 +49,11 @@ class Field(NamedTuple):
     is_written_text: bool = False
 
     @property
+    def is_proven(self) -> bool:
+        """Whether the struct decoder proves the type of its values; otherwise the values are kept."""
+        return self.data_type in STRICT
+
+    @property
     def struct_type(self) -> tuple[Any, Any]:
         """The type and the default of the field in a struct."""
         if self.is_written_text or self.data_type == "json":
@@ -53,32 +61,48 @@ class Field(NamedTuple):
         return STRICT.get(self.data_type, Any), None
 
     def decode_all(self, values: Sequence[Any]) -> list[Any]:
-        """The values of a struct's field as they would be in a dict."""
-        if self.is_written_text:
-            return list(map(as_written, values))
-        return list(values if self.data_type in STRICT else map(decode_raw, values))
+        """The kept values as they would be in a dict."""
+        return list(map(as_written if self.is_written_text else decode_raw, values))
 
 
 @dataclass(frozen=True)
 class Records:
-    """Records that one reader decoded into structs."""
+    """Records that one reader has proven.
+
+    Attributes:
+        fields: The fields of the records.
+        pages: The JSON lists of the records, as the API sent them.
+        complete: The same lists in which each record has each field of a proven type.
+        count: The number of records.
+        kept: The values of the fields whose type is not proven; Raw where their JSON text is needed.
+        skipped: Fields in the JSON that are not loaded.
+    """
 
     fields: Sequence[Field]
-    structs: list[Any]
+    pages: tuple[bytes, ...]
+    complete: tuple[bytes, ...]
+    count: int
+    kept: Sequence[list[Any]]
+    skipped: frozenset[str] = frozenset()
 
     def __len__(self) -> int:
-        return len(self.structs)
+        return self.count
 
-    def values(self) -> Iterator[tuple[Field, Sequence[Any]]]:
-        """The values of each field; Raw where their JSON text is needed."""
-        columns = zip(*map(msgspec.structs.astuple, self.structs), strict=True) if self.structs else repeat(())
-        yield from zip(self.fields, columns)  # noqa: B905
+    def kept_values(self) -> dict[Field, list[Any]]:
+        """The values of each field whose type is not proven."""
+        return dict(zip((field for field in self.fields if not field.is_proven), self.kept, strict=True))
 
     def dicts(self) -> list[dict[str, Any]]:
-        """The records as dicts of all fields."""
-        names = [field.name for field in self.fields]
-        columns = [field.decode_all(values) for field, values in self.values()]
-        return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+        """The records as dicts."""
+        records: list[dict[str, Any]] = [record for page in self.pages for record in decode(page)]
+        for name in self.skipped:
+            for record in records:
+                record.pop(name, None)
+        for field, values in self.kept_values().items():
+            if field.is_written_text:
+                for record, value in zip(records, field.decode_all(values), strict=True):
+                    record[field.name] = value
+        return records
 
 
 PageRecords = Records | list[Any]
@@ -94,13 +118,19 @@ def read_dicts(records: bytes) -> list[Any]:
     return values
 
 
-def concat_records(first: PageRecords, second: PageRecords) -> PageRecords | None:
-    """The records of two pages together; None if they were decoded differently."""
-    if isinstance(first, Records) and isinstance(second, Records) and first.fields is second.fields:
-        return Records(first.fields, first.structs + second.structs)
-    if isinstance(first, list) and isinstance(second, list):
-        return first + second
-    return None
+def concat_records(pages: Sequence[PageRecords]) -> PageRecords:
+    """The records of several pages together. Either all are dicts, or one reader has proven all."""
+    proven = [page for page in pages if isinstance(page, Records)]
+    if not proven:
+        return list(chain.from_iterable(pages))  # type: ignore[arg-type]
+    return Records(
+        proven[0].fields,
+        tuple(chain.from_iterable(page.pages for page in proven)),
+        tuple(chain.from_iterable(page.complete for page in proven)),
+        sum(map(len, proven)),
+        [list(chain.from_iterable(values)) for values in zip(*(page.kept for page in proven), strict=True)],
+        proven[0].skipped,
+    )
 
 
 class Reader:
@@ -116,19 +146,38 @@ class Reader:
             ValueError: A struct cannot have a field of such a name.
         """
         self._fields = tuple(fields)
+        self._skipped = frozenset(skipped)
         names = {f"f{number}": field.name for number, field in enumerate(fields)}
         types = [(name, *field.struct_type) for name, field in zip(names, fields, strict=True)]
-        for index, name in enumerate(skipped):  # after the others: values() ends before them
+        kept = [name for name, field in zip(names, fields, strict=True) if not field.is_proven]
+        self._kept = [attrgetter(name) for name in kept]
+        # A record may lack fields whose values are only kept, or skipped.
+        required = [item[:2] if field.data_type else item for item, field in zip(types, fields, strict=True)]
+        for index, name in enumerate(self._skipped):
             names[f"s{index}"] = name
             types.append((f"s{index}", Raw, NULL))
-        struct = msgspec.defstruct("Record", types, rename=names, forbid_unknown_fields=True, gc=False)
-        self._decoder = msgspec.json.Decoder(list[struct], float_hook=number)  # type: ignore[valid-type]
+        required += types[len(fields) :]
+        self._decoder, self._complete_decoder = self._build_decoder(types, names), self._build_decoder(required, names)
+        self._are_complete = True
+
+    def _build_decoder(self, types: Sequence[Any], names: Mapping[str, str]) -> msgspec.json.Decoder[list[Any]]:
+        struct = msgspec.defstruct("Record", types, rename=names, forbid_unknown_fields=True, gc=False, kw_only=True)
+        return msgspec.json.Decoder(list[struct], float_hook=number)  # type: ignore[valid-type]
 
     def read(self, records: bytes) -> Records | None:
         """The records; None if one has another field, or a value of another type."""
         with suppress(msgspec.DecodeError, ValueError, RecursionError):
-            return Records(self._fields, self._decoder.decode(records))
+            if self._are_complete:
+                with suppress(msgspec.ValidationError):
+                    return self._records(records, self._complete_decoder.decode(records), records)
+            structs = self._decoder.decode(records)
+            self._are_complete = False  # later records lack fields too
+            return self._records(records, structs, encode(structs))
         return None
+
+    def _records(self, records: bytes, structs: list[Any], complete: bytes) -> Records:
+        kept = [list(map(value_of, structs)) for value_of in self._kept]
+        return Records(self._fields, (records,), (complete,), len(structs), kept, self._skipped)
 
 
 def as_written(value: Raw) -> Any:

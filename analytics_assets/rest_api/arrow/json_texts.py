@@ -1,38 +1,42 @@
-"""Arrays of struct values: the fast way to Arrow, for fields whose data type is known."""
+"""JSON texts: nested values as an Arrow array of text, as the API wrote them."""
 
 from __future__ import annotations
 
 from array import array
 from collections.abc import Sequence
 from itertools import accumulate
-from typing import Any
 
 import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 from msgspec import Raw
 
-from analytics_assets.rest_api.config import DataType
-from analytics_assets.rest_api.extract.records import STRICT
-
 WHITESPACE = (b'": ', b", ", b"\n")  # between the parts of JSON that is not compact
 
 
-def struct_array(values: Sequence[Any], data_type: DataType | None, arrow: pa.DataType) -> pa.Array | None:
-    """The values of a field as an array of its column's type; None if a value is of another type after all."""
+def json_texts(values: Sequence[Raw], rewritten: pa.Array) -> pa.Array | None:
+    """Objects and lists as compact JSON text; None if there are other values, or an array cannot hold them.
+
+    Args:
+        values: The values.
+        rewritten: The values as DuckDB writes them: compact, with fewer digits and other escapes.
+    """
     try:
-        if data_type == "json":
-            return json_texts(values)
-        return pa.array(values, arrow) if data_type in STRICT else None
+        texts = rewritten if _is_as_written(values, rewritten) else _texts(values)
     except (ValueError, OverflowError):  # Arrow's errors among them
         return None
-
-
-def json_texts(values: Sequence[Raw]) -> pa.Array | None:
-    """Objects and lists as compact JSON text; None if there are other values."""
-    texts = _texts(values)
     nested = pc.or_(pc.starts_with(texts, "{"), pc.starts_with(texts, "["))
     return texts if pc.all(nested).as_py() is not False else None
+
+
+def _is_as_written(values: Sequence[Raw], rewritten: pa.Array) -> bool:
+    """Whether all texts are equal. Texts of objects, lists and null are equal if they are in a row."""
+    filled = pc.fill_null(rewritten, "null")
+    _, ends, data = filled.buffers()
+    if filled.offset or not data:
+        return False
+    size = memoryview(ends).cast("i")[len(filled)]
+    return pa.py_buffer(b"".join(values)).equals(data.slice(0, size))
 
 
 def _texts(values: Sequence[Raw]) -> pa.Array:

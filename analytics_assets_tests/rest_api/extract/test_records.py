@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from analytics_assets.rest_api.arrow.table_schema import TableSchema
 from analytics_assets.rest_api.config import Column
-from analytics_assets.rest_api.errors import DataError
+from analytics_assets.rest_api.errors import DataError, ResponseError
+from analytics_assets.rest_api.extract.json_decoding import number
 from analytics_assets.rest_api.extract.records import Records, read_dicts
 
 FIRST = (
@@ -89,12 +90,17 @@ def outcome(*pages: bytes, **how: Any) -> str | dict[str, Any]:
     """The table, JSON by its value, as structs keep it as written; or the error, but for the fields it lists."""
     try:
         found = columns(tables(*pages, **how))
-    except DataError as error:
+    except (DataError, ResponseError) as error:
         return str(error).partition(". Their fields are")[0]
     return {
-        name: (kind, [json.loads(cell) if name == "nested" and cell else cell for cell in cells])
+        name: (kind, [by_value(cell) if name in ("nested", "new", "open") else cell for cell in cells])
         for name, (kind, cells) in found.items()
     }
+
+
+def by_value(cell: Any) -> Any:
+    is_nested = isinstance(cell, str) and cell.startswith(("{", "["))
+    return json.loads(cell, parse_float=number) if is_nested else cell
 
 
 def test_json_is_kept_as_it_is_written_but_for_its_spaces() -> None:
@@ -124,7 +130,75 @@ cells = {
 record = st.fixed_dictionaries({"id": st.integers(1, 2**40)}, optional=cells)
 
 
-@settings(deadline=None, max_examples=150)
+ALL = b'{"id": %b, "text": "", "number": 0, "fraction": 0.5, "flag": true, "nested": {}, "open": null%b}'
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        b', "number": 7',
+        b', "text": "x", "text": "y"',
+        b', "nested": {"a": 1, "a": 2}',
+        b', "fr\\u0061ction": 1e-7',
+        b', "open": {"a": 1.50, "b": 1E2}',
+        b', "ID": 5',
+        b', "": 5',
+        b', "it\'s \\"quoted\\"": 5',
+    ],
+)
+def test_complete_records_with_equal_or_odd_names_are_converted_as_dicts_are(odd: bytes) -> None:
+    page = b"[%b, %b]" % (ALL % (b"2", b""), ALL % (b"3", odd))
+    pages = [FIRST, page, page.replace(b'"id": 2', b'"id": 4').replace(b'"id": 3', b'"id": 5')]
+    assert outcome(*pages, structs=True) == outcome(*pages, structs=False)
+
+
+def test_text_that_is_not_utf8_is_not_loaded() -> None:
+    schema = TableSchema(primary_key=("id",), skipped=("secret",))
+    schema.convert(schema.read(FIRST))
+    with pytest.raises(ResponseError, match="UTF-8"):
+        schema.convert(schema.read_structs(b'[{"id": 2, "secret": "\xff"}]') or [])
+
+
+def test_skipped_fields_are_not_in_dicts() -> None:
+    schema = TableSchema(primary_key=("id",), skipped=("secret",))
+    schema.read(FIRST)
+    records = schema.read_structs(b'[{"id": 2, "secret": "x"}, {"id": 3, "secret": {"y": 1}}]')
+    assert records is not None
+    assert records.dicts() == [{"id": 2}, {"id": 3}]
+
+
+numerals = st.from_regex(r"-?(0|[1-9][0-9]{0,19})(\.[0-9]{1,20})?([eE][-+]?[0-9]{1,2})?", fullmatch=True)
+texts = st.text(max_size=6).map(json.dumps) | st.sampled_from(['"\\u0000"', '"\\ud83d\\ude00"', '"\\/"', '"12"'])
+jsons = st.recursive(
+    numerals | texts | st.sampled_from(["null", "true", "-0", "-0.0"]),
+    lambda inner: (
+        st.lists(inner, max_size=3).map(lambda items: f"[{','.join(items)}]")
+        | st.lists(st.tuples(texts, inner).map(": ".join), max_size=3).map(lambda items: f"{{{','.join(items)}}}")
+    ),
+    max_leaves=4,
+)
+usual = {
+    "text": texts,
+    "number": st.integers(-(2**63), 2**63).map(str),
+    "fraction": numerals | st.sampled_from(["1e400", "-0", "1e-400", "-0.0"]),
+    "nested": jsons,
+}
+members = st.one_of(*(st.tuples(st.just(name), st.just("null") | value) for name, value in usual.items()))
+odd_record = st.lists(members | st.tuples(st.sampled_from(["text", "new"]), jsons), max_size=6)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(odd_record, min_size=1, max_size=3))
+def test_json_of_any_records_is_converted_as_dicts_are(records: list[list[tuple[str, str]]]) -> None:
+    written = [
+        "{" + ",".join([f'"id": {number}', *(f'"{name}": {value}' for name, value in record)]) + "}"
+        for number, record in enumerate(records, start=2)
+    ]
+    pages = [FIRST, f"[{','.join(written)}]".encode(), FIRST.replace(b'"id": 1', b'"id": 9')]
+    assert outcome(*pages, structs=True) == outcome(*pages, structs=False)
+
+
+@settings(deadline=None, max_examples=60)
 @given(st.lists(st.lists(record, min_size=1, max_size=3), min_size=1, max_size=4), st.booleans())
 def test_structs_and_dicts_give_one_table(pages: list[list[dict[str, Any]]], declared: bool) -> None:
     schema = {"columns": DECLARED} if declared else {}

@@ -36,7 +36,7 @@ def _is_as_written(values: Sequence[Raw], rewritten: pa.Array) -> bool:
     if filled.offset or not data:
         return False
     size = memoryview(ends).cast("i")[len(filled)]
-    return pa.py_buffer(b"".join(values)).equals(data.slice(0, size))
+    return bool(pa.py_buffer(b"".join(values)).equals(data.slice(0, size)))
 
 
 def _texts(values: Sequence[Raw]) -> pa.Array:

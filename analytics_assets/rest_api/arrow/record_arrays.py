@@ -112,7 +112,7 @@ class RecordArrays:
             connection.register("pages", pa.Table.from_batches(map(_batch, _chunks(records.complete))))
             rows = connection.sql(ROWS, params=[structure]).to_arrow_table()
             connection.unregister("pages")
-        except (duckdb.Error, pa.ArrowException):
+        except (duckdb.Error, pa.ArrowException, OverflowError):
             return None
         if rows.num_rows != records.count or rows.num_columns != len(fields):
             return None

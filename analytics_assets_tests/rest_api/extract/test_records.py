@@ -10,11 +10,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from analytics_assets.rest_api.arrow.column_names import FieldMapping
+from analytics_assets.rest_api.arrow.column_types import ColumnType
+from analytics_assets.rest_api.arrow.record_arrays import RecordArrays
+from analytics_assets.rest_api.arrow.table_columns import TableColumns
 from analytics_assets.rest_api.arrow.table_schema import TableSchema
 from analytics_assets.rest_api.config import Column
 from analytics_assets.rest_api.errors import DataError, ResponseError
 from analytics_assets.rest_api.extract.json_decoding import number
-from analytics_assets.rest_api.extract.records import Records, read_dicts
+from analytics_assets.rest_api.extract.records import Field, Reader, Records, read_dicts
 
 FIRST = (
     b'[{"id": 1, "text": "a", "number": 1, "fraction": 0.5, "flag": true, "nested": {"a": [1, 2.50]}, "open": null}]'
@@ -204,3 +208,34 @@ def test_structs_and_dicts_give_one_table(pages: list[list[dict[str, Any]]], dec
     schema = {"columns": DECLARED} if declared else {}
     written = [json.dumps(page, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace") for page in pages]
     assert columns(tables(*written, structs=True, **schema)) == columns(tables(*written, structs=False, **schema))
+
+
+@pytest.mark.parametrize(("odd", "is_converted"), [(b"", True), (b', "open": {"a": 1}', True), (b', "id": 3', False)])
+def test_proven_records_are_converted_without_dicts_unless_keys_are_equal(odd: bytes, is_converted: bool) -> None:
+    columns_of_table = TableColumns(
+        FieldMapping(),
+        declared={},
+        primary_key=("id",),
+        cursor=None,
+        on_type_change="evolve",
+        stored={"id": ColumnType("bigint"), "text": ColumnType("text"), "nested": ColumnType("json")},
+        bound={},
+    )
+    fields = [
+        Field("id", "id", "bigint"),
+        Field("text", "text", "text"),
+        Field("nested", "nested", "json"),
+        Field("open", "open"),
+    ]
+    records = Reader(fields).read(b'[{"id": 2, "text": "\\u00e9", "nested": [1]%b}]' % odd)
+    assert records is not None
+    arrays = RecordArrays(columns_of_table, ["id"])
+    found = arrays.convert(records)
+    arrays.close()
+    assert (found is not None) == is_converted
+    if found:
+        assert {name: array.to_pylist() for name, array in found.items() if name != "open"} == {
+            "id": [2],
+            "text": ["é"],
+            "nested": ["[1]"],
+        }

@@ -13,10 +13,12 @@ from itertools import accumulate
 from typing import Any
 
 import duckdb
+import msgspec
 import pyarrow as pa
+import pyarrow.compute as pc
+from msgspec import Raw
 
 from analytics_assets.rest_api.arrow.column_types import ARROW, ColumnType
-from analytics_assets.rest_api.arrow.json_texts import json_texts
 from analytics_assets.rest_api.arrow.table_columns import TableColumns
 from analytics_assets.rest_api.arrow.timestamps import json_type, parse_array
 from analytics_assets.rest_api.config import DataType
@@ -31,6 +33,7 @@ DUCKDB_TYPES: dict[DataType | None, str] = {
 }
 ROWS = "SELECT row_.* FROM (SELECT unnest(from_json_strict(page, ?)) AS row_ FROM pages)"
 CHUNK_BYTES = 500_000  # fits into the CPU's cache; each thread of DuckDB takes one chunk after the other
+WHITESPACE = (b'": ', b", ", b"\n")  # between the parts of JSON that is not compact
 # Without a temporary directory, which would be beside the program: beyond the memory the records become dicts.
 SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     "threads": 2,
@@ -151,3 +154,45 @@ def _batch(pages: list[bytes]) -> pa.RecordBatch:
     ends = array("i", accumulate(map(len, pages), initial=0))
     buffers = [None, pa.py_buffer(ends), pa.py_buffer(b"".join(pages))]
     return pa.RecordBatch.from_arrays([pa.Array.from_buffers(pa.string(), len(pages), buffers)], ["page"])
+
+
+def json_texts(values: Sequence[Raw], rewritten: pa.Array) -> pa.Array | None:
+    """Objects and lists as compact JSON text; None if there are other values, or an array cannot hold them.
+
+    Args:
+        values: The values.
+        rewritten: The values as DuckDB writes them: compact, with fewer digits and other escapes.
+    """
+    try:
+        texts = rewritten if _is_as_written(values, rewritten) else _texts(values)
+    except (ValueError, OverflowError):  # Arrow's errors among them
+        return None
+    nested = pc.or_(pc.starts_with(texts, "{"), pc.starts_with(texts, "["))
+    return texts if pc.all(nested).as_py() is not False else None
+
+
+def _is_as_written(values: Sequence[Raw], rewritten: pa.Array) -> bool:
+    """Whether all texts are equal. Texts of objects, lists and null are equal if they are in a row."""
+    filled = pc.fill_null(rewritten, "null")
+    _, ends, data = filled.buffers()
+    if filled.offset or not data:
+        return False
+    size = memoryview(ends).cast("i")[len(filled)]
+    return bool(pa.py_buffer(b"".join(values)).equals(data.slice(0, size)))
+
+
+def _texts(values: Sequence[Raw]) -> pa.Array:
+    """The values as compact JSON text, null for null.
+
+    Raises:
+        pa.ArrowInvalid: The JSON is not UTF-8.
+        OverflowError: It is longer than an array can be.
+    """
+    data = b"".join(values)
+    if any(space in data for space in WHITESPACE):
+        values = [Raw(msgspec.json.format(value, indent=-1)) for value in values]
+        data = b"".join(values)
+    ends = array("i", accumulate(map(len, values), initial=0))
+    binary = pa.Array.from_buffers(pa.binary(), len(values), [None, pa.py_buffer(ends), pa.py_buffer(data)])
+    texts = binary.cast(pa.string())  # checks that it is UTF-8
+    return pc.if_else(pc.equal(texts, "null"), None, texts) if b"null" in data else texts

@@ -35,13 +35,13 @@ class PageBatch:
 
 
 def coalesce_pages(
-    pages: Iterable[PageBatch], *, rows: int = MIN_BATCH_ROWS, size: int = MIN_BATCH_BYTES
+    pages: Iterable[PageBatch], *, rows: int | None = None, size: int = MIN_BATCH_BYTES
 ) -> Iterator[PageBatch]:
     """The records of small pages together, by window: handing a page to another thread costs more than reading it.
 
     Args:
         pages: The pages.
-        rows: The number of rows after which all batches are handed on.
+        rows: The number of rows after which all batches are handed on; by default MIN_BATCH_ROWS.
         size: The bytes of pages after which they are.
     """
     waiting: dict[Window | None, list[PageBatch]] = {}
@@ -51,7 +51,7 @@ def coalesce_pages(
         waiting.setdefault(page.window, []).append(page)
         waiting_rows, waiting_bytes = waiting_rows + len(page.records), waiting_bytes + page.bytes
         # Dicts need much more memory than the bytes that they were decoded from.
-        enough = MIN_BATCH_ROWS if isinstance(page.records, list) else rows
+        enough = MIN_BATCH_ROWS if rows is None or isinstance(page.records, list) else rows
         if waiting_rows >= enough or waiting_bytes >= size or time.monotonic() > began + MAX_BATCH_SECONDS:
             yield from _together(waiting)
             waiting, waiting_rows, waiting_bytes, began = {}, 0, 0, time.monotonic()

@@ -71,6 +71,21 @@ class ApiDocument:
             self.not_carried.append(entry)
         self._comment(path, f"not carried: {what}")
 
+    def remove_resource(self, index: int) -> None:
+        """Remove a resource, with the comments in it; what it does not carry stays recorded."""
+
+        def moved(path: KeyPath) -> KeyPath:
+            is_later = len(path) > 1 and path[0] == "resources" and isinstance(path[1], int) and path[1] > index
+            return ("resources", int(path[1]) - 1, *path[2:]) if is_later else path
+
+        removed = ("resources", index)
+        self.attributes["resources"].pop(index)
+        self._comments = {moved(path): texts for path, texts in self._comments.items() if path[:2] != removed}
+        self.not_carried = [
+            NotCarried(("resources",) if each.path[:2] == removed else moved(each.path), each.what, each.changes_rows)
+            for each in self.not_carried
+        ]
+
     @property
     def is_whole(self) -> bool:
         """Whether the file loads the rows that the specification describes."""

@@ -1,0 +1,140 @@
+"""The components of a manifest with all references resolved, parameters propagated and types set."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from analytics_assets.rest_api.errors import ConfigError
+
+Component = dict[str, Any]
+PARAMETERS = "$parameters"
+MAX_COMPONENTS = 200_000
+MAX_DEPTH = 60
+PARAMETER = re.compile(
+    r"(?:parameters|options)(?:\[\s*(?P<quote>['\"])(?P<item>[^'\"]+)(?P=quote)\s*\]|\.get\(\s*['\"](?P<got>[^'\"]+)['\"]\s*\)"
+    r"|\.(?P<name>[A-Za-z_]\w*)(?!\())"
+)
+WHOLE_PARAMETER = re.compile(rf"\s*\{{\{{\s*{PARAMETER.pattern}\s*\}}\}}\s*")
+# The types that a manifest may leave out, by the key that holds the component.
+DEFAULT_TYPES = {
+    "streams": "DeclarativeStream",
+    "retriever": "SimpleRetriever",
+    "requester": "HttpRequester",
+    "login_requester": "HttpRequester",
+    "record_selector": "RecordSelector",
+    "extractor": "DpathExtractor",
+    "record_filter": "RecordFilter",
+    "paginator": "DefaultPaginator",
+    "error_handler": "DefaultErrorHandler",
+    "response_filters": "HttpResponseFilter",
+    "page_size_option": "RequestOption",
+    "start_time_option": "RequestOption",
+    "end_time_option": "RequestOption",
+    "request_option": "RequestOption",
+    "parent_stream_configs": "ParentStreamConfig",
+    "start_datetime": "MinMaxDatetime",
+    "end_datetime": "MinMaxDatetime",
+    "fields": "AddedFieldDefinition",
+}
+UNTYPED = frozenset({"schema", "properties", "request_parameters", "request_headers", "request_body_json", "spec"})
+
+
+class Resolver:
+    """Resolves the references and parameters of one manifest."""
+
+    def __init__(self, manifest: Mapping[str, Any]) -> None:
+        self._manifest = manifest
+        self._count = 0
+
+    def streams(self) -> list[Component]:
+        """The streams, each with everything that it refers to.
+
+        Raises:
+            ConfigError: A reference leads nowhere or to itself, or the manifest is too large.
+        """
+        listed = self._resolve(self._manifest.get("streams"), (), 0)
+        streams: list[Component] = []
+        for stream in listed if isinstance(listed, list) else []:
+            if isinstance(stream, dict) and stream.get("type") == "ConditionalStreams":
+                inner = stream.get("streams")
+                streams.extend(each for each in (inner if isinstance(inner, list) else []) if isinstance(each, dict))
+            elif isinstance(stream, dict):
+                streams.append(stream)
+        return [component for stream in streams if isinstance(component := propagate(stream, "streams"), dict)]
+
+    def _resolve(self, value: Any, active: tuple[str, ...], depth: int) -> Any:
+        self._count += 1
+        if self._count > MAX_COMPONENTS or depth > MAX_DEPTH:
+            raise ConfigError("the references of the manifest lead too far: it is too large, or refers to itself")
+        if isinstance(value, str) and value.startswith("#/"):
+            return self._target(value, active, depth)
+        if isinstance(value, list):
+            return [self._resolve(item, active, depth + 1) for item in value]
+        if not isinstance(value, dict):
+            return value
+        own = {str(key): self._resolve(item, active, depth + 1) for key, item in value.items() if key != "$ref"}
+        if not isinstance(reference := value.get("$ref"), str):
+            return own
+        target = self._target(reference, active, depth)
+        return {**target, **own} if isinstance(target, dict) else target if not own else own
+
+    def _target(self, reference: str, active: tuple[str, ...], depth: int) -> Any:
+        if reference in active:
+            raise ConfigError(f"the reference {reference[:100]!r} leads to itself")
+        found: Any = self._manifest
+        for step in reference.removeprefix("#/").split("/"):
+            if isinstance(found, list) and step.isdigit() and int(step) < len(found):
+                found = found[int(step)]
+            elif isinstance(found, dict) and step in found:
+                found = found[step]
+            else:
+                raise ConfigError(f"the reference {reference[:100]!r} leads nowhere: correct it in the manifest")
+        return self._resolve(found, (*active, reference), depth + 1)
+
+
+def propagate(value: Any, field: str, inherited: Mapping[str, Any] | None = None) -> Any:
+    """The value with default types, and with the parameters of components above it."""
+    inherited = inherited or {}
+    if isinstance(value, list):
+        return [propagate(item, field, inherited) for item in value]
+    if isinstance(value, str):
+        return _interpolate(value, inherited) if inherited else value
+    if not isinstance(value, dict):
+        return value
+    own = value.get(PARAMETERS)
+    parameters = {**inherited, **own} if isinstance(own, dict) else dict(inherited)
+    component = {key: item for key, item in value.items() if key != PARAMETERS}
+    if "type" not in component and field in DEFAULT_TYPES and field not in UNTYPED:
+        component["type"] = "Custom" if "class_name" in component else DEFAULT_TYPES[field]
+    is_component = isinstance(component.get("type"), str) and field not in UNTYPED
+    if is_component:
+        for name, parameter in parameters.items():
+            component.setdefault(name, parameter)
+    passed = {name: parameter for name, parameter in parameters.items() if name != field}
+    resolved = {
+        key: item if key == "schema" else propagate(item, key, passed if is_component else parameters)
+        for key, item in component.items()
+    }
+    if is_component and parameters:
+        resolved[PARAMETERS] = parameters
+    return resolved
+
+
+def _interpolate(text: str, parameters: Mapping[str, Any]) -> Any:
+    """The text with the parameters in its templates; a template that is nothing but a parameter keeps its type."""
+    if "{{" not in text and "{%" not in text:
+        return text
+    if whole := WHOLE_PARAMETER.fullmatch(text):
+        return parameters.get(_name(whole), "")
+
+    def literal(match: re.Match[str]) -> str:
+        value = parameters.get(_name(match), "")
+        return repr(value) if isinstance(value, (str, int, float, list)) and "{" not in str(value) else match[0]
+
+    return PARAMETER.sub(literal, text)
+
+
+def _name(match: re.Match[str]) -> str:
+    return str(match["item"] or match["got"] or match["name"])

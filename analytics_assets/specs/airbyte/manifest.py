@@ -1,0 +1,294 @@
+"""A low-code manifest as a defs.yaml."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from analytics_assets.rest_api.config.parsing.validation import nearest
+from analytics_assets.rest_api.errors import ConfigError
+from analytics_assets.specs.airbyte.components import Component, Resolver
+from analytics_assets.specs.airbyte.incremental import cadence
+from analytics_assets.specs.airbyte.partitions import parent_streams, stream_name
+from analytics_assets.specs.airbyte.settings import Settings, snake_case
+from analytics_assets.specs.airbyte.stream import ConvertedStream, StreamConverter
+from analytics_assets.specs.document import ApiDocument
+from analytics_assets.specs.validation import remove_rejected
+
+MAX_NAME = 60
+MAX_LEVELS = 6
+FIRST_DAY = "2025-01-01"
+SHARED = ("paginator", "error_handler", "headers", "params", "values", "data_selector")
+
+
+def is_manifest(document: Any) -> bool:
+    """Whether the values are a low-code manifest."""
+    if not isinstance(document, dict):
+        return False
+    has_streams = isinstance(document.get("streams"), list) or isinstance(document.get("dynamic_streams"), list)
+    return has_streams and (document.get("type") in ("DeclarativeSource", None)) and "openapi" not in document
+
+
+def convert_manifest(document: Any, api: str, only: Sequence[str] = ()) -> ApiDocument:
+    """The API that a manifest describes.
+
+    Args:
+        document: The manifest.
+        api: The API's name.
+        only: Names of resources; their parents are added.
+
+    Raises:
+        ConfigError: The manifest has no streams, its references lead nowhere, or there is no such resource.
+    """
+    return ManifestConverter(document, api).convert(only)
+
+
+class ManifestConverter:
+    """Converts one manifest."""
+
+    def __init__(self, document: Mapping[str, Any], api: str) -> None:
+        self._document, self._api = document, api
+        self._settings = Settings(document, api)
+        self._streams = self._with_parents(Resolver(document).streams())
+        self._names = self._resource_names()
+        self._fields: dict[str, dict[tuple[str, ...], str]] = {}
+
+    def convert(self, only: Sequence[str] = ()) -> ApiDocument:
+        """The API, or the resources of these names with their parents."""
+        converted = {name: self._stream(name) for name in self._order()}
+        chosen = self._chosen(converted, only)
+        if not chosen:
+            raise ConfigError("the manifest has no streams that can be converted")
+        out = ApiDocument(self._api)
+        version = self._document.get("version")
+        out.title = [
+            f"The API {self._api}, converted from an Airbyte low-code manifest"
+            + (f" (version {version})." if isinstance(version, str) and re.fullmatch(r"[\w.-]{1,20}", version) else "."),
+            "Comments say what to decide and what is not carried: see docs/convert.md.",
+        ]
+        base = self._base_url(out, chosen)
+        auth = Counter(str(each.auth) for each in chosen).most_common(1)[0][0]
+        client: dict[str, Any] = {"base_url": base}
+        if common := next((each.auth for each in chosen if str(each.auth) == auth), None):
+            client["auth"] = common
+        resources: list[dict[str, Any]] = []
+        out.attributes = {"client": client, "resources": resources}
+        for index, each in enumerate(chosen):
+            if str(each.auth) != auth:
+                each.resource["endpoint"]["auth"] = each.auth
+            resources.append(_ordered(each.resource))
+            for place, note in each.notes:
+                out.decide(("resources", index, *place), note)
+            for place, what, changes_rows in each.lost:
+                out.skip(("resources", index, *place), what, changes_rows=changes_rows)
+        if self._document.get("dynamic_streams"):
+            out.skip(("resources",), "dynamic streams, which the connector finds when it runs", changes_rows=True)
+        self._set_partitions(out, chosen)
+        remove_rejected(out)
+        _share(out)
+        return out
+
+    def _with_parents(self, streams: list[Component]) -> list[Component]:
+        """The streams, and the parents that are not in the list."""
+        known = {stream_name(stream) for stream in streams}
+        added: list[Component] = []
+        for stream in streams:
+            for parent in parent_streams(stream):
+                if stream_name(parent) not in known:
+                    known.add(stream_name(parent))
+                    added.append(dict(parent))
+        return [*streams, *added]
+
+    def _resource_names(self) -> dict[str, str]:
+        """The names of resources by the names of streams."""
+        names: dict[str, str] = {}
+        for stream in self._streams:
+            name = stream_name(stream)
+            plain = snake_case(name)[:MAX_NAME].rstrip("_")
+            unique, number = plain, 1
+            while unique in names.values():
+                number += 1
+                unique = f"{plain[: MAX_NAME - 4]}_{number}"
+            names.setdefault(name, unique)
+        return names
+
+    def _order(self) -> list[str]:
+        """The names of all streams."""
+        return list(dict.fromkeys(stream_name(stream) for stream in self._streams))
+
+    def _stream(self, name: str) -> ConvertedStream:
+        stream = next(each for each in self._streams if stream_name(each) == name)
+        return StreamConverter(stream, self._names[name], self._settings, self._resource_of, self._parent_fields, self._ancestors).convert()
+
+    def _resource_of(self, stream: Mapping[str, Any]) -> str:
+        return self._names.get(stream_name(stream), snake_case(stream_name(stream)))
+
+    def _parent_fields(self, resource: str) -> dict[tuple[str, ...], str]:
+        """The columns of a parent with the values of its own parent, by their paths below its slice."""
+        if resource in self._fields:
+            return self._fields[resource]
+        self._fields[resource] = {}
+        name = next((each for each, own in self._names.items() if own == resource), None)
+        stream = next((each for each in self._streams if stream_name(each) == name), {})
+        retriever = stream.get("retriever")
+        router = retriever.get("partition_router") if isinstance(retriever, Mapping) else None
+        routers = router if isinstance(router, list) else [router]
+        for each in routers:
+            if not isinstance(each, Mapping):
+                continue
+            if each.get("type") == "ListPartitionRouter" and isinstance(key := each.get("cursor_field"), str):
+                self._fields[resource][(key,)] = f"_{snake_case(key)}"
+            configs = each.get("parent_stream_configs")
+            for config in configs[:1] if isinstance(configs, list) else []:
+                parent = config.get("stream") if isinstance(config, Mapping) else None
+                key = config.get("partition_field") if isinstance(config, Mapping) else None
+                if not isinstance(parent, Mapping) or not isinstance(key, str):
+                    continue
+                above = self._resource_of(parent)
+                self._fields[resource][(key,)] = f"_{above}_{config.get('parent_key')}"
+                for path, column in self._parent_fields(above).items():
+                    self._fields[resource].setdefault(("parent_slice", *path), f"_{above}_{column}")
+        return self._fields[resource]
+
+    def _ancestors(self, resource: str, depth: int = 0) -> dict[tuple[str, str], str]:
+        """The columns of a resource with values of the resources above it, by resource and field."""
+        name = next((each for each, own in self._names.items() if own == resource), None)
+        stream = next((each for each in self._streams if stream_name(each) == name), {})
+        retriever = stream.get("retriever")
+        router = retriever.get("partition_router") if isinstance(retriever, Mapping) else None
+        columns: dict[tuple[str, str], str] = {}
+        for each in router if isinstance(router, list) else [router]:
+            configs = each.get("parent_stream_configs") if isinstance(each, Mapping) else None
+            for config in configs if isinstance(configs, list) and depth < MAX_LEVELS else []:
+                parent = config.get("stream") if isinstance(config, Mapping) else None
+                if isinstance(parent, Mapping) and isinstance(key := config.get("parent_key"), str):
+                    above = self._resource_of(parent)
+                    for place, column in self._ancestors(above, depth + 1).items():
+                        columns[place] = f"_{above}_{column}"
+                    columns[(above, key)] = f"_{above}_{key}"
+        return columns
+
+    def _chosen(self, converted: Mapping[str, ConvertedStream], only: Sequence[str]) -> list[ConvertedStream]:
+        by_name = {each.resource["name"]: each for each in converted.values()}
+        for name in only:
+            if name not in by_name:
+                raise ConfigError(f"there is no stream {name!r}{nearest(name, by_name)}")
+        chosen = set(only or by_name)
+        pending = list(chosen)
+        while pending:
+            each = by_name[pending.pop()]
+            text = f"{each.url} {each.resource}"
+            for parent, column in re.findall(r"\{resources\.(\w+)\.([^}]+)\}", text):
+                self._include(by_name.get(parent), column)
+                if parent in by_name and parent not in chosen:
+                    chosen.add(parent)
+                    pending.append(parent)
+        for each in by_name.values():  # again, for columns that were added to parents of parents
+            for parent, column in re.findall(r"\{resources\.(\w+)\.([^}]+)\}", f"{each.url} {each.resource}"):
+                self._include(by_name.get(parent), column)
+        return [each for name, each in by_name.items() if name in chosen]
+
+    @staticmethod
+    def _include(parent: ConvertedStream | None, column: str) -> None:
+        """Let the parent have a column with a value of its own parent."""
+        if parent is None or not column.startswith("_"):
+            return
+        found = re.findall(r"\{resources\.(\w+)\.([^}]+)\}", f"{parent.url} {parent.resource['endpoint']}")
+        for above, field in found:
+            included = parent.resource.setdefault("include_from_parent", [])
+            if column == f"_{above}_{field}" and field not in included:
+                included.append(field)
+            if not included:
+                del parent.resource["include_from_parent"]
+
+    def _base_url(self, out: ApiDocument, chosen: Sequence[ConvertedStream]) -> Any:
+        """The base URL of most streams; it is removed from their paths."""
+        splits = [_split(each.url) for each in chosen]
+        host = Counter(host for host, _ in splits).most_common(1)[0][0]
+        paths = [path for own, path in splits if own == host]
+        prefix = _common_prefix(paths)
+        for index, (each, (own, path)) in enumerate(zip(chosen, splits, strict=True)):
+            rest = path[len(prefix) :] if own == host else path
+            each.resource["endpoint"]["path"] = rest if rest.startswith("/") or not rest else f"/{rest}"
+            _drop_unused_values(each)
+            if own != host:
+                out.skip(("resources", index, "endpoint", "path"), f"the host {own}: an API has one", changes_rows=True)
+        base = f"{host}{prefix}"
+        if "{" in base or not re.fullmatch(r"https?://[^/?#\s@]+[!-~]*", base):
+            variable = {"env": self._settings.variable("base_url")}
+            out.decide(("client", "base_url"), f"{variable['env']} is {base.replace('{', '<').replace('}', '>')}")
+            return variable
+        return base
+
+    def _set_partitions(self, out: ApiDocument, chosen: Sequence[ConvertedStream]) -> None:
+        syncs = [each.sync for each in chosen if each.sync]
+        if not syncs:
+            return
+        starts = sorted({sync.starts_at for sync in syncs if sync.starts_at})
+        out.attributes["partitions"] = {"cadence": cadence([sync.step_seconds for sync in syncs]), "start": FIRST_DAY}
+        if starts:
+            out.attributes["partitions"]["start"] = starts[0]
+        else:
+            out.decide(("partitions", "start"), "the first day to load; the connector has a setting for it.")
+
+
+def _split(url: str) -> tuple[str, str]:
+    """Scheme and host, and the path."""
+    match = re.match(r"(https?://[^/]*|\{[^}]*\}[^/]*)(.*)", url)
+    return (match[1], match[2]) if match else (url, "")
+
+
+def _common_prefix(paths: Sequence[str]) -> str:
+    """The segments that all paths have in common, without the last one of each."""
+    if not paths:
+        return ""
+    split = [path.split("/")[:-1] for path in paths]
+    common = []
+    for segments in zip(*split, strict=False):
+        if len(set(segments)) > 1 or "{resources." in segments[0]:
+            break
+        common.append(segments[0])
+    prefix = "/".join(common)
+    return prefix if "{" not in prefix else prefix[: prefix.index("{")].rstrip("/")
+
+
+def _drop_unused_values(each: ConvertedStream) -> None:
+    """Remove the values whose placeholders are in the base URL only."""
+    endpoint = each.resource["endpoint"]
+    values = endpoint.pop("values", {})
+    text = str({key: value for key, value in endpoint.items()})
+    if used := {name: value for name, value in values.items() if f"{{{name}}}" in text}:
+        endpoint["values"] = used
+
+
+def _ordered(resource: dict[str, Any]) -> dict[str, Any]:
+    keys = ("name", "primary_key", "write_disposition", "include_from_parent", "exclude", "columns", "endpoint")
+    return {key: resource[key] for key in keys if key in resource}
+
+
+def _share(out: ApiDocument) -> None:
+    """Move what all resources have in common to `resource_defaults`."""
+    resources = out.attributes["resources"]
+    if len(resources) < 2:  # noqa: PLR2004
+        return
+    defaults: dict[str, Any] = {}
+    first = resources[0]
+    if "primary_key" in first and all(each.get("primary_key") == first["primary_key"] for each in resources):
+        defaults["primary_key"] = first["primary_key"]
+        for each in resources:
+            del each["primary_key"]
+    shared: dict[str, Any] = {}
+    for key in SHARED:
+        value = first["endpoint"].get(key)
+        if value is not None and all(each["endpoint"].get(key) == value for each in resources):
+            shared[key] = value
+            for each in resources:
+                del each["endpoint"][key]
+    if shared:
+        defaults["endpoint"] = shared
+    if defaults:
+        out.attributes = {"client": out.attributes["client"], "resource_defaults": defaults} | {
+            key: value for key, value in out.attributes.items() if key != "client"
+        }

@@ -1,0 +1,254 @@
+"""Templates of requests as texts of a defs.yaml: settings, partitions and windows become placeholders."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from jinja2 import nodes
+
+from analytics_assets.specs.airbyte.settings import Setting, Settings, snake_case
+from analytics_assets.specs.airbyte.templates import (
+    TIME_FUNCTIONS,
+    Expression,
+    NotExpressible,
+    Path,
+    Text,
+    constant,
+    default_of,
+    flatten,
+    is_template,
+    names_in,
+    parse,
+    path_of,
+    paths_in,
+    shortened,
+)
+
+SLICES = frozenset({"stream_slice", "stream_partition", "stream_interval"})
+RUN_TIME = SLICES | {"response", "record", "last_record", "next_page_token", "headers", "download_target", "config_value"}
+BOUNDS = {"start_time": "start", "start_date": "start", "end_time": "end", "end_date": "end"}
+
+
+class AbsentValueError(NotExpressible):
+    """A value that the connector does not have: it is sent as an empty text, or not sent."""
+
+
+class OmittedValue(Exception):
+    """An optional setting without a default: what contains it is not sent."""
+
+    def __init__(self, setting: Setting) -> None:
+        super().__init__(setting.name)
+        self.setting = setting
+
+
+@dataclass
+class Scope:
+    """What the templates of one stream can use.
+
+    Attributes:
+        partitions: Placeholders by the path below a slice: `("project_id",)` is `{resources.projects.id}`.
+        has_window: Whether `{start}` and `{end}` can be used.
+        time_format: The format of the window's bounds in requests.
+        position: The placeholder of the page, `page` or `offset`; None if the paginator has none.
+    """
+
+    partitions: dict[Path, str] = field(default_factory=dict)
+    has_window: bool = False
+    time_format: str | None = None
+    position: str | None = None
+
+
+class Renderer:
+    """Renders the templates of one stream.
+
+    Attributes:
+        values: The values of placeholders that were used, by name.
+        used: The placeholders of partitions and windows that were used.
+        formats: The time formats in which bounds of windows were used.
+        notes: What a person has to decide, in sentences.
+    """
+
+    def __init__(self, settings: Settings, scope: Scope) -> None:
+        self.settings, self.scope = settings, scope
+        self.values: dict[str, Any] = {}
+        self.used: set[str] = set()
+        self.formats: set[str] = set()
+        self.notes: list[str] = []
+
+    def text(self, text: Any, *, name: str, is_optional: bool = False) -> str:
+        """A text with its templates as placeholders.
+
+        Args:
+            text: The text.
+            name: What the text is, such as the parameter's name: the name of a variable for what cannot be resolved.
+            is_optional: Whether an optional setting without default may be left out.
+
+        Raises:
+            NotExpressible: A template has no placeholder.
+            OmittedValue: It contains an optional setting without default.
+        """
+        if isinstance(text, bool):
+            return str(text).lower()
+        if not is_template(text):
+            return str(text)
+        try:
+            parts = parse(text)
+        except NotExpressible:
+            return self._computed(text, name)
+        rendered = ""
+        for part in parts:
+            if isinstance(part, Text):
+                rendered += part.value
+            else:
+                rendered += self._expression(part, name, is_optional=is_optional)
+        return rendered.strip() if parts and not isinstance(parts[0], Text) else rendered
+
+    def setting(self, part: Expression) -> tuple[Setting, Any] | None:
+        """The setting that an expression reads, and its default; None if it reads something else."""
+        path = path_of(part.node)
+        if path is None:
+            path = _path_with_default(part.node)
+        if path is None or path[0] != "config" or len(path) == 1:
+            return None
+        setting = self.settings.find(path[1:])
+        default = default_of(part.node)
+        return setting, setting.default if default is None else default
+
+    def reference(self, name: str) -> dict[str, str]:
+        """A reference to an environment variable."""
+        return {"env": self.settings.variable(name)}
+
+    def _expression(self, part: Expression, name: str, *, is_optional: bool) -> str:
+        node = part.node
+        if isinstance(node, nodes.CondExpr) and (chosen := self._branch(node)) is not None:
+            pieces = flatten(chosen, part.source)
+            return "".join(
+                each.value if isinstance(each, Text) else self._expression(each, name, is_optional=is_optional)
+                for each in pieces
+            )
+        if found := self.setting(part):
+            return self._setting(*found, is_optional=is_optional)
+        if (placeholder := self._slice(part.node)) is not None:
+            return placeholder
+        if self._is_position(part.node):
+            self.used.add(str(self.scope.position))
+            return f"{{{self.scope.position}}}"
+        if joined := _joined_setting(part.node):
+            setting = self.settings.find(joined[1:])
+            self.notes.append(f"{self.settings.variable(setting.name)}: several values are separated by commas.")
+            return self._setting(setting, None, is_optional=is_optional)
+        return self._computed(part.source, name, part.node)
+
+    def _branch(self, node: nodes.CondExpr) -> nodes.Expr | None:
+        """The branch of `a if stream_interval else b`, which depends on whether there is a slice."""
+        path = path_of(node.test)
+        if path is None or path[0] not in SLICES:
+            return None
+        steps = path[1:]
+        has_window = self.scope.has_window and (not steps or steps[0] in BOUNDS)
+        return node.expr1 if has_window or steps in self.scope.partitions else node.expr2
+
+    def _setting(self, setting: Setting, default: Any, *, is_optional: bool) -> str:
+        if default is not None and not setting.is_secret and not setting.is_required and _is_scalar(default):
+            if default == "" and is_optional:
+                raise OmittedValue(setting)
+            self.notes.append(f"{json.dumps(default)} is the default of the connector's setting {setting.name}.")
+            return str(default).lower() if isinstance(default, bool) else str(default)
+        if is_optional and not setting.is_required and not setting.is_secret:
+            raise OmittedValue(setting)
+        if is_optional and setting.schema.get("type") == "array":
+            raise NotExpressible(f"the setting {setting.name}, a list that is sent as repeated parameters")
+        return self._value(setting.name)
+
+    def _value(self, name: str) -> str:
+        placeholder = snake_case(name)
+        if placeholder in ("start", "end", "page", "offset", "resources", "incremental") or placeholder.startswith("dlt"):
+            placeholder = f"the_{placeholder}"
+        self.values[placeholder] = self.reference(name)
+        return f"{{{placeholder}}}"
+
+    def _slice(self, node: nodes.Expr) -> str | None:
+        node, format = _formatted(node)
+        path = path_of(node)
+        if path is None or path[0] not in SLICES:
+            return None
+        steps = tuple(step for step in path[1:] if step not in ("cursor_slice", "_partition", "partition"))
+        if len(steps) == 1 and steps[0] in BOUNDS and steps not in self.scope.partitions:
+            if not self.scope.has_window:
+                raise AbsentValueError("a time window without `incremental_sync`")
+            self.formats.add(format or self.scope.time_format or "")
+            self.used.add(BOUNDS[str(steps[0])])
+            return f"{{{BOUNDS[str(steps[0])]}}}"
+        if steps in self.scope.partitions:
+            self.used.add(self.scope.partitions[steps])
+            return self.scope.partitions[steps]
+        for length in range(len(steps) - 1, 0, -1):  # a field of an object that the slice has
+            above = self.scope.partitions.get(steps[:length], "")
+            if above.startswith("{resources."):
+                placeholder = f"{above[:-1]}.{'.'.join(map(str, steps[length:]))}}}"
+                self.used.add(placeholder)
+                return placeholder
+        raise AbsentValueError(f"the value {'.'.join(map(str, path))}, which no parent or list gives")
+
+    def _is_position(self, node: nodes.Expr) -> bool:
+        if isinstance(node, nodes.Or):
+            node = node.left
+        path = path_of(node)
+        return self.scope.position is not None and path is not None and path[0] == "next_page_token"
+
+    def _computed(self, source: str, name: str, node: nodes.Expr | None = None) -> str:
+        """A value that is computed from settings only: users compute it themselves.
+
+        Raises:
+            NotExpressible: It depends on the time, on a response or on a record.
+        """
+        used = names_in(node) if node is not None else set(re.findall(r"[A-Za-z_]\w*", source))
+        if times := sorted(used & TIME_FUNCTIONS):
+            raise NotExpressible(f"the template {shortened(source)}, which depends on the time ({times[0]})")
+        if "config" not in used or used & RUN_TIME:
+            raise NotExpressible(f"the template {shortened(source)}")
+        if node is not None:
+            settings = [self.settings.find(path[1:]) for path in paths_in(node) if path[0] == "config" and path[1:]]
+            name = f"{settings[0].name}_{name}" if len(settings) == 1 else name
+        self.notes.append(f"{self.settings.variable(name)} is what the connector computes as {shortened(source)}")
+        return self._value(name)
+
+
+def _path_with_default(node: nodes.Expr) -> Path | None:
+    """The path of `config['a'] or 'b'` and `config['a'] if config['a'] else 'b'`."""
+    if isinstance(node, nodes.Or) and isinstance(constant(node.right), (str, int, float)):
+        return path_of(node.left)
+    if isinstance(node, nodes.CondExpr) and isinstance(constant(node.expr2), (str, int, float)):
+        path = path_of(node.expr1)
+        return path if path is not None and path == path_of(node.test) else None
+    return None
+
+
+def _formatted(node: nodes.Expr) -> tuple[nodes.Expr, str | None]:
+    """The inner expression of `x.strftime(f)` and `format_datetime(x, f)`, and the format."""
+    if isinstance(node, nodes.Call) and isinstance(node.node, nodes.Getattr) and node.node.attr == "strftime":
+        format = constant(node.args[0]) if node.args else None
+        return (node.node.node, format) if isinstance(format, str) else (node, None)
+    is_format = isinstance(node, nodes.Call) and isinstance(node.node, nodes.Name) and node.node.name == "format_datetime"
+    if is_format and isinstance(node, nodes.Call) and len(node.args) > 1:
+        format = constant(node.args[1])
+        return (node.args[0], format) if isinstance(format, str) else (node, None)
+    return node, None
+
+
+def _joined_setting(node: nodes.Expr) -> Path | None:
+    """The path of `','.join(config['a'])` and `config['a'] | join(',')`."""
+    if isinstance(node, nodes.Call) and isinstance(node.node, nodes.Getattr) and node.node.attr == "join":
+        path = path_of(node.args[0]) if node.args and constant(node.node.node) == "," else None
+    elif isinstance(node, nodes.Filter) and node.name == "join" and node.args and constant(node.args[0]) == ",":
+        path = path_of(node.node)
+    else:
+        return None
+    return path if path is not None and path[0] == "config" and len(path) > 1 else None
+
+
+def _is_scalar(value: Any) -> bool:
+    return isinstance(value, (str, int, float, bool))

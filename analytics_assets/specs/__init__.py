@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from analytics_assets.rest_api.errors import ConfigError
+from analytics_assets.specs.airbyte import convert_manifest, is_manifest
 from analytics_assets.specs.dlt_config import convert_dlt_config, is_dlt_config, is_python, read_python
 from analytics_assets.specs.document import ApiDocument, KeyPath, NotCarried
 from analytics_assets.specs.openapi import convert_openapi, is_openapi
@@ -31,7 +32,11 @@ class SpecFormat(NamedTuple):
 
 
 DLT_CONFIG = SpecFormat("dlt's rest_api", is_dlt_config, convert_dlt_config)
-FORMATS: tuple[SpecFormat, ...] = (SpecFormat("OpenAPI 3", is_openapi, convert_openapi), DLT_CONFIG)
+FORMATS: tuple[SpecFormat, ...] = (
+    SpecFormat("OpenAPI 3", is_openapi, convert_openapi),
+    SpecFormat("Airbyte low-code manifest", is_manifest, convert_manifest),
+    DLT_CONFIG,
+)
 
 
 def convert(path: Path, *, api: str, only: Sequence[str] = ()) -> ApiDocument:

@@ -43,7 +43,7 @@ def _remove(document: ApiDocument, path: KeyPath, message: str, *, is_repeated: 
     is_in_resource = len(path) > 1 and path[0] == "resources"
     if is_in_resource and is_repeated:
         resources = document.attributes["resources"]
-        if len(resources) < 2:  # noqa: PLR2004
+        if len(resources) < 2:
             return False
         name = resources[path[1]].get("name", path[1]) if isinstance(path[1], int) else path[1]
         document.remove_resource(int(path[1]))

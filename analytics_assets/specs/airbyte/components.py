@@ -13,8 +13,10 @@ PARAMETERS = "$parameters"
 MAX_COMPONENTS = 200_000
 MAX_DEPTH = 60
 PARAMETER = re.compile(
-    r"(?:parameters|options)(?:\[\s*(?P<quote>['\"])(?P<item>[^'\"]+)(?P=quote)\s*\]|\.get\(\s*['\"](?P<got>[^'\"]+)['\"]\s*\)"
-    r"|\.(?P<name>[A-Za-z_]\w*)(?!\())"
+    r"(?<![\w.])(?:parameters|options)(?:"
+    r"\[\s*['\"](?P<item>[^'\"]+)['\"]\s*\]"
+    r"|\.get\(\s*['\"](?P<got>[^'\"]+)['\"]\s*(?:,(?P<default>[^()]*))?\)"
+    r"|\.(?P<name>(?!get\()[A-Za-z_]\w*)\b)"
 )
 WHOLE_PARAMETER = re.compile(rf"\s*\{{\{{\s*{PARAMETER.pattern}\s*\}}\}}\s*")
 # The types that a manifest may leave out, by the key that holds the component.
@@ -78,7 +80,7 @@ class Resolver:
         if not isinstance(reference := value.get("$ref"), str):
             return own
         target = self._target(reference, active, depth)
-        return {**target, **own} if isinstance(target, dict) else target if not own else own
+        return {**target, **own} if isinstance(target, dict) else own or target
 
     def _target(self, reference: str, active: tuple[str, ...], depth: int) -> Any:
         if reference in active:
@@ -123,13 +125,15 @@ def propagate(value: Any, field: str, inherited: Mapping[str, Any] | None = None
 
 
 def _interpolate(text: str, parameters: Mapping[str, Any]) -> Any:
-    """The text with the parameters in its templates; a template that is nothing but a parameter keeps its type."""
+    """The text with the parameters in its templates. A template that is nothing but a parameter keeps its type."""
     if "{{" not in text and "{%" not in text:
         return text
-    if whole := WHOLE_PARAMETER.fullmatch(text):
+    if (whole := WHOLE_PARAMETER.fullmatch(text)) and not (whole["default"] and _name(whole) not in parameters):
         return parameters.get(_name(whole), "")
 
     def literal(match: re.Match[str]) -> str:
+        if match["default"] and _name(match) not in parameters:
+            return match["default"].strip()
         value = parameters.get(_name(match), "")
         return repr(value) if isinstance(value, (str, int, float, list)) and "{" not in str(value) else match[0]
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from analytics_assets.specs.airbyte.authenticators import duration_seconds
+from analytics_assets.specs.airbyte.endpoints.authenticators import duration_seconds
 from analytics_assets.specs.airbyte.renderer import Renderer
 from analytics_assets.specs.airbyte.templates import is_template
 

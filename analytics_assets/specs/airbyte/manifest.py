@@ -13,7 +13,8 @@ from analytics_assets.specs.airbyte.components import Component, Resolver
 from analytics_assets.specs.airbyte.incremental import cadence
 from analytics_assets.specs.airbyte.partitions import parent_streams, stream_name
 from analytics_assets.specs.airbyte.settings import Settings, snake_case
-from analytics_assets.specs.airbyte.stream import ConvertedStream, StreamConverter
+from analytics_assets.specs.airbyte.stream import StreamConverter
+from analytics_assets.specs.airbyte.stream_table import ConvertedStream
 from analytics_assets.specs.document import ApiDocument
 from analytics_assets.specs.validation import remove_rejected
 
@@ -65,7 +66,9 @@ class ManifestConverter:
         version = self._document.get("version")
         out.title = [
             f"The API {self._api}, converted from an Airbyte low-code manifest"
-            + (f" (version {version})." if isinstance(version, str) and re.fullmatch(r"[\w.-]{1,20}", version) else "."),
+            + (
+                f" (version {version})." if isinstance(version, str) and re.fullmatch(r"[\w.-]{1,20}", version) else "."
+            ),
             "Comments say what to decide and what is not carried: see docs/convert.md.",
         ]
         base = self._base_url(out, chosen)
@@ -120,7 +123,9 @@ class ManifestConverter:
 
     def _stream(self, name: str) -> ConvertedStream:
         stream = next(each for each in self._streams if stream_name(each) == name)
-        return StreamConverter(stream, self._names[name], self._settings, self._resource_of, self._parent_fields, self._ancestors).convert()
+        return StreamConverter(
+            stream, self._names[name], self._settings, self._resource_of, self._parent_fields, self._ancestors
+        ).convert()
 
     def _resource_of(self, stream: Mapping[str, Any]) -> str:
         return self._names.get(stream_name(stream), snake_case(stream_name(stream)))
@@ -258,7 +263,7 @@ def _drop_unused_values(each: ConvertedStream) -> None:
     """Remove the values whose placeholders are in the base URL only."""
     endpoint = each.resource["endpoint"]
     values = endpoint.pop("values", {})
-    text = str({key: value for key, value in endpoint.items()})
+    text = str(endpoint)
     if used := {name: value for name, value in values.items() if f"{{{name}}}" in text}:
         endpoint["values"] = used
 
@@ -271,7 +276,7 @@ def _ordered(resource: dict[str, Any]) -> dict[str, Any]:
 def _share(out: ApiDocument) -> None:
     """Move what all resources have in common to `resource_defaults`."""
     resources = out.attributes["resources"]
-    if len(resources) < 2:  # noqa: PLR2004
+    if len(resources) < 2:
         return
     defaults: dict[str, Any] = {}
     first = resources[0]

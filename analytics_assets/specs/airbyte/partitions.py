@@ -8,7 +8,7 @@ from typing import Any
 
 from analytics_assets.specs.airbyte.renderer import Renderer
 from analytics_assets.specs.airbyte.settings import snake_case
-from analytics_assets.specs.airbyte.templates import NotExpressible, Path, constant, expression, is_template
+from analytics_assets.specs.airbyte.templates import NotExpressibleError, Path, constant, expression, is_template
 
 RESERVED = frozenset({"start", "end", "page", "offset", "resources", "incremental"})
 
@@ -88,7 +88,7 @@ def _add_list(router: Mapping[str, Any], routing: Routing, renderer: Renderer) -
     if is_template(values):
         try:
             part = expression(values)
-        except NotExpressible:
+        except NotExpressibleError:
             part = None
         found = renderer.setting(part) if part else None
         if found is None:
@@ -144,4 +144,4 @@ def _add_option(option: Any, field_name: str, routing: Routing) -> None:
         routing.options.append((field_name, str(option.get("inject_into", "")), target))
 
 
-__all__ = ["NotExpressible", "ParentLink", "Routing", "parent_streams", "read_routing", "stream_name"]
+__all__ = ["NotExpressibleError", "ParentLink", "Routing", "parent_streams", "read_routing", "stream_name"]

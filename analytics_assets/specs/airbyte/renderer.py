@@ -13,7 +13,7 @@ from analytics_assets.specs.airbyte.settings import Setting, Settings, snake_cas
 from analytics_assets.specs.airbyte.templates import (
     TIME_FUNCTIONS,
     Expression,
-    NotExpressible,
+    NotExpressibleError,
     Path,
     Text,
     constant,
@@ -27,16 +27,25 @@ from analytics_assets.specs.airbyte.templates import (
     shortened,
 )
 
+MILLISECONDS = 1000
 SLICES = frozenset({"stream_slice", "stream_partition", "stream_interval"})
-RUN_TIME = SLICES | {"response", "record", "last_record", "next_page_token", "headers", "download_target", "config_value"}
+RUN_TIME = SLICES | {
+    "response",
+    "record",
+    "last_record",
+    "next_page_token",
+    "headers",
+    "download_target",
+    "config_value",
+}
 BOUNDS = {"start_time": "start", "start_date": "start", "end_time": "end", "end_date": "end"}
 
 
-class AbsentValueError(NotExpressible):
+class AbsentValueError(NotExpressibleError):
     """A value that the connector does not have: it is sent as an empty text, or not sent."""
 
 
-class OmittedValue(Exception):
+class OmittedValueError(Exception):
     """An optional setting without a default: what contains it is not sent."""
 
     def __init__(self, setting: Setting) -> None:
@@ -87,8 +96,8 @@ class Renderer:
             is_optional: Whether an optional setting without default may be left out.
 
         Raises:
-            NotExpressible: A template has no placeholder.
-            OmittedValue: It contains an optional setting without default.
+            NotExpressibleError: A template has no placeholder.
+            OmittedValueError: It contains an optional setting without default.
         """
         if isinstance(text, bool):
             return str(text).lower()
@@ -96,7 +105,7 @@ class Renderer:
             return str(text)
         try:
             parts = parse(text)
-        except NotExpressible:
+        except NotExpressibleError:
             return self._computed(text, name)
         rendered = ""
         for part in parts:
@@ -154,18 +163,20 @@ class Renderer:
     def _setting(self, setting: Setting, default: Any, *, is_optional: bool) -> str:
         if default is not None and not setting.is_secret and not setting.is_required and _is_scalar(default):
             if default == "" and is_optional:
-                raise OmittedValue(setting)
+                raise OmittedValueError(setting)
             self.notes.append(f"{json.dumps(default)} is the default of the connector's setting {setting.name}.")
             return str(default).lower() if isinstance(default, bool) else str(default)
         if is_optional and not setting.is_required and not setting.is_secret:
-            raise OmittedValue(setting)
+            raise OmittedValueError(setting)
         if is_optional and setting.schema.get("type") == "array":
-            raise NotExpressible(f"the setting {setting.name}, a list that is sent as repeated parameters")
+            raise NotExpressibleError(f"the setting {setting.name}, a list that is sent as repeated parameters")
         return self._value(setting.name)
 
     def _value(self, name: str) -> str:
         placeholder = snake_case(name)
-        if placeholder in ("start", "end", "page", "offset", "resources", "incremental") or placeholder.startswith("dlt"):
+        if placeholder in ("start", "end", "page", "offset", "resources", "incremental") or placeholder.startswith(
+            "dlt"
+        ):
             placeholder = f"the_{placeholder}"
         self.values[placeholder] = self.reference(name)
         return f"{{{placeholder}}}"
@@ -203,13 +214,13 @@ class Renderer:
         """A value that is computed from settings only: users compute it themselves.
 
         Raises:
-            NotExpressible: It depends on the time, on a response or on a record.
+            NotExpressibleError: It depends on the time, on a response or on a record.
         """
         used = names_in(node) if node is not None else set(re.findall(r"[A-Za-z_]\w*", source))
         if times := sorted(used & TIME_FUNCTIONS):
-            raise NotExpressible(f"the template {shortened(source)}, which depends on the time ({times[0]})")
+            raise NotExpressibleError(f"the template {shortened(source)}, which depends on the time ({times[0]})")
         if "config" not in used or used & RUN_TIME:
-            raise NotExpressible(f"the template {shortened(source)}")
+            raise NotExpressibleError(f"the template {shortened(source)}")
         if node is not None:
             settings = [self.settings.find(path[1:]) for path in paths_in(node) if path[0] == "config" and path[1:]]
             name = f"{settings[0].name}_{name}" if len(settings) == 1 else name
@@ -228,11 +239,25 @@ def _path_with_default(node: nodes.Expr) -> Path | None:
 
 
 def _formatted(node: nodes.Expr) -> tuple[nodes.Expr, str | None]:
-    """The inner expression of `x.strftime(f)` and `format_datetime(x, f)`, and the format."""
+    """The inner expression of `x.strftime(f)`, `format_datetime(x, f)` and `timestamp(x)`, and the format."""
+    while isinstance(node, nodes.Filter) and node.name in ("int", "string") and node.node is not None:
+        node = node.node
+    if isinstance(node, nodes.Mul) and constant(node.right) == MILLISECONDS:
+        inner, format = _formatted(node.left)
+        return (inner, "%ms") if format == "%s" else (node, None)
+    if (
+        isinstance(node, nodes.Call)
+        and isinstance(node.node, nodes.Name)
+        and node.node.name == "timestamp"
+        and node.args
+    ):
+        return node.args[0], "%s"
     if isinstance(node, nodes.Call) and isinstance(node.node, nodes.Getattr) and node.node.attr == "strftime":
         format = constant(node.args[0]) if node.args else None
         return (node.node.node, format) if isinstance(format, str) else (node, None)
-    is_format = isinstance(node, nodes.Call) and isinstance(node.node, nodes.Name) and node.node.name == "format_datetime"
+    is_format = (
+        isinstance(node, nodes.Call) and isinstance(node.node, nodes.Name) and node.node.name == "format_datetime"
+    )
     if is_format and isinstance(node, nodes.Call) and len(node.args) > 1:
         format = constant(node.args[1])
         return (node.args[0], format) if isinstance(format, str) else (node, None)

@@ -79,7 +79,10 @@ def _alternatives(schema: Any) -> list[Mapping[str, Any]]:
     if not isinstance(schema, dict):
         return []
     alternatives = schema.get("oneOf")
-    return [schema, *(each for each in (alternatives if isinstance(alternatives, list) else []) if isinstance(each, dict))]
+    return [
+        schema,
+        *(each for each in (alternatives if isinstance(alternatives, list) else []) if isinstance(each, dict)),
+    ]
 
 
 def snake_case(name: str) -> str:

@@ -3,58 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
-from analytics_assets.specs.airbyte.authenticators import convert_auth
-from analytics_assets.specs.airbyte.columns import convert_columns
-from analytics_assets.specs.airbyte.error_handlers import convert_error_handler
+from analytics_assets.specs.airbyte.endpoints.authenticators import convert_auth
+from analytics_assets.specs.airbyte.endpoints.error_handlers import convert_error_handler
+from analytics_assets.specs.airbyte.endpoints.paginators import Pagination, PaginatorConverter, json_path
+from analytics_assets.specs.airbyte.endpoints.request_parts import RequestConverter, RequestParts
 from analytics_assets.specs.airbyte.incremental import Sync, read_sync
-from analytics_assets.specs.airbyte.paginators import PaginatorConverter, Pagination, json_path
 from analytics_assets.specs.airbyte.partitions import ParentLink, Routing, read_routing, stream_name
 from analytics_assets.specs.airbyte.renderer import Renderer, Scope
-from analytics_assets.specs.airbyte.request_parts import RequestConverter, RequestParts
 from analytics_assets.specs.airbyte.settings import Settings
-from analytics_assets.specs.airbyte.templates import NotExpressible, is_template
-from analytics_assets.specs.airbyte.transformations import Transformed, transform
+from analytics_assets.specs.airbyte.stream_table import ConvertedStream, Place, TableConverter
+from analytics_assets.specs.airbyte.templates import NotExpressibleError, is_template
+from analytics_assets.specs.airbyte.transformations import transform
 
-Place = tuple[str | int, ...]
 FORMATS = {"JsonlDecoder": "jsonl", "CsvDecoder": "csv"}
-IGNORED_SYNCS = frozenset({"DatetimeBasedCursor", None})
 
 
-@dataclass
-class ConvertedStream:
-    """A stream as a resource.
-
-    Attributes:
-        resource: The resource, without `auth` and with the whole URL in `url`.
-        url: Base URL and path.
-        auth: The value of `auth`; None if requests need no credentials.
-        lost: What is not carried: its place, what it is, and whether it changes rows.
-        notes: What a person has to decide: its place, and a sentence.
-    """
-
-    resource: dict[str, Any]
-    url: str = ""
-    auth: Any = None
-    sync: Sync | None = None
-    lost: list[tuple[Place, str, bool]] = field(default_factory=list)
-    notes: list[tuple[Place, str]] = field(default_factory=list)
-
-
-class StreamConverter:
+class StreamConverter(TableConverter):
     """Converts one stream."""
 
     def __init__(
-        self, stream: Mapping[str, Any], name: str, settings: Settings, resource_of: Callable[[Any], str], parent_fields: Any,
+        self,
+        stream: Mapping[str, Any],
+        name: str,
+        settings: Settings,
+        resource_of: Callable[[Any], str],
+        parent_fields: Any,
         ancestors: Any,
     ) -> None:
-        """Args: the stream, its resource's name, the settings, and what gives the names of parents and their fields."""
+        """Args: stream, name, settings, and the functions that give names, columns and parents of parents."""
         self._ancestors = ancestors
-        self._stream, self._settings, self._resource_of = stream, settings, resource_of
+        super().__init__(stream, name)
+        self._settings, self._resource_of = settings, resource_of
         self._parent_fields = parent_fields
-        self.converted = ConvertedStream({"name": name})
         retriever = stream.get("retriever")
         self._retriever: Mapping[str, Any] = retriever if isinstance(retriever, Mapping) else {}
 
@@ -72,14 +54,11 @@ class StreamConverter:
         keys = transform(self._stream, renderer.scope.partitions, self._report)
         self._assemble(parts, pagination, routing, selector, renderer)
         self._set_incremental(sync, renderer, keys)
-        self._set_key(keys, sync)
+        self._set_key(keys)
         self._set_columns(keys)
         for note in dict.fromkeys([*renderer.notes, *pagination.notes]):
             out.notes.append((("endpoint",), note))
         return out
-
-    def _report(self, place: Place, what: str, changes_rows: bool) -> None:
-        self.converted.lost.append((place, what, changes_rows))
 
     def _check_types(self) -> None:
         kind = self._stream.get("type")
@@ -120,6 +99,7 @@ class StreamConverter:
             columns = self._ancestors(self._resource_of(link.stream))
             others = [each for each in routing.parents if each is not link]
             keys = [(self._resource_of(each.stream), each.field) for each in others]
+            columns |= {(self._resource_of(link.stream), each.field): each.field for each in others}
             if all(key in columns for key in keys):
                 for each, key in zip(others, keys, strict=True):
                     placeholder = f"{{resources.{self._resource_of(link.stream)}.{columns[key]}}}"
@@ -135,7 +115,9 @@ class StreamConverter:
         sync = read_sync(component, renderer)
         if sync is None and isinstance(component, Mapping):
             what = component.get("class_name") or component.get("type")
-            self._report(("endpoint", "incremental"), f"the incremental sync {what}", "Custom" in str(component.get("type")))
+            self._report(
+                ("endpoint", "incremental"), f"the incremental sync {what}", "Custom" in str(component.get("type"))
+            )
         if sync is not None:
             renderer.scope.has_window, renderer.scope.time_format = True, sync.format
         return sync
@@ -165,8 +147,8 @@ class StreamConverter:
         return text or "$"
 
     def _record_filter(self, record_filter: Any) -> None:
-        condition = record_filter.get("condition") if isinstance(record_filter, Mapping) else None
-        what = " ".join(str(condition or record_filter.get("class_name") if isinstance(record_filter, Mapping) else "").split())
+        described = record_filter if isinstance(record_filter, Mapping) else {}
+        what = " ".join(str(described.get("condition") or described.get("class_name")).split())
         self._report(("endpoint", "data_selector"), f"the record filter {what[:160]}: all records are loaded", True)
 
     def _position(self) -> str | None:
@@ -182,19 +164,20 @@ class StreamConverter:
         def report(place: Place, what: str, changes_rows: bool) -> None:
             self._report(("endpoint", *place), what, changes_rows)
 
-        def omit(text: str) -> None:
-            self.converted.notes.append((("endpoint",), text))
-
-        parts = RequestConverter(requester, renderer, report, omit).convert()
+        parts = RequestConverter(requester, renderer, report, renderer.notes.append).convert()
         try:
             self.converted.auth = convert_auth(requester.get("authenticator"), renderer)
-        except NotExpressible as error:
+        except NotExpressibleError as error:
             self._report(("endpoint", "auth"), str(error), True)
         options = [(place, name, renderer.scope.partitions[(each,)]) for each, place, name in routing.options
                    if (each,) in renderer.scope.partitions]  # fmt: skip
         if sync:
             bounds = {"start": "{start}", "end": "{end}"}
-            options += [(place, name, bounds[bound]) for bound, (place, name) in sync.options.items() if place != "request_parameter"]
+            options += [
+                (place, name, bounds[bound])
+                for bound, (place, name) in sync.options.items()
+                if place != "request_parameter"
+            ]
         for place, name, text in options:
             self._inject(parts, place, name, text)
             renderer.used.add(text.strip("{}") if text in ("{start}", "{end}") else text)
@@ -208,7 +191,7 @@ class StreamConverter:
         elif place in ("body_json", "body_data") and parts.method != "GET":
             try:
                 body = parts.body(place)
-            except NotExpressible as error:
+            except NotExpressibleError as error:
                 self._report(("endpoint", "json"), str(error), True)
                 return
             *outer, last = name.split(".")
@@ -226,7 +209,7 @@ class StreamConverter:
         )
         try:
             pagination = converter.convert()
-        except NotExpressible as error:
+        except NotExpressibleError as error:
             self._report(("endpoint", "paginator"), str(error), True)
             return Pagination({"type": "single_page"})
         for what, changes_rows in pagination.lost:
@@ -242,24 +225,31 @@ class StreamConverter:
         parts.params |= {name: value for name, value in pagination.params.items() if name not in parts.params}
         parts.headers |= {name: value for name, value in pagination.headers.items() if name not in parts.headers}
         for name, value in pagination.json.items():
-            self._inject(parts, "body", name, value) if parts.method == "GET" else parts.body("body").setdefault(name, value)
-        if self._sent_twice(parts, pagination):
-            pagination.paginator["limit_param"] = self._sent_twice(parts, pagination)
+            self._inject(parts, "body", name, value) if parts.method == "GET" else parts.body("body").setdefault(
+                name, value
+            )
+        if name := self._literal_page_size(parts, pagination):
+            del parts.params[name]
+            pagination.paginator["limit_param"] = name
+        auths = self.converted.auth if isinstance(self.converted.auth, list) else [self.converted.auth]
+        if parts.method != "GET" and any(isinstance(each, dict) and each.get("location") == "body" for each in auths):
+            parts.body("body")
         for key in ("params", "headers"):
             if fields := getattr(parts, key):
                 endpoint[key] = fields
         for key in ("json", "data"):
             if getattr(parts, key) is not None:
                 endpoint[key] = getattr(parts, key)
-        if pagination.paginator.keys() & {f"{name}_body_path" for name in ("page", "offset", "cursor", "limit")}:
-            if parts.method == "GET":
-                self._report(("endpoint", "paginator"), "a page in the body of a GET", True)
-                pagination.paginator = {"type": "single_page"}
+        if parts.method == "GET" and any(key.endswith("_body_path") for key in pagination.paginator):
+            self._report(("endpoint", "paginator"), "a page in the body of a GET", True)
+            pagination.paginator = {"type": "single_page"}
         endpoint["data_selector"] = selector
         endpoint["paginator"] = pagination.paginator if len(pagination.paginator) > 1 else pagination.paginator["type"]
         self._set_decoder(endpoint)
         requester = self._retriever.get("requester")
-        handler, lost = convert_error_handler(requester.get("error_handler") if isinstance(requester, Mapping) else None)
+        handler, lost = convert_error_handler(
+            requester.get("error_handler") if isinstance(requester, Mapping) else None
+        )
         for what, changes_rows in lost:
             self._report(("endpoint", "error_handler"), what, changes_rows)
         endpoint |= {"error_handler": handler} if handler else {}
@@ -268,13 +258,17 @@ class StreamConverter:
         self.converted.resource["endpoint"] = endpoint
 
     @staticmethod
-    def _sent_twice(parts: RequestParts, pagination: Pagination) -> str | None:
+    def _literal_page_size(parts: RequestParts, pagination: Pagination) -> str | None:
         """The parameter that the page size of an offset paginator is sent in, if the connector writes it literally."""
         paginator = pagination.paginator
-        if paginator["type"] != "offset" or paginator.get("limit_param", "") is not None or "limit_body_path" in paginator:
+        if (
+            paginator["type"] != "offset"
+            or paginator.get("limit_param", "") is not None
+            or "limit_body_path" in paginator
+        ):
             return None
         names = [name for name, value in parts.params.items() if value == str(paginator["limit"])]
-        return names[0] if len(names) == 1 and not parts.params.pop(names[0], None) is None else None
+        return names[0] if len(names) == 1 else None
 
     def _set_placeholders(self, endpoint: dict[str, Any], routing: Routing, renderer: Renderer) -> None:
         for name, values in routing.for_each.items():
@@ -284,7 +278,9 @@ class StreamConverter:
                 what = f"the list {name}, which does not change the requests: the endpoint is read once"
                 self._report(("endpoint", "for_each"), what, False)
         if routing.parents and not any("{resources." in text for text in renderer.used):
-            self._report(("endpoint",), "the parent, which does not change the requests: the endpoint is read once", False)
+            self._report(
+                ("endpoint",), "the parent, which does not change the requests: the endpoint is read once", False
+            )
         if values := {name: value for name, value in renderer.values.items() if name not in routing.for_each}:
             endpoint["values"] = values
 
@@ -301,67 +297,3 @@ class StreamConverter:
         elif kind not in ("JsonDecoder", "JsonParser", None):
             what = decoder.get("class_name") or kind if isinstance(decoder, Mapping) else kind
             self._report(("endpoint", "format"), f"the decoder {what}", True)
-
-    def _set_incremental(self, sync: Sync | None, renderer: Renderer, keys: Transformed) -> None:
-        if sync is None:
-            return
-        place: Place = ("endpoint", "incremental")
-        params = {f"{bound}_param": name for bound, (kind, name) in sync.options.items() if kind == "request_parameter"}
-        if not params and not renderer.used & {"start", "end"}:
-            what = "the incremental sync, whose requests have no time filter: each load reads all rows"
-            what += ", also those before the connector's start date" if sync.is_client_side else ""
-            self._report(place, what, sync.is_client_side)
-            return
-        formats = {each for each in renderer.formats if each}
-        incremental: dict[str, Any] = {}
-        is_made = sync.cursor_field in keys.added
-        if sync.cursor_field and not is_made:
-            incremental["cursor_path"] = sync.cursor_field
-        incremental |= params
-        from analytics_assets.specs.airbyte.incremental import time_format
-
-        named = {time_format(each) if "%" in each else each for each in formats}
-        if len(named) > 1 or (named and params and named != {sync.format}):
-            self._report(place, "several formats of times in one request", True)
-        format = next(iter(named)) if len(named) == 1 and not params else sync.format
-        if format != "iso8601":
-            incremental["format"] = format
-        if sync.cursor_format is None and format != sync.format:
-            sync.cursor_format = sync.format
-        if seconds := sync.lookback_seconds:
-            incremental["lookback"] = f"{seconds // 86_400} days" if seconds % 86_400 == 0 else f"PT{seconds}S"
-        self.converted.resource["endpoint"]["incremental"] = incremental
-        self.converted.sync = sync
-        for name in params.values():
-            self.converted.resource["endpoint"].get("params", {}).pop(name, None)
-
-    def _set_key(self, keys: Transformed, sync: Sync | None) -> None:
-        resource = self.converted.resource
-        incremental = resource["endpoint"].get("incremental")
-        if keys.primary_key:
-            resource["primary_key"] = keys.primary_key if len(keys.primary_key) > 1 else keys.primary_key[0]
-        elif incremental and incremental.get("cursor_path"):
-            resource["write_disposition"] = "append"
-        else:
-            resource["write_disposition"] = "replace"
-            if incremental:
-                del resource["endpoint"]["incremental"]
-                self.converted.sync = None
-                what = "the incremental sync of rows without key and time: each load reads all rows"
-                self._report(("endpoint", "incremental"), what, False)
-        if keys.include_from_parent and "{resources." in str(resource["endpoint"]) + self.converted.url:
-            resource["include_from_parent"] = keys.include_from_parent
-        if keys.exclude:
-            resource["exclude"] = keys.exclude
-
-    def _set_columns(self, keys: Transformed) -> None:
-        columns = convert_columns(self._stream.get("schema_loader"), keys.exclude)
-        sync, resource = self.converted.sync, self.converted.resource
-        cursor = resource["endpoint"].get("incremental", {}).get("cursor_path")
-        if cursor and sync:
-            columns.pop(cursor, None)
-            if sync.cursor_format:
-                number = sync.cursor_format.startswith("epoch")
-                columns[cursor] = {"type": "integer" if number else "string", "format": sync.cursor_format}
-        if columns:
-            resource["columns"] = columns

@@ -16,7 +16,7 @@ TRANSPARENT_FILTERS = frozenset({"default", "d", "string", "trim", "tojson", "in
 _ENVIRONMENT = Environment()  # noqa: S701 (parses only)
 
 
-class NotExpressible(Exception):
+class NotExpressibleError(Exception):
     """A template or a component that a defs.yaml cannot express."""
 
 
@@ -49,18 +49,18 @@ def parse(text: str) -> list[Text | Expression]:
     """The parts of a template.
 
     Raises:
-        NotExpressible: It is no valid template, or contains statements.
+        NotExpressibleError: It is no valid template, or contains statements.
     """
     if len(text) > MAX_TEMPLATE:
-        raise NotExpressible("a template of more than 20,000 characters")
+        raise NotExpressibleError("a template of more than 20,000 characters")
     try:
         body = _ENVIRONMENT.parse(text).body
     except (TemplateSyntaxError, RecursionError, ValueError, OverflowError):
-        raise NotExpressible(f"the template {shortened(text)}, which is not valid") from None
+        raise NotExpressibleError(f"the template {shortened(text)}, which is not valid") from None
     parts: list[Text | Expression] = []
     for node in body:
         if not isinstance(node, nodes.Output):
-            raise NotExpressible(f"the template {shortened(text)}, which contains statements")
+            raise NotExpressibleError(f"the template {shortened(text)}, which contains statements")
         for child in node.nodes:
             if isinstance(child, nodes.TemplateData):
                 parts.append(Text(child.data))
@@ -143,7 +143,7 @@ def is_nothing(node: nodes.Node | None) -> bool:
 
 
 def default_of(node: nodes.Node) -> Any:
-    """The literal that an expression has if its path has no value: `x or 'a'`, `x | default('a')`, `x.get('k', 'a')`."""
+    """The literal that an expression has if its path has no value: `x or 'a'`, `x.get('k', 'a')`."""
     candidates: list[nodes.Node | None] = []
     if isinstance(node, nodes.Or):
         candidates.append(node.right)
@@ -178,4 +178,4 @@ def _extended(node: nodes.Node, key: str | int) -> Path | None:
 def shortened(text: str) -> str:
     """A template as messages show it."""
     text = " ".join(text.split())
-    return text if len(text) <= 160 else f"{text[:157]}..."  # noqa: PLR2004
+    return text if len(text) <= 160 else f"{text[:157]}..."

@@ -6,7 +6,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from analytics_assets.specs.airbyte.templates import TIME_FUNCTIONS, NotExpressible, expression, is_template, names_in, path_of
+from analytics_assets.specs.airbyte.templates import (
+    TIME_FUNCTIONS,
+    NotExpressibleError,
+    expression,
+    is_template,
+    names_in,
+    path_of,
+)
 
 Report = Callable[[tuple[str | int, ...], str, bool], None]
 RENAMING = frozenset({"KeysToLower", "KeysToSnakeCase"})
@@ -82,7 +89,11 @@ def _remove(step: Mapping[str, Any], result: Transformed, report: Report) -> Non
     for pointer in pointers if isinstance(pointers, list) else []:
         steps = pointer if isinstance(pointer, list) else [pointer]
         texts = [str(each) for each in steps]
-        if step.get("condition") or not texts or any(each in ("*", "**") or set(each) & set(".[]*'\"") for each in texts):
+        if (
+            step.get("condition")
+            or not texts
+            or any(each in ("*", "**") or set(each) & set(".[]*'\"") for each in texts)
+        ):
             report(("exclude",), f"the removal of the field {'.'.join(texts)}", False)
         elif texts[0] not in result.added and (path := ".".join(texts)) not in result.exclude:
             result.exclude.append(path)
@@ -117,23 +128,25 @@ def _add(
             result.added.add(str(path[0]))
             if len(path) == 1 and _is_time(each.get("value")):
                 result.made_of_time.add(name)
-            report(("columns",), f"the column {name}, which the connector computes: {str(each.get('value'))[:100]}", False)
+            report(
+                ("columns",), f"the column {name}, which the connector computes: {str(each.get('value'))[:100]}", False
+            )
 
 
 def _record_field(value: Any) -> str | None:
     """The field of `{{ record['id'] }}`."""
     try:
         part = expression(value)
-    except NotExpressible:
+    except NotExpressibleError:
         return None
     path = path_of(part.node) if part else None
-    return path[1] if path is not None and path[0] == "record" and len(path) == 2 and isinstance(path[1], str) else None  # noqa: PLR2004
+    return path[1] if path is not None and path[0] == "record" and len(path) == 2 and isinstance(path[1], str) else None
 
 
 def _is_time(value: Any) -> bool:
     try:
         part = expression(value)
-    except NotExpressible:
+    except NotExpressibleError:
         return False
     used = names_in(part.node) if part else set()
     return bool(used & TIME_FUNCTIONS) and not used - TIME_FUNCTIONS
@@ -142,7 +155,7 @@ def _is_time(value: Any) -> bool:
 def _slice_path(value: Any) -> tuple[Any, ...] | None:
     try:
         part = expression(value)
-    except NotExpressible:
+    except NotExpressibleError:
         return None
     path = path_of(part.node) if part else None
     return path[1:] if path is not None and path[0] in SLICES else None

@@ -8,8 +8,15 @@ from typing import Any
 
 from jinja2 import nodes
 
-from analytics_assets.specs.airbyte.renderer import OmittedValue, Renderer
-from analytics_assets.specs.airbyte.templates import Expression, NotExpressible, Text, expression, is_template, parse
+from analytics_assets.specs.airbyte.renderer import OmittedValueError, Renderer
+from analytics_assets.specs.airbyte.templates import (
+    Expression,
+    NotExpressibleError,
+    Text,
+    expression,
+    is_template,
+    parse,
+)
 
 LOCATIONS = {"header": "header", "request_parameter": "query", "body_data": "body", "body_json": "body"}
 DURATION = re.compile(r"P(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?")
@@ -20,7 +27,7 @@ def convert_auth(authenticator: Any, renderer: Renderer) -> Any:
     """The value of `auth`; None if requests need no credentials.
 
     Raises:
-        NotExpressible: The authenticator has no counterpart.
+        NotExpressibleError: The authenticator has no counterpart.
     """
     if not isinstance(authenticator, Mapping):
         return None
@@ -33,11 +40,11 @@ def convert_auth(authenticator: Any, renderer: Renderer) -> Any:
     if kind == "NoAuth":
         return None
     if kind not in CONVERTERS:
-        raise NotExpressible(f"the authenticator {authenticator.get('class_name') or kind or 'without type'}")
+        raise NotExpressibleError(f"the authenticator {authenticator.get('class_name') or kind or 'without type'}")
     try:
         return CONVERTERS[kind](authenticator, renderer)
-    except OmittedValue as omitted:
-        raise NotExpressible(f"a credential from the optional setting {omitted.setting.name}") from None
+    except OmittedValueError as omitted:
+        raise NotExpressibleError(f"a credential from the optional setting {omitted.setting.name}") from None
 
 
 def _bearer(component: Mapping[str, Any], renderer: Renderer) -> dict[str, Any]:
@@ -53,7 +60,7 @@ def _api_key(component: Mapping[str, Any], renderer: Renderer) -> dict[str, Any]
     name = option.get("field_name") or component.get("header") or _joined(option.get("field_path")) or "Authorization"
     location = LOCATIONS.get(str(option.get("inject_into") or "header"))
     if location is None:
-        raise NotExpressible(f"an API key in {option.get('inject_into')}")
+        raise NotExpressibleError(f"an API key in {option.get('inject_into')}")
     prefix, secret = _secret(component.get("api_token"), "api_key", renderer, prefixed=location == "header")
     auth = {"type": "api_key", "name": str(name), "api_key": secret}
     if location != "header":
@@ -64,7 +71,7 @@ def _api_key(component: Mapping[str, Any], renderer: Renderer) -> dict[str, Any]
 def _basic(component: Mapping[str, Any], renderer: Renderer) -> dict[str, Any]:
     username = component.get("username")
     if not username:
-        raise NotExpressible("HTTP basic authentication without a user name")
+        raise NotExpressibleError("HTTP basic authentication without a user name")
     user = username if not is_template(username) else _secret(username, "username", renderer, prefixed=False)[1]
     password = component.get("password")
     secret = _secret(password, "password", renderer, prefixed=False)[1] if password else ""
@@ -74,12 +81,12 @@ def _basic(component: Mapping[str, Any], renderer: Renderer) -> dict[str, Any]:
 def _oauth(component: Mapping[str, Any], renderer: Renderer) -> dict[str, Any]:
     url = component.get("token_refresh_endpoint")
     if not url:
-        raise NotExpressible("an OAuth authenticator without a token endpoint")
-    if component.get("access_token_name", "access_token") != "access_token":  # noqa: S105
-        raise NotExpressible("an OAuth token response with another name than access_token")
+        raise NotExpressibleError("an OAuth authenticator without a token endpoint")
+    if component.get("access_token_name", "access_token") != "access_token":
+        raise NotExpressibleError("an OAuth token response with another name than access_token")
     for key in ("client_id_name", "client_secret_name", "refresh_token_name", "grant_type_name", "profile_assertion"):
         if key in component:
-            raise NotExpressible(f"an OAuth request with {key}")
+            raise NotExpressibleError(f"an OAuth request with {key}")
     grant = component.get("grant_type") or "refresh_token"
     has_refresh_token = bool(component.get("refresh_token")) and grant != "client_credentials"
     auth: dict[str, Any] = {"type": "oauth2"}
@@ -106,7 +113,7 @@ def _session_token(component: Mapping[str, Any], renderer: Renderer) -> dict[str
     login = component.get("login_requester")
     path = component.get("session_token_path")
     if not isinstance(login, Mapping) or not isinstance(path, list) or not path:
-        raise NotExpressible("a session token without a login request")
+        raise NotExpressibleError("a session token without a login request")
     url = join_url(str(login.get("url_base", "") or login.get("url", "")), str(login.get("path", "") or ""))
     request: dict[str, Any] = {"url": literal_or_variable(url, "login_url", renderer)}
     if (method := str(login.get("http_method", "GET")).upper()) != "POST":
@@ -114,13 +121,13 @@ def _session_token(component: Mapping[str, Any], renderer: Renderer) -> dict[str
     headers = _fields(login.get("request_headers"), renderer)
     if inner := convert_auth(login.get("authenticator"), renderer):
         if not isinstance(inner, dict) or inner["type"] not in ("http_basic", "api_key") or inner.get("prefix"):
-            raise NotExpressible("the authentication of the login request")
+            raise NotExpressibleError("the authentication of the login request")
         if inner["type"] == "http_basic":
             request["auth"] = inner
         elif inner.get("location", "header") == "header":
             headers[inner["name"]] = inner["api_key"]
         else:
-            raise NotExpressible("the authentication of the login request")
+            raise NotExpressibleError("the authentication of the login request")
     request |= {"headers": headers} if headers else {}
     for key, name in (("params", "request_parameters"), ("json", "request_body_json"), ("data", "request_body_data")):
         if login.get(name):
@@ -155,11 +162,12 @@ def _secret(value: Any, name: str, renderer: Renderer, *, prefixed: bool = True)
         return "", variable
     try:
         parts = parse(str(value).strip())
-    except NotExpressible:
+    except NotExpressibleError:
         parts = []
-    if len(parts) == 2 and isinstance(parts[0], Text) and isinstance(parts[1], Expression) and prefixed:  # noqa: PLR2004
-        if found := renderer.setting(parts[1]):
-            return parts[0].value, renderer.reference(found[0].name)
+    if prefixed and len(parts) == 2:
+        text, part = parts
+        if isinstance(text, Text) and isinstance(part, Expression) and (found := renderer.setting(part)):
+            return text.value, renderer.reference(found[0].name)
     if len(parts) == 1 and isinstance(parts[0], Expression):
         if found := renderer.setting(parts[0]):
             return "", renderer.reference(found[0].name)
@@ -180,13 +188,13 @@ def _first_setting(node: nodes.Expr, renderer: Renderer) -> str | None:
 def _fields(fields: Any, renderer: Renderer) -> dict[str, Any]:
     """Fields of a request for a token: texts, and references to variables."""
     converted: dict[str, Any] = {}
-    for name, value in (fields.items() if isinstance(fields, Mapping) else ()):
+    for name, value in fields.items() if isinstance(fields, Mapping) else ():
         if is_template(value):
             converted[str(name)] = _secret(value, str(name), renderer, prefixed=False)[1]
         elif isinstance(value, (str, int, float)) and not isinstance(value, bool):
             converted[str(name)] = str(value)
         elif value is not None:
-            raise NotExpressible(f"the field {name} of a request for a token")
+            raise NotExpressibleError(f"the field {name} of a request for a token")
     return converted
 
 
@@ -206,7 +214,7 @@ def _sends_basic(headers: Any) -> bool:
         return False
     authorization = next((str(value) for name, value in headers.items() if str(name).lower() == "authorization"), "")
     if authorization and not authorization.startswith("Basic "):
-        raise NotExpressible("the header Authorization of the request for a token")
+        raise NotExpressibleError("the header Authorization of the request for a token")
     return bool(authorization)
 
 

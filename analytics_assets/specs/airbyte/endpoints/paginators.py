@@ -10,13 +10,13 @@ from typing import Any
 
 from jinja2 import nodes
 
-from analytics_assets.specs.airbyte.renderer import OmittedValue, Renderer
+from analytics_assets.specs.airbyte.endpoints.stop_conditions import StopCondition, alternatives, json_path
+from analytics_assets.specs.airbyte.renderer import OmittedValueError, Renderer
 from analytics_assets.specs.airbyte.templates import (
     Expression,
-    NotExpressible,
+    NotExpressibleError,
     Path,
     Text,
-    constant,
     expression,
     is_template,
     parse,
@@ -26,8 +26,6 @@ from analytics_assets.specs.airbyte.templates import (
 )
 
 PAGE_SIZE = 100
-SHORT_PAGE = "last_page_size"
-FLAG = re.compile(r"(has_?(more|next)|more|have_next|next_page_available|_page$)", re.IGNORECASE)
 
 
 @dataclass
@@ -53,7 +51,9 @@ class Pagination:
 class PaginatorConverter:
     """Converts the paginator of one stream."""
 
-    def __init__(self, component: Any, renderer: Renderer, *, selector: str, token_param: tuple[str, str] | None) -> None:
+    def __init__(
+        self, component: Any, renderer: Renderer, *, selector: str, token_param: tuple[str, str] | None
+    ) -> None:
         """Args: the component, and where the requests contain the next page's token without the component saying so."""
         self._component = component if isinstance(component, Mapping) else {}
         self._renderer, self._selector = renderer, selector
@@ -66,13 +66,13 @@ class PaginatorConverter:
         """The paginator.
 
         Raises:
-            NotExpressible: It has no counterpart.
+            NotExpressibleError: It has no counterpart.
         """
         kind = self._component.get("type")
         if not self._component or kind == "NoPagination" or not self._strategy:
             return Pagination({"type": "single_page"})
         if kind != "DefaultPaginator":
-            raise NotExpressible(f"the paginator {self._component.get('class_name') or kind}")
+            raise NotExpressibleError(f"the paginator {self._component.get('class_name') or kind}")
         strategy = str(self._strategy.get("type"))
         if strategy == "OffsetIncrement":
             return self._numbered("offset", {"type": "offset", "limit": self._size() or PAGE_SIZE})
@@ -85,7 +85,7 @@ class PaginatorConverter:
             return self._numbered("page", paginator)
         if strategy == "CursorPagination":
             return self._cursor()
-        raise NotExpressible(f"the paginator strategy {self._strategy.get('class_name') or strategy}")
+        raise NotExpressibleError(f"the paginator strategy {self._strategy.get('class_name') or strategy}")
 
     def _numbered(self, position: str, paginator: dict[str, Any]) -> Pagination:
         pagination = Pagination(paginator)
@@ -98,7 +98,7 @@ class PaginatorConverter:
         elif place == "text":
             pass  # the request's texts contain {page} or {offset}
         elif place == "link":
-            raise NotExpressible(f"a paginator that takes the {position} for a URL")
+            raise NotExpressibleError(f"a paginator that takes the {position} for a URL")
         else:
             paginator[f"{position}_param" if place == "param" else f"{position}_body_path"] = name
         self._place_size(pagination)
@@ -117,7 +117,7 @@ class PaginatorConverter:
             size = found[1] if found else None
             self._renderer.notes.append("the number of rows per page is a setting of the connector.")
             size = PAGE_SIZE if size is None else size
-        number = int(size) if isinstance(size, (int, float)) or str(size or "").isdigit() else None
+        number = int(str(size)) if str(size or "").isdigit() else None
         return number if number and number > 0 else None
 
     def _place_size(self, pagination: Pagination) -> None:
@@ -145,17 +145,17 @@ class PaginatorConverter:
     def _cursor(self) -> Pagination:
         value = self._strategy.get("cursor_value")
         if (after := _json_cursor(value)) and self._token_place and self._token_place[0] == "body":
-            key, path = after
-            paginator = {"type": "cursor", "cursor_body_path": f"{self._token_place[1]}.{key}", "cursor_path": path}
-            return self._finished(Pagination(paginator), path)
+            key, place = after
+            paginator = {"type": "cursor", "cursor_body_path": f"{self._token_place[1]}.{key}", "cursor_path": place}
+            return self._finished(Pagination(paginator), place)
         part = expression(value)
         if part is None:
-            raise NotExpressible(f"the next page {shortened(str(value))}")
+            raise NotExpressibleError(f"the next page {shortened(str(value))}")
         if isinstance(part.node, nodes.Add) and (total := self._offset_sum(part.node)):
             return total
         path = path_of(part.node) or self._link_in(part)
         if path is None:
-            raise NotExpressible(f"the next page {shortened(part.source)}")
+            raise NotExpressibleError(f"the next page {shortened(part.source)}")
         return self._by_path(path, is_link=path_of(part.node) is None)
 
     def _by_path(self, path: Path, *, is_link: bool) -> Pagination:
@@ -170,14 +170,15 @@ class PaginatorConverter:
         elif source == "last_record" and steps and "*" not in self._selector:
             place = f"{'$' if self._selector == '$' else self._selector}[-1]{json_path(('x', *steps))[1:]}"
             if is_link:
-                raise NotExpressible("a link to the next page in the last record")
+                raise NotExpressibleError("a link to the next page in the last record")
         else:
-            raise NotExpressible(f"the next page from {source}")
+            raise NotExpressibleError(f"the next page from {source}")
         if self._token_place is None:
-            raise NotExpressible("a paginator whose requests do not contain the cursor")
+            what = "the paginator, which does not send its cursor: one page is read"
+            return Pagination({"type": "single_page"}, lost=[(what, False)])
         kind, name = self._token_place
         if kind not in ("param", "body"):
-            raise NotExpressible("a cursor that is sent in a header or a path")
+            raise NotExpressibleError("a cursor that is sent in a header or a path")
         paginator = {"type": "cursor", "cursor_param" if kind == "param" else "cursor_body_path": name}
         return self._finished(Pagination({**paginator, "cursor_path": place}), place)
 
@@ -195,7 +196,7 @@ class PaginatorConverter:
             pagination = self._finished(Pagination({"type": "header_link"}), "")
             pagination.notes.append("the paginator follows the link whose cursor the connector sends.")
             return pagination
-        raise NotExpressible(f"the next page from the header {name}")
+        raise NotExpressibleError(f"the next page from the header {name}")
 
     def _link_in(self, part: Expression) -> Path | None:
         """The path of a link from which the connector cuts the cursor, such as by `split('page=')`."""
@@ -236,8 +237,10 @@ class PaginatorConverter:
         if (part := expression(condition) if is_template(condition) else None) is None:
             pagination.lost.append((f"the stop condition {shortened(str(condition))}", True))
             return
-        for node in _alternatives(part.node):
-            stop = StopCondition.of(node, self._selector)
+        if pagination.paginator["type"] == "header_link" and all(path[0] == "headers" for path in paths_in(part.node)):
+            return  # without a link the read ends in any case
+        for node in alternatives(part.node):
+            stop = StopCondition.of(node)
             if stop is None:
                 pagination.lost.append((f"the stop condition {shortened(str(condition))}", True))
             elif not stop.is_implied(place, pagination.paginator["type"], self._selector):
@@ -257,102 +260,13 @@ class PaginatorConverter:
             pagination.lost.append((f"the stop condition {shortened(source)}", True))
 
 
-@dataclass(frozen=True)
-class StopCondition:
-    """One condition that ends a read: a path, and `false`, `true`, `null`, `empty` or `falsy`."""
-
-    path: str
-    operator: str
-
-    @property
-    def is_flag(self) -> bool:
-        return self.operator == "false" or bool(FLAG.search(self.path.rsplit(".", 1)[-1]))
-
-    def is_implied(self, place: str, kind: str, selector: str) -> bool:
-        """Whether the paginator ends there without it."""
-        if self.path == SHORT_PAGE:  # no page follows a short one, or an empty one
-            return True
-        if kind in ("header_link", "header_cursor") and self.path.startswith("headers"):
-            return True
-        is_end = self.operator in ("null", "empty", "falsy")
-        if is_end and place and self.path.startswith(f"{place}."):
-            return True
-        if is_end and self.path and (place == self.path or place.startswith((f"{self.path}.", f"{self.path}["))):
-            return True
-        return "[-1]" in place and (self.path in (selector, "") or self.operator == "falsy" and selector == self.path)
-
-    @classmethod
-    def of(cls, node: nodes.Expr, selector: str) -> StopCondition | None:
-        """The condition that an expression states; None if it states something else."""
-        if isinstance(node, nodes.Not):
-            if isinstance(node.node, nodes.Test) and node.node.name == "defined":
-                return cls._at(node.node.node, "null")
-            return cls._at(node.node, "falsy")
-        if isinstance(node, nodes.Test):
-            operators = {"none": "null", "undefined": "null", "false": "false", "true": "true"}
-            return cls._at(node.node, operators[node.name]) if node.name in operators else None
-        if isinstance(node, nodes.Compare) and len(node.ops) == 1:
-            return cls._compared(node, node.ops[0], selector)
-        return cls._at(node, "true")
-
-    @classmethod
-    def _compared(cls, node: nodes.Compare, operand: nodes.Operand, selector: str) -> StopCondition | None:
-        if operand.op == "notin" and isinstance(key := constant(node.expr), str):
-            path = path_of(operand.expr)
-            return cls._of_path((*path, key), "null") if path is not None else None
-        value = constant(operand.expr)
-        length = path_of(node.expr.node) if isinstance(node.expr, nodes.Filter) and node.expr.name == "length" else None
-        if operand.op == "eq" and value == 0 and value is not False and length is not None:
-            return cls._of_path(length, "empty")
-        if path_of(node.expr) == ("last_page_size",) and operand.op in ("eq", "lt", "lteq"):
-            return cls(SHORT_PAGE, "empty")
-        is_none = isinstance(operand.expr, nodes.Name) and operand.expr.name in ("none", "None", "null")
-        if operand.op == "eq" and (value is None or is_none):
-            return cls._at(node.expr, "null")
-        if operand.op == "eq" and value == "":
-            return cls._at(node.expr, "empty")
-        if operand.op in ("eq", "ne") and (value is True or value is False):
-            return cls._at(node.expr, "true" if (operand.op == "eq") == value else "false")
-        return None
-
-    @classmethod
-    def _at(cls, node: nodes.Expr, operator: str) -> StopCondition | None:
-        path = path_of(node)
-        return None if path is None else cls._of_path(path, operator)
-
-    @classmethod
-    def _of_path(cls, path: Path, operator: str) -> StopCondition | None:
-        if path[0] == "last_record":
-            return cls("", operator)
-        if path[0] == "headers":
-            return cls("headers", operator)
-        return cls(json_path(path[1:]), operator) if path[0] == "response" and len(path) > 1 else None
-
-
-def json_path(steps: Path) -> str:
-    """Keys and indexes as a JSONPath."""
-    text = ""
-    for step in steps:
-        if isinstance(step, int):
-            text += f"[{step}]"
-        elif re.fullmatch(r"[^.\[\]*'\"]+", step):
-            text += f".{step}" if text else step
-        else:
-            text += f"['{step}']" if text else f"$['{step}']"
-    return text or "$"
-
-
-def _alternatives(node: nodes.Expr) -> list[nodes.Expr]:
-    return [*_alternatives(node.left), *_alternatives(node.right)] if isinstance(node, nodes.Or) else [node]
-
-
 def _json_cursor(value: Any) -> tuple[str, str] | None:
     """The key and the path of a cursor that is written as JSON: `'{"after": "' + response.endCursor + '"}'`."""
     if not is_template(value):
         return None
     try:
         parts = parse(re.sub(r"\s+if\s.+?\selse\s.*?(?=\}\})", "", str(value).strip(), flags=re.DOTALL))
-    except NotExpressible:
+    except NotExpressibleError:
         return None
     expressions = [part for part in parts if isinstance(part, Expression)]
     path = path_of(expressions[0].node) if len(expressions) == 1 else None
@@ -379,4 +293,4 @@ def _place(option: Any) -> tuple[str, str] | None:
     return (kind, field_name.strip()) if kind and (field_name or kind == "link") else None
 
 
-__all__ = ["OmittedValue", "PaginatorConverter", "Pagination", "json_path"]
+__all__ = ["OmittedValueError", "Pagination", "PaginatorConverter", "json_path"]

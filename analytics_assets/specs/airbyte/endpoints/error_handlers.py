@@ -7,9 +7,16 @@ from typing import Any
 
 from jinja2 import nodes
 
-from analytics_assets.specs.airbyte.templates import NotExpressible, constant, expression, is_template
+from analytics_assets.specs.airbyte.templates import NotExpressibleError, constant, expression, is_template
 
-ACTIONS = {"IGNORE": "ignore", "RETRY": "retry", "RATE_LIMITED": "retry", "FAIL": "fail", "SUCCESS": "ignore", "REFRESH_TOKEN_THEN_RETRY": "retry"}
+ACTIONS = {
+    "IGNORE": "ignore",
+    "RETRY": "retry",
+    "RATE_LIMITED": "retry",
+    "FAIL": "fail",
+    "SUCCESS": "ignore",
+    "REFRESH_TOKEN_THEN_RETRY": "retry",
+}
 RETRIED = frozenset({429, 500, 502, 503, 504})
 MIN_TEXT = 4
 MAX_RETRIES, MAX_SECONDS = 50, 3600
@@ -69,11 +76,16 @@ def _add_actions(response_filter: Mapping[str, Any], actions: list[dict[str, Any
         return
     if not statuses and not content:
         return
-    for status in statuses or [None]:
-        entry: dict[str, Any] = {"status_code": status} if status is not None and 200 <= status <= 599 else {}  # noqa: PLR2004
+    listed: list[int | None] = [*statuses] or [None]
+    for status in listed:
+        entry: dict[str, Any] = {"status_code": status} if status is not None and 200 <= status <= 599 else {}
         if content and not is_template(content):
             entry["content"] = str(content)
-        if not entry or entry == {"status_code": 200} or (action == "retry" and entry == {"status_code": status} and status in RETRIED):
+        if (
+            not entry
+            or entry == {"status_code": 200}
+            or (action == "retry" and entry == {"status_code": status} and status in RETRIED)
+        ):
             continue  # a status that is retried anyway
         entry["action"] = action
         message = response_filter.get("error_message")
@@ -89,7 +101,7 @@ def _text_of(predicate: Any) -> str | None:
     """The longest text that a predicate compares a part of the response with."""
     try:
         part = expression(predicate)
-    except NotExpressible:
+    except NotExpressibleError:
         return None
     if part is None or part.node.find(nodes.Or) or part.node.find(nodes.Not) or isinstance(part.node, nodes.Or):
         return None
@@ -111,7 +123,11 @@ def _add_backoff(strategy: Mapping[str, Any], handler: dict[str, Any], lost: Los
     if kind in ("ConstantBackoffStrategy", "ExponentialBackoffStrategy"):
         if isinstance(seconds, (int, float)) and 0 <= seconds <= MAX_SECONDS:
             handler.setdefault("backoff_factor", seconds)
-    elif kind in ("WaitTimeFromHeader", "WaitUntilTimeFromHeader") and isinstance(header, str) and not is_template(header):
+    elif (
+        kind in ("WaitTimeFromHeader", "WaitUntilTimeFromHeader")
+        and isinstance(header, str)
+        and not is_template(header)
+    ):
         if header.lower() != "retry-after":
             format = "seconds" if kind == "WaitTimeFromHeader" else "epoch_s"
             handler.setdefault("backoff", {"wait_header": header, "format": format})

@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, quote
 
-from analytics_assets.specs.airbyte.renderer import AbsentValueError, OmittedValue, Renderer
-from analytics_assets.specs.airbyte.templates import NotExpressible, expression, is_template, path_of
+from analytics_assets.specs.airbyte.renderer import AbsentValueError, OmittedValueError, Renderer
+from analytics_assets.specs.airbyte.templates import NotExpressibleError, expression, is_template, path_of
 
-SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie", "x-api-key", "api-key", "apikey", "x-auth-token"})
+SECRET_HEADERS = frozenset(
+    {"authorization", "proxy-authorization", "cookie", "x-api-key", "api-key", "apikey", "x-auth-token"}
+)
 PATH_SAFE = "!\"$%&'()*+,-./:;<=>?@[]^_`{|}~"
 UNKNOWN_BODIES = frozenset({"RequestBodyPlainText"})
 Report = Callable[[tuple[str | int, ...], str, bool], None]
@@ -39,7 +41,7 @@ class RequestParts:
         name = "data" if kind == "body_data" or (kind == "body" and self.data is not None) else "json"
         if not isinstance(getattr(self, name), dict):
             if getattr(self, name) is not None:
-                raise NotExpressible("a value in a body that is a text")
+                raise NotExpressibleError("a value in a body that is a text")
             setattr(self, name, {})
         found: dict[str, Any] = getattr(self, name)
         return found
@@ -52,7 +54,9 @@ class RequestConverter:
         parts: The result.
     """
 
-    def __init__(self, requester: Mapping[str, Any], renderer: Renderer, report: Report, omit: Callable[[str], None]) -> None:
+    def __init__(
+        self, requester: Mapping[str, Any], renderer: Renderer, report: Report, omit: Callable[[str], None]
+    ) -> None:
         """Args: the requester, the renderer, and functions that record what is not carried or left out."""
         self._requester, self._renderer, self._report, self._omit = requester, renderer, report, omit
         self.parts = RequestParts()
@@ -80,12 +84,12 @@ class RequestConverter:
         path = self._requester.get("path") or ""
         try:
             rendered_base = self._renderer.text(str(base), name="base_url")
-        except (NotExpressible, OmittedValue) as error:
+        except (NotExpressibleError, OmittedValueError) as error:
             rendered_base = "https://{base_url}"
             self._report(("path",), f"the base URL: {error}", True)
         try:
             rendered = self._renderer.text(str(path), name="path")
-        except (NotExpressible, OmittedValue) as error:
+        except (NotExpressibleError, OmittedValueError) as error:
             rendered = ""
             self._report(("path",), f"the path: {error}", True)
         rendered, _, query = rendered.partition("?")
@@ -105,22 +109,22 @@ class RequestConverter:
             try:
                 if value is not None and (text := self._field(place, str(name), value)) is not None:
                     target[str(name).strip()] = text
-            except OmittedValue as omitted:
+            except OmittedValueError as omitted:
                 self._omit(f"{place}: {name} is sent if the optional setting {omitted.setting.name} is set.")
             except AbsentValueError:
                 if expression(value) is None:
                     self._report((place, str(name)), f"{name}: a value that the slices do not have", True)
-            except NotExpressible as error:
+            except NotExpressibleError as error:
                 self._report((place, str(name)), f"{name}: {error}", True)
 
     def _field(self, place: str, name: str, value: Any) -> Any:
         if isinstance(value, list) and len(value) == 1:
             value = value[0]
         if isinstance(value, (list, dict)):
-            raise NotExpressible("a value that is a list or an object")
+            raise NotExpressibleError("a value that is a list or an object")
         if self._is_token(value):
             if place == "headers":
-                raise NotExpressible("a cursor in a header")
+                raise NotExpressibleError("a cursor in a header")
             self.parts.token_place = ("param", name)
             return None
         if place == "headers":
@@ -158,7 +162,7 @@ class RequestConverter:
             body = body["value"]
         try:
             converted = self._text_body(body) if isinstance(body, str) else self._value(body, "body", ())
-        except (NotExpressible, OmittedValue) as error:
+        except (NotExpressibleError, OmittedValueError) as error:
             self._report((place,), f"the body: {error}", True)
             return
         if isinstance(converted, str):
@@ -186,7 +190,7 @@ class RequestConverter:
                     continue
                 try:
                     converted[str(key)] = self._value(child, str(key), (*path, str(key)))
-                except OmittedValue as omitted:
+                except OmittedValueError as omitted:
                     self._omit(f"body: {key} is sent if the optional setting {omitted.setting.name} is set.")
             return converted
         if isinstance(value, list):

@@ -1,0 +1,1 @@
+"""Requests and responses of a stream: authentication, parameters and bodies, pages, errors."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -38,7 +39,7 @@ def convert_manifest(document: Any, api: str, only: Sequence[str] = ()) -> ApiDo
     Args:
         document: The manifest.
         api: The API's name.
-        only: Names of resources; their parents are added.
+        only: Names of resources, or patterns; parents are added.
 
     Raises:
         ConfigError: The manifest has no streams, its references lead nowhere, or there is no such resource.
@@ -58,7 +59,7 @@ class ManifestConverter:
 
     def convert(self, only: Sequence[str] = ()) -> ApiDocument:
         """The API, or the resources of these names with their parents."""
-        converted = {name: self._stream(name) for name in self._order()}
+        converted = {name: self._stream(name) for name in self._names}
         chosen = self._chosen(converted, only)
         if not chosen:
             raise ConfigError("the manifest has no streams that can be converted")
@@ -117,10 +118,6 @@ class ManifestConverter:
             names.setdefault(name, unique)
         return names
 
-    def _order(self) -> list[str]:
-        """The names of all streams."""
-        return list(dict.fromkeys(stream_name(stream) for stream in self._streams))
-
     def _stream(self, name: str) -> ConvertedStream:
         stream = next(each for each in self._streams if stream_name(each) == name)
         return StreamConverter(
@@ -177,10 +174,11 @@ class ManifestConverter:
 
     def _chosen(self, converted: Mapping[str, ConvertedStream], only: Sequence[str]) -> list[ConvertedStream]:
         by_name = {each.resource["name"]: each for each in converted.values()}
-        for name in only:
-            if name not in by_name:
-                raise ConfigError(f"there is no stream {name!r}{nearest(name, by_name)}")
-        chosen = set(only or by_name)
+        chosen = set() if only else set(by_name)
+        for pattern in only:
+            if not (found := fnmatch.filter(by_name, pattern)):
+                raise ConfigError(f"there is no stream {pattern!r}{nearest(pattern, by_name)}")
+            chosen.update(found)
         pending = list(chosen)
         while pending:
             each = by_name[pending.pop()]

@@ -228,9 +228,9 @@ class StreamConverter(TableConverter):
             self._inject(parts, "body", name, value) if parts.method == "GET" else parts.body("body").setdefault(
                 name, value
             )
-        if name := self._literal_page_size(parts, pagination):
-            del parts.params[name]
-            pagination.paginator["limit_param"] = name
+        if size_param := self._literal_page_size(parts, pagination):
+            del parts.params[size_param]
+            pagination.paginator["limit_param"] = size_param
         auths = self.converted.auth if isinstance(self.converted.auth, list) else [self.converted.auth]
         if parts.method != "GET" and any(isinstance(each, dict) and each.get("location") == "body" for each in auths):
             parts.body("body")

@@ -210,8 +210,8 @@ class ManifestConverter:
         """The base URL of most streams; it is removed from their paths."""
         splits = [_split(each.url) for each in chosen]
         host = Counter(host for host, _ in splits).most_common(1)[0][0]
-        paths = [path for own, path in splits if own == host]
-        prefix = _common_prefix(paths)
+        bases = [_split(each.base) for each in chosen]
+        prefix = _common_prefix([f"{path.rstrip('/')}/" for own, path in bases if own == host])
         for index, (each, (own, path)) in enumerate(zip(chosen, splits, strict=True)):
             rest = path[len(prefix) :] if own == host else path
             each.resource["endpoint"]["path"] = rest if rest.startswith("/") or not rest else f"/{rest}"

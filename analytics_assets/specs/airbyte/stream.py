@@ -254,7 +254,7 @@ class StreamConverter(TableConverter):
             self._report(("endpoint", "error_handler"), what, changes_rows)
         endpoint |= {"error_handler": handler} if handler else {}
         self._set_placeholders(endpoint, routing, renderer)
-        self.converted.url = parts.url
+        self.converted.base, self.converted.url = parts.base, parts.url
         self.converted.resource["endpoint"] = endpoint
 
     @staticmethod

@@ -20,6 +20,7 @@ class ConvertedStream:
 
     Attributes:
         resource: The resource, without `auth` and with the whole URL in `url`.
+        base: The base URL.
         url: Base URL and path.
         auth: The value of `auth`; None if requests need no credentials.
         lost: What is not carried: its place, what it is, and whether it changes rows.
@@ -27,6 +28,7 @@ class ConvertedStream:
     """
 
     resource: dict[str, Any]
+    base: str = ""
     url: str = ""
     auth: Any = None
     sync: Sync | None = None

@@ -24,10 +24,12 @@ class RequestParts:
     """The parts of requests.
 
     Attributes:
+        base: The base URL, with placeholders.
         url: Base URL and path, with placeholders.
         token_place: Where the next page's token stands: `param` or `body` and the name, or `text`.
     """
 
+    base: str = ""
     url: str = ""
     method: str = "GET"
     params: dict[str, str] = field(default_factory=dict)
@@ -96,6 +98,7 @@ class RequestConverter:
         for name, value in parse_qsl(query, keep_blank_values=True) if "{" not in query else _pairs(query):
             self.parts.params.setdefault(name, value)
         url = f"{rendered_base.strip().rstrip('/')}/{rendered.lstrip('/')}" if rendered else rendered_base.strip()
+        self.parts.base = quote(rendered_base.strip(), safe=PATH_SAFE)
         self.parts.url = quote(url, safe=PATH_SAFE)
 
     def _convert_fields(self, place: str, fields: Any) -> None:

@@ -1,0 +1,198 @@
+# ruff: noqa: E501, PT017
+"""Airbyte manifests of different shapes: converted, accepted by the loader, and loaded row by row from their server."""
+
+from __future__ import annotations
+
+import copy
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from analytics_assets.rest_api.config import load_config
+from analytics_assets.rest_api.errors import ConfigError
+from analytics_assets.rest_api.load.request import LoadRequest
+from analytics_assets.rest_api.load.table import load_table
+from analytics_assets.specs import convert
+from analytics_assets_tests.specs.manifest_server import ManifestServer, serve_manifest
+from analytics_assets_tests.specs.manifest_shapes import (
+    PROJECTS,
+    SHAPES,
+    SYNC,
+    TASKS,
+    Component,
+    Shape,
+    child_of,
+    stream,
+)
+from analytics_assets_tests.support.shop import Shop
+
+CONFIG = {"api_key": "key-1234", "client_id": "client", "client_secret": "secret-1", "password": "secret-2", "account": "a7", "kind": "k"}  # fmt: skip
+
+
+def manifest(streams: list[Component]) -> Component:
+    properties = {name: {"type": "string"} for name in ("url", *CONFIG)}
+    spec = {
+        "type": "Spec",
+        "connection_specification": {"type": "object", "required": [*properties], "properties": properties},
+    }
+    check = {"type": "CheckStream", "stream_names": [streams[0].get("name", "things")]}
+    return {"version": "1.0.0", "type": "DeclarativeSource", "check": check, "streams": streams, "spec": spec}
+
+
+def convert_to(folder: Path, document: Any) -> Any:
+    file = folder / "manifest.yaml"
+    file.write_text(yaml.safe_dump(document), encoding="utf-8")
+    return convert(file, api="shop")
+
+
+def rows_of(shape: Shape) -> dict[str, list[dict[str, Any]]]:
+    rows: dict[str, list[dict[str, Any]]] = {}
+    for each in shape.streams:
+        values = shape.children.get(each["name"], [""])
+        rows[each["name"]] = [
+            {
+                "id": 5 * index + number,
+                "name": f"{each['name']} {number}",
+                "updated_at": f"2026-10-0{number}T00:00:00Z",
+                "_of": value,
+            }
+            for index, value in enumerate(values)
+            for number in range(1, 6)
+        ]
+    return rows
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_converted_manifest_loads_the_rows_of_its_server(name: str, shop: Shop, tmp_path: Path) -> None:
+    shape = SHAPES[name]
+    document = convert_to(tmp_path, manifest(copy.deepcopy(shape.streams)))
+    assert document.is_whole, document.messages()
+    path = tmp_path / "shop" / "defs.yaml"
+    path.parent.mkdir()
+    path.write_text(document.to_yaml(), encoding="utf-8")
+    config = load_config(path)
+    server = ManifestServer(manifest(shape.streams), dict(CONFIG), rows_of(shape))
+    with serve_manifest(server) as url:
+        server.config = {**CONFIG, "url": url}
+        settings = {f"SHOP_{key.upper()}": value for key, value in CONFIG.items()}
+        environ = {
+            **os.environ,
+            **settings,
+            "SHOP_BASE_URL": f"{url}/v1",
+            "SHOP_TOKEN_URL": f"{url}/login",
+            "SHOP_LOGIN_URL": f"{url}/login",
+        }
+        for resource in config.resolved_resources():
+            load_table(
+                LoadRequest(
+                    api="shop", client=config.client, resource=resource, warehouse=shop.warehouse, dataset="shop", environ=environ,
+                    full_refresh=True,
+                )
+            )  # fmt: skip
+            expected = sorted((row["id"], row["name"]) for row in server.rows[resource.name])
+            assert shop.query(f"SELECT id, name FROM shop.{resource.name} ORDER BY id") == expected
+
+
+def test_incremental_stream_becomes_windows(tmp_path: Path) -> None:
+    attributes = convert_to(tmp_path, manifest([stream("items", "/items", incremental_sync=SYNC)])).attributes
+    assert attributes["resources"][0]["endpoint"]["incremental"] == {
+        "cursor_path": "updated_at",
+        "start_param": "since",
+        "end_param": "until",
+    }
+    assert attributes["partitions"] == {"cadence": "daily", "start": "2026-10-01"}
+
+
+def test_references_and_parameters_are_resolved(tmp_path: Path) -> None:
+    base = stream("items", "{{ parameters['path'] }}")
+    document = manifest([{"$ref": "#/definitions/items", "$parameters": {"path": "/things", "name": "things"}}])
+    document["definitions"] = {"items": {key: value for key, value in base.items() if key != "name"}}
+    [resource] = convert_to(tmp_path, document).attributes["resources"]
+    assert (resource["name"], resource["endpoint"]["path"]) == ("things", "/things")
+
+
+def test_grandchild_has_the_values_of_both_parents(tmp_path: Path) -> None:
+    path = "/projects/{{ stream_partition.parent_slice.project }}/tasks/{{ stream_partition.task }}/notes"
+    notes = stream("notes", path, router=child_of(TASKS, "task"))
+    resources = {
+        each["name"]: each for each in convert_to(tmp_path, manifest([PROJECTS, TASKS, notes])).attributes["resources"]
+    }
+    assert resources["notes"]["endpoint"]["path"] == (
+        "/projects/{resources.tasks._projects_id}/tasks/{resources.tasks.id}/notes"
+    )
+    assert resources["tasks"]["include_from_parent"] == ["id"]
+
+
+LOSSES: dict[str, tuple[Component, str]] = {
+    "record filter": ({"record_selector": {**PROJECTS["retriever"]["record_selector"], "record_filter": {"condition": "{{ record.a }}"}}}, "record filter"),
+    "custom retriever": ({"type": "CustomRetriever", "class_name": "a.b"}, "a.b"),
+    "custom router": ({"partition_router": {"type": "CustomPartitionRouter", "class_name": "a.c"}}, "a.c"),
+    "XML": ({"decoder": {"type": "XmlDecoder"}}, "XmlDecoder"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_parts_that_change_rows_are_reported_and_commented(name: str, tmp_path: Path) -> None:
+    parts, text = LOSSES[name]
+    each = stream("items", "/items")
+    each["retriever"] = each["retriever"] | parts
+    document = convert_to(tmp_path, manifest([each]))
+    assert not document.is_whole
+    assert any(text in message for message in document.messages())
+    assert any("# not carried: " in line and text in line for line in document.to_yaml().splitlines())
+
+
+def test_reference_that_leads_nowhere_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"manifest\.yaml: the reference '#/definitions/x' leads nowhere"):
+        convert_to(tmp_path, manifest([PROJECTS]) | {"streams": [{"$ref": "#/definitions/x"}]})
+
+
+def test_reference_to_itself_is_an_error(tmp_path: Path) -> None:
+    loop = {"definitions": {"a": {"$ref": "#/definitions/a"}}, "streams": [{"$ref": "#/definitions/a"}]}
+    with pytest.raises(ConfigError, match="leads to itself"):
+        convert_to(tmp_path, manifest([PROJECTS]) | loop)
+
+
+def mangled(value: Any) -> list[Any]:
+    """The document with each part of it removed or replaced, one at a time."""
+    found: list[Any] = []
+    if isinstance(value, dict):
+        for key, child in value.items():
+            rest = {name: other for name, other in value.items() if name != key}
+            found += [
+                rest,
+                {**rest, key: None},
+                {**rest, key: 7},
+                {**rest, key: ["x"]},
+                {**rest, key: {"type": "X"}},
+                {**rest, key: "{{"},
+            ]
+            found += [{**value, key: each} for each in mangled(child)]
+    elif isinstance(value, list):
+        for index, child in enumerate(value):
+            found += [[*value[:index], each, *value[index + 1 :]] for each in mangled(child)]
+    return found
+
+
+@pytest.mark.parametrize("name", ["cursor with a flag", "child by a parameter", "session token", "error handlers"])
+def test_odd_manifests_are_converted_or_rejected_with_a_message(name: str, tmp_path: Path) -> None:
+    for document in mangled(manifest(SHAPES[name].streams[-1:]))[::7]:
+        try:
+            assert convert_to(tmp_path, document).to_yaml()
+        except ConfigError as error:
+            assert str(tmp_path) in str(error)
+
+
+@pytest.mark.soak
+@pytest.mark.skipif("CORPUS_DIR" not in os.environ, reason="CORPUS_DIR is a folder of manifests")
+def test_corpus_is_accepted_by_the_loader(tmp_path: Path) -> None:
+    from analytics_assets_tests.specs.corpus import loads
+
+    for file in sorted(Path(os.environ["CORPUS_DIR"]).glob("*.yaml")):
+        try:
+            loads(file, tmp_path)
+        except ConfigError as error:
+            assert "has no streams" in str(error)

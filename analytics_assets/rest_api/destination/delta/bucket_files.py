@@ -7,6 +7,9 @@ from typing import Any
 
 from fsspec import AbstractFileSystem
 
+from analytics_assets.rest_api.errors import WarehouseError
+
+VARIABLES = "DESTINATION__FILESYSTEM__"
 NEVER_CHANGED = datetime(2000, 1, 1, tzinfo=timezone.utc)
 
 
@@ -38,3 +41,28 @@ class BucketFiles(AbstractFileSystem):  # type: ignore[misc]
     def ls(self, path: str, detail: bool = True, **kwargs: Any) -> Any:
         """The files of a folder."""
         return self._file_system.ls(path, detail=detail, **kwargs)
+
+
+def check_bucket(file_system: AbstractFileSystem, path: str) -> None:
+    """Check that a bucket of S3 can be opened: dlt would create one that does not exist.
+
+    Raises:
+        WarehouseError: It does not exist, or the credentials or the endpoint are wrong.
+    """
+    if "s3" not in file_system.protocol:
+        return
+    bucket = path.split("/", 1)[0]
+    try:
+        file_system.call_s3("head_bucket", Bucket=bucket)
+    except FileNotFoundError:
+        raise WarehouseError(f"there is no bucket {bucket!r}: correct {VARIABLES}BUCKET_URL") from None
+    except PermissionError:
+        raise WarehouseError(
+            f"the bucket {bucket!r} does not admit these credentials: check {VARIABLES}CREDENTIALS__AWS_ACCESS_KEY_ID "
+            "and AWS_SECRET_ACCESS_KEY, and the rights of this key"
+        ) from None
+    except Exception as error:  # botocore's own
+        raise WarehouseError(
+            f"the bucket {bucket!r} cannot be reached ({type(error).__name__}): check "
+            f"{VARIABLES}CREDENTIALS__ENDPOINT_URL and REGION_NAME"
+        ) from None

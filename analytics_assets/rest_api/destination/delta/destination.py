@@ -25,7 +25,7 @@ from dlt.destinations.impl.duckdb.sql_client import DuckDbSqlClient
 from dlt.destinations.impl.filesystem.filesystem import FilesystemClient
 
 from analytics_assets.rest_api.arrow.column_types import ColumnType
-from analytics_assets.rest_api.destination.delta.bucket_files import BucketFiles
+from analytics_assets.rest_api.destination.delta.bucket_files import BucketFiles, check_bucket
 from analytics_assets.rest_api.destination.delta.column_types import (
     sql_type,
     stored_columns,
@@ -51,6 +51,7 @@ class DeltaTableClient(DuckDbReads, TableClient, FilesystemClient):
             self._folder = stack.enter_context(temporary_workdir())
             connection = stack.enter_context(duckdb.connect(config={"temp_directory": str(self._folder / "spilled")}))
             if not self.is_local_filesystem:
+                check_bucket(self.fs_client, self.bucket_path)
                 connection.register_filesystem(BucketFiles(self.fs_client))
             credentials = DuckDbCredentials(connection)
             credentials.resolve()

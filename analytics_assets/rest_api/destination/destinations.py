@@ -10,6 +10,8 @@ from analytics_assets.rest_api.destination.warehouse import Log, Warehouse
 from analytics_assets.rest_api.errors import WarehouseError
 
 SUPPORTED = ("duckdb", "postgres", "delta")
+# Their statements are generated, and were never run there: see `dialects`.
+STATEMENTS_ONLY = ("snowflake", "bigquery", "databricks", "redshift", "clickhouse", "motherduck")
 
 
 def build_destination(warehouse: Warehouse, plan: Plan, log: Log) -> TableDestination:
@@ -37,10 +39,12 @@ def build_destination(warehouse: Warehouse, plan: Plan, log: Log) -> TableDestin
             # dlt's name: the variables are DESTINATION__FILESYSTEM__BUCKET_URL and others.
             destination = DeltaDestination(**{**settings, "destination_name": "filesystem"})
         else:
+            is_generated = warehouse.destination in STATEMENTS_ONLY
             raise WarehouseError(
                 f"the destination {warehouse.destination!r} is not supported: loads merge rows into tables, which this "
                 f"package can do in {', '.join(SUPPORTED[:-1])} and {SUPPORTED[-1]}. Set ANALYTICS_DESTINATION to one "
                 "of them"
+                + (". Statements for this one are generated, but no load sends them" if is_generated else "")
             )
     except ImportError as error:
         module = (error.name or "").partition(".")[0]

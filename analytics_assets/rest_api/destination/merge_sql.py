@@ -12,6 +12,7 @@ from typing import Any
 from dlt.common.schema.typing import TTableSchemaColumns
 
 from analytics_assets.rest_api.destination.duplicate_keys import SAMPLE_KEYS
+from analytics_assets.rest_api.destination.parquet_files import ORDINAL
 from analytics_assets.rest_api.destination.plan import LoadOutcome, Plan
 from analytics_assets.rest_api.windows import ceil, format_timestamp, resolution
 
@@ -104,7 +105,7 @@ class MergeSql(ABC):
         names = ", ".join([self._keys, *columns])
         loaded = " UNION ALL ".join(f"SELECT {names} FROM {source} l" for source in sources)
         same_key = " AND ".join(f"s.{key} = d.{key}" for key in map(self._quote, self._plan.primary_key))
-        differs = " OR ".join(f"s.{column} IS DISTINCT FROM d.{column}" for column in columns)
+        differs = " OR ".join(self._differ(f"s.{column}", f"d.{column}") for column in columns)
         [[outcome.overwritten_rows]] = execute(
             f"SELECT COUNT(*) FROM {self._target} d "
             f"WHERE EXISTS (SELECT 1 FROM ({loaded}) s WHERE {same_key} AND ({differs}))"
@@ -131,6 +132,44 @@ class MergeSql(ABC):
     def _compared_columns(self) -> list[str]:
         """The columns that make a row a changed one. The load id does not: an unchanged row keeps its first one."""
         return [name for name in self._table.columns if name not in (*self._plan.primary_key, LOAD_ID)]
+
+    def _newest(self, source: str) -> str:
+        """The newest row of each key."""
+        ranked = f"SELECT {self._names}, {ORDINAL}, {self._rank(self._changed_at, ORDINAL)} FROM {source} l"
+        return f"(SELECT {self._names}, {ORDINAL} FROM ({ranked}) r WHERE {RANK} = 1)"
+
+    def _merge(self, source: str) -> str:
+        """Standard MERGE of rows with unique keys."""
+        names = [self._quote(name) for name in self._table.columns]
+        values = [self._quote(name) for name in self._table.columns if name not in self._plan.primary_key]
+        update = ", ".join(f"{name} = s.{name}" for name in values)
+        return (
+            f"MERGE INTO {self._target} d USING {source} s ON {self._same_key()} "
+            + (f"WHEN MATCHED AND {self._replaces()} THEN UPDATE SET {update} " if values else "")
+            + f"WHEN NOT MATCHED THEN INSERT ({self._names}) VALUES ({', '.join(f's.{name}' for name in names)})"
+        )
+
+    def _same_key(self) -> str:
+        return " AND ".join(f"d.{key} = s.{key}" for key in map(self._quote, self._plan.primary_key))
+
+    def _replaces(self) -> str:
+        """Whether a row `s` of the load replaces the stored row `d` with the same key."""
+        changed = " OR ".join(
+            self._differ(self._comparable(name, "d."), self._comparable(name, "s."))
+            for name in self._compared_columns()
+        )
+        replaces = f"({changed})" if changed else "1 = 0"
+        if cursor := self._changed_at:
+            replaces += f" AND (d.{cursor} IS NULL OR s.{cursor} >= d.{cursor})"
+        return replaces
+
+    def _differ(self, one: str, other: str) -> str:
+        return f"{one} IS DISTINCT FROM {other}"
+
+    def _comparable(self, column: str, alias: str) -> str:
+        """The column as a value that can be compared: JSON cannot."""
+        name = alias + self._quote(column)
+        return f"CAST({name} AS VARCHAR)" if self._table.columns[column].get("data_type") == "json" else name
 
     def _bound(self, timestamp: datetime) -> str:
         """An end of the window as a literal of the cursor's type."""

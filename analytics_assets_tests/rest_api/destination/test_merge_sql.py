@@ -13,12 +13,14 @@ import duckdb
 import psycopg2
 import pytest
 
+from analytics_assets.rest_api.destination.dialects.dialect import DIALECTS, Dialect
 from analytics_assets.rest_api.destination.duckdb.merge_sql import DuckDbMergeSql
 from analytics_assets.rest_api.destination.merge_sql import LOAD_ID, TargetTable
 from analytics_assets.rest_api.destination.parquet_files import ORDINAL
 from analytics_assets.rest_api.destination.plan import Mode, Plan
 from analytics_assets.rest_api.destination.postgres.merge_sql import LOADED_ROWS, PostgresMergeSql
 from analytics_assets.rest_api.windows import Window
+from analytics_assets_tests.rest_api.destination.dialects.statements import build_merge_sql, for_duckdb
 from analytics_assets_tests.support.postgres import Postgres
 
 TYPES = {
@@ -33,7 +35,15 @@ TYPES = {
 
 
 class Database:
-    """A database without dlt, and a table in it."""
+    """A database without dlt, and a table in it.
+
+    Attributes:
+        create: Begins the statement that creates the table.
+        writes_unchanged_rows: Whether a row is written that is equal to the stored one.
+    """
+
+    create = "CREATE TEMP TABLE"
+    writes_unchanged_rows = False
 
     def __init__(self, connection: Any) -> None:
         self._cursor = connection.cursor()
@@ -60,7 +70,7 @@ class Database:
             quote=lambda name: f'"{name}"',
         )
         definitions = ", ".join(f'"{name}" {sql_type}' for name, sql_type in types.items())
-        self.run(f"CREATE TEMP TABLE t0 ({definitions})")
+        self.run(f"{self.create} t0 ({definitions})")
         for row in before:
             self.run(f"INSERT INTO t0 VALUES ({row})")
         self.merge(plan, table, list(sources))
@@ -105,8 +115,41 @@ class PostgreSql(Database):
             self.run(statement)
 
 
-@pytest.fixture(params=[DuckDb, DuckDbWithoutRowId, PostgreSql])
+class Warehouse(Database):
+    """The statements for a warehouse, translated for DuckDB."""
+
+    create = "CREATE TABLE"
+
+    def __init__(self, connection: Any, dialect: Dialect) -> None:
+        super().__init__(connection)
+        self._dialect = dialect
+        self.writes_unchanged_rows = not (dialect.has_transactions or dialect.has_merge)
+
+    def merge(self, plan: Plan, table: TargetTable, sources: list[list[str]]) -> None:
+        columns: Any = {**table.columns, LOAD_ID: {"name": LOAD_ID, "data_type": "text"}}
+        if has_no_load_id := LOAD_ID not in table.columns:
+            self.run(f"ALTER TABLE t0 ADD COLUMN {LOAD_ID} VARCHAR DEFAULT 'first'")
+        merge = build_merge_sql(self._dialect, plan, columns, dataset="main", table="t0", load_id="second")
+        for statement in merge.create_staging("BIGINT"):
+            self.run(for_duckdb(statement, self._dialect))
+        names, ordinals = [f'"{name}"' for name in table.columns], itertools.count()
+        staged = ", ".join(name for name in names if name != f'"{LOAD_ID}"')
+        for row in itertools.chain.from_iterable(sources):
+            values = f"SELECT {staged}, {next(ordinals)} FROM (VALUES ({row})) v({', '.join(names)})"
+            self.run(f"INSERT INTO t0_rows ({staged}, {ORDINAL}) {values}")
+        for statement in (*merge.update_table(list(columns)), *merge.write_rows(), *merge.drop_staging()):
+            self.run(for_duckdb(statement, self._dialect))
+        if has_no_load_id:
+            self.run(f"ALTER TABLE t0 DROP COLUMN {LOAD_ID}")
+
+
+@pytest.fixture(params=[DuckDb, DuckDbWithoutRowId, PostgreSql, *DIALECTS])
 def database(request: pytest.FixtureRequest) -> Iterator[Database]:
+    if request.param in DIALECTS:
+        with duckdb.connect() as connection:
+            connection.execute("SET TimeZone = 'UTC'")
+            yield Warehouse(connection, DIALECTS[request.param])
+        return
     if request.param is not PostgreSql:
         with duckdb.connect() as connection:
             connection.execute("SET TimeZone = 'UTC'")
@@ -182,7 +225,7 @@ def test_newest_row_of_a_key_wins(database: Database, cursor: Cursor) -> None:
         (2, "a", "first"),  # older than the stored row
         (3, "b", "second"),  # the stored row has no cursor
         (4, "a", "first"),  # no cursor, but the stored row has one
-        (5, "a", "first"),  # the same row is not written again
+        (5, "a", "second" if database.writes_unchanged_rows else "first"),  # the same row
         (6, "b", "second"),  # as new as the stored row
         (7, "b", "second"),  # the newest row of the load
         (8, "e", "second"),

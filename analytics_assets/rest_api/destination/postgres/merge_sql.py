@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from analytics_assets.rest_api.destination.merge_sql import LOAD_ID, RANK, MergeSql
+from analytics_assets.rest_api.destination.merge_sql import LOAD_ID, MergeSql
 from analytics_assets.rest_api.destination.parquet_files import ORDINAL
 
 LOADED_ROWS = "pg_temp.loaded_rows_"
@@ -44,31 +44,3 @@ class PostgresMergeSql(MergeSql):
             yield self._insert(self._newest(source))
         else:
             yield self._merge(self._newest(source))
-
-    def _newest(self, source: str) -> str:
-        """The newest row of each key."""
-        ranked = f"SELECT {self._names}, {self._rank(self._changed_at, ORDINAL)} FROM {source} l"
-        return f"(SELECT {self._names} FROM ({ranked}) r WHERE {RANK} = 1)"
-
-    def _merge(self, source: str) -> str:
-        names = [self._quote(name) for name in self._table.columns]
-        keys = [self._quote(key) for key in self._plan.primary_key]
-        values = [name for name in names if name not in keys]
-        changed = " OR ".join(
-            f"{self._comparable(name, 'd.')} IS DISTINCT FROM {self._comparable(name, 's.')}"
-            for name in self._compared_columns()
-        )
-        replaces = f"({changed})" if changed else "1 = 0"
-        if cursor := self._changed_at:
-            replaces += f" AND (d.{cursor} IS NULL OR s.{cursor} >= d.{cursor})"
-        update = ", ".join(f"{name} = s.{name}" for name in values)
-        return (
-            f"MERGE INTO {self._target} d USING {source} s ON {' AND '.join(f'd.{key} = s.{key}' for key in keys)} "
-            + (f"WHEN MATCHED AND {replaces} THEN UPDATE SET {update} " if values else "")
-            + f"WHEN NOT MATCHED THEN INSERT ({self._names}) VALUES ({', '.join(f's.{name}' for name in names)})"
-        )
-
-    def _comparable(self, column: str, alias: str) -> str:
-        """The column as a value that can be compared: JSON cannot."""
-        name = alias + self._quote(column)
-        return f"CAST({name} AS VARCHAR)" if self._table.columns[column].get("data_type") == "json" else name

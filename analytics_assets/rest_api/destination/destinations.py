@@ -39,12 +39,11 @@ def build_destination(warehouse: Warehouse, plan: Plan, log: Log) -> TableDestin
             # dlt's name: the variables are DESTINATION__FILESYSTEM__BUCKET_URL and others.
             destination = DeltaDestination(**{**settings, "destination_name": "filesystem"})
         else:
-            is_generated = warehouse.destination in STATEMENTS_ONLY
+            known = ". Statements for this one are generated, but no load sends them"
             raise WarehouseError(
                 f"the destination {warehouse.destination!r} is not supported: loads merge rows into tables, which this "
                 f"package can do in {', '.join(SUPPORTED[:-1])} and {SUPPORTED[-1]}. Set ANALYTICS_DESTINATION to one "
-                "of them"
-                + (". Statements for this one are generated, but no load sends them" if is_generated else "")
+                f"of them{known if warehouse.destination in STATEMENTS_ONLY else ''}"
             )
     except ImportError as error:
         module = (error.name or "").partition(".")[0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -20,7 +20,7 @@ from analytics_assets.rest_api.destination.parquet_files import ORDINAL
 from analytics_assets.rest_api.destination.plan import Mode, Plan
 from analytics_assets.rest_api.destination.postgres.merge_sql import LOADED_ROWS, PostgresMergeSql
 from analytics_assets.rest_api.windows import Window
-from analytics_assets_tests.rest_api.destination.dialects.statements import build_merge_sql, for_duckdb
+from analytics_assets_tests.rest_api.destination.dialects.statements import build_merge_sql, translate
 from analytics_assets_tests.support.postgres import Postgres
 
 TYPES = {
@@ -54,6 +54,13 @@ class Database:
 
     def merge(self, plan: Plan, table: TargetTable, sources: list[list[str]]) -> None:
         raise NotImplementedError
+
+    def cells(self, table: TargetTable, sources: list[list[str]]) -> Iterator[str]:
+        """The values of all rows as literals of text, without the load id."""
+        loaded = [index for index, name in enumerate(table.columns) if name != LOAD_ID]
+        for row in itertools.chain.from_iterable(sources):
+            values = self.run(f"SELECT {row}")[0]
+            yield ", ".join("NULL" if values[index] is None else f"'{values[index]}'" for index in loaded)
 
     def load(
         self, plan: Plan, columns: dict[str, str], before: list[str], *sources: list[str]
@@ -106,58 +113,56 @@ class PostgreSql(Database):
     def merge(self, plan: Plan, table: TargetTable, sources: list[list[str]]) -> None:
         merge, ordinals = PostgresMergeSql(plan, table), itertools.count()
         self.run(merge.create_loaded_rows())
-        loaded = [index for index, name in enumerate(table.columns) if name != LOAD_ID]
-        for row in itertools.chain.from_iterable(sources):
-            values = self.run(f"SELECT {row}")[0]
-            cells = ["NULL" if values[index] is None else "'" + str(values[index]) + "'" for index in loaded]
-            self.run(f"INSERT INTO {LOADED_ROWS} VALUES ({', '.join(cells)}, {next(ordinals)})")
+        for row in self.cells(table, sources):
+            self.run(f"INSERT INTO {LOADED_ROWS} VALUES ({row}, {next(ordinals)})")
         for statement in (*merge.prepare_table(), *merge.write_rows("second")):
             self.run(statement)
 
 
 class Warehouse(Database):
-    """The statements for a warehouse, translated for DuckDB."""
+    """The statements for a warehouse, translated for DuckDB or PostgreSQL."""
 
-    create = "CREATE TABLE"
-
-    def __init__(self, connection: Any, dialect: Dialect) -> None:
+    def __init__(self, connection: Any, dialect: Dialect, database: str = "duckdb") -> None:
         super().__init__(connection)
         self._dialect = dialect
+        self._database = database
+        self._dataset = "main" if database == "duckdb" else "pg_temp"
+        self.create = "CREATE TABLE" if database == "duckdb" else "CREATE TEMP TABLE"
         self.writes_unchanged_rows = not (dialect.has_transactions or dialect.has_merge)
 
     def merge(self, plan: Plan, table: TargetTable, sources: list[list[str]]) -> None:
         columns: Any = {**table.columns, LOAD_ID: {"name": LOAD_ID, "data_type": "text"}}
         if has_no_load_id := LOAD_ID not in table.columns:
             self.run(f"ALTER TABLE t0 ADD COLUMN {LOAD_ID} VARCHAR DEFAULT 'first'")
-        merge = build_merge_sql(self._dialect, plan, columns, dataset="main", table="t0", load_id="second")
-        for statement in merge.create_staging("BIGINT"):
-            self.run(for_duckdb(statement, self._dialect))
-        names, ordinals = [f'"{name}"' for name in table.columns], itertools.count()
-        staged = ", ".join(name for name in names if name != f'"{LOAD_ID}"')
-        for row in itertools.chain.from_iterable(sources):
-            values = f"SELECT {staged}, {next(ordinals)} FROM (VALUES ({row})) v({', '.join(names)})"
-            self.run(f"INSERT INTO t0_rows ({staged}, {ORDINAL}) {values}")
-        for statement in (*merge.update_table(list(columns)), *merge.write_rows(), *merge.drop_staging()):
-            self.run(for_duckdb(statement, self._dialect))
+        merge = build_merge_sql(self._dialect, plan, columns, dataset=self._dataset, table="t0", load_id="second")
+        self.run_translated(merge.create_staging("BIGINT"))
+        names = ", ".join(f'"{name}"' for name in table.columns if name != LOAD_ID)
+        for ordinal, row in enumerate(self.cells(table, sources)):
+            self.run(f"INSERT INTO t0_rows ({names}, {ORDINAL}) VALUES ({row}, {ordinal})")
+        self.run_translated((*merge.update_table(list(columns)), *merge.write_rows(), *merge.drop_staging()))
         if has_no_load_id:
             self.run(f"ALTER TABLE t0 DROP COLUMN {LOAD_ID}")
 
+    def run_translated(self, statements: Iterable[str]) -> None:
+        for statement in statements:
+            self.run(translate(statement, self._dialect, self._database))
 
-@pytest.fixture(params=[DuckDb, DuckDbWithoutRowId, PostgreSql, *DIALECTS])
+
+ON_POSTGRESQL = "redshift on PostgreSQL"  # the database that it comes from
+
+
+@pytest.fixture(params=[DuckDb, DuckDbWithoutRowId, PostgreSql, *DIALECTS, ON_POSTGRESQL])
 def database(request: pytest.FixtureRequest) -> Iterator[Database]:
-    if request.param in DIALECTS:
-        with duckdb.connect() as connection:
-            connection.execute("SET TimeZone = 'UTC'")
-            yield Warehouse(connection, DIALECTS[request.param])
+    if request.param in (PostgreSql, ON_POSTGRESQL):
+        server: Postgres = request.getfixturevalue("postgres")
+        with contextlib.closing(psycopg2.connect(server.credentials, options="-ctimezone=UTC")) as connection:
+            is_redshift = request.param == ON_POSTGRESQL
+            yield Warehouse(connection, DIALECTS["redshift"], "postgres") if is_redshift else PostgreSql(connection)
         return
-    if request.param is not PostgreSql:
-        with duckdb.connect() as connection:
-            connection.execute("SET TimeZone = 'UTC'")
-            yield request.param(connection)
-        return
-    server: Postgres = request.getfixturevalue("postgres")
-    with contextlib.closing(psycopg2.connect(server.credentials, options="-ctimezone=UTC")) as connection:
-        yield PostgreSql(connection)
+    with duckdb.connect() as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        dialect = DIALECTS.get(request.param)
+        yield Warehouse(connection, dialect) if dialect else request.param(connection)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import sqlglot
@@ -12,13 +13,13 @@ from analytics_assets.rest_api.destination.dialects.merge_sql import DialectMerg
 from analytics_assets.rest_api.destination.plan import Plan
 
 # What sqlglot leaves as it is.
-DUCKDB_WORDS = {
+WORDS = {
     "VARIANT": "JSON",
     "SUPER": "JSON",
-    "TEXT(MAX)": "TEXT",
+    "(MAX)": "",
     "DATETIME64(6, 'UTC')": "TIMESTAMPTZ",
-    "JSON_SERIALIZE(": "TO_JSON(",
 }
+JSON_TEXT = re.compile(r"JSON_SERIALIZE\(([^)]+)\)")
 
 
 def build_merge_sql(
@@ -40,13 +41,13 @@ def parse(statement: str, dialect: Dialect) -> exp.Expr:
     return parsed
 
 
-def for_duckdb(statement: str, dialect: Dialect) -> str:
-    """The statement in the SQL of DuckDB."""
+def translate(statement: str, dialect: Dialect, target: str = "duckdb") -> str:
+    """The statement in the SQL of a database that is here: `duckdb` or `postgres`."""
     parsed = parse(statement, dialect)
     for storage in list(parsed.find_all(exp.EngineProperty, exp.Order)):
         if isinstance(storage.parent, exp.Properties):
             storage.pop()
-    translated = parsed.sql("duckdb")
-    for written, name in DUCKDB_WORDS.items():
-        translated = translated.replace(written, name)
+    translated = JSON_TEXT.sub(r"CAST(\1 AS TEXT)", parsed.sql(target))
+    for written, word in WORDS.items():
+        translated = translated.replace(written, word)
     return translated

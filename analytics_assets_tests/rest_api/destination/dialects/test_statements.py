@@ -27,7 +27,7 @@ from analytics_assets.rest_api.destination.parquet_files import ORDINAL
 from analytics_assets.rest_api.destination.plan import LoadOutcome, Plan
 from analytics_assets.rest_api.errors import WarehouseError
 from analytics_assets.rest_api.windows import Window
-from analytics_assets_tests.rest_api.destination.dialects.statements import build_merge_sql, for_duckdb, parse
+from analytics_assets_tests.rest_api.destination.dialects.statements import build_merge_sql, parse, translate
 
 MOTHERDUCK = Dialect("motherduck")  # its statements are those of DuckDB
 COLUMNS: Any = {
@@ -210,7 +210,7 @@ def stage(
     """Create the staging tables, and fill them with the rows of a query. Returns the statements, and what runs them."""
 
     def run(statement: str) -> None:
-        database.execute(for_duckdb(statement, dialect))
+        database.execute(translate(statement, dialect))
 
     merge = build_merge_sql(dialect, plan, ISSUES, dataset="main", table="t", load_id=load_id)
     for statement in merge.create_staging("BIGINT"):
@@ -279,7 +279,7 @@ def test_table_gets_wider_and_new_columns(database: duckdb.DuckDBPyConnection, d
     plan = Plan("t", "merge", ("id",), widen={"id": TO_DECIMAL})
     merge = build_merge_sql(dialect, plan, columns, dataset="main", table="t", load_id="second")
     for statement in merge.update_table(["id", LOAD_ID]):
-        database.execute(for_duckdb(statement, dialect))
+        database.execute(translate(statement, dialect))
     names = ", ".join(columns)
     assert database.execute(f"SELECT {names} FROM t").fetchall() == [(2**63 - 1, None, None, "first")]
     [[sql_type]] = database.execute("SELECT data_type FROM duckdb_columns() WHERE lower(column_name) = 'id'").fetchall()

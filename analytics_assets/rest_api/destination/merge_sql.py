@@ -70,18 +70,27 @@ class MergeSql(ABC):
             cursor = self._quote(plan.cursor)
             yield f"DELETE FROM {target} WHERE {cursor} >= {start} AND {cursor} < {end}"
         elif plan.parent_key:
-            yield f"DELETE FROM {target} d{self._parent_was_read_or_is_gone()}"
+            yield from self._delete_rows_of_parents()
 
-    def _parent_was_read_or_is_gone(self) -> str:
-        if self._plan.unchanged_parents is None:  # all that exist were read
-            return ""
+    def _delete_rows_of_parents(self) -> Iterator[str]:
+        """Delete the rows of parents that were read, and of parents that do not exist.
+
+        Two statements, because PostgreSQL does not hash the keys if OR joins the conditions.
+        """
+        if self._plan.parents is None:  # no row names its parent
+            yield f"DELETE FROM {self._target}"
+            return
+        yield f"DELETE FROM {self._target} d WHERE {self.parent_is_in(self._plan.parents.read)}"
+        yield f"DELETE FROM {self._target} d WHERE NOT {self.parent_is_in(self._plan.parents.existing)}"
+
+    def parent_is_in(self, file: Path) -> str:
+        """The condition that the parent of a row `d` is in one of `Plan.parents`."""
         same_parent = " AND ".join(f"d.{name} = p.{name}" for name in map(self._quote, self._plan.parent_key))
-        unchanged = self.unchanged_parents(self._plan.unchanged_parents)
-        return f" WHERE NOT EXISTS (SELECT 1 FROM {unchanged} p WHERE {same_parent})"
+        return f"EXISTS (SELECT 1 FROM {self.parent_keys(file)} p WHERE {same_parent})"
 
     @abstractmethod
-    def unchanged_parents(self, file: Path) -> str:
-        """The rows of `Plan.unchanged_parents` as a table expression."""
+    def parent_keys(self, file: Path) -> str:
+        """The rows of one of `Plan.parents` as a table expression."""
 
     def find_gone_rows(self, sources: Sequence[str], execute: Execute, outcome: LoadOutcome) -> None:
         """Count the stored rows whose key is in none of the sources, before any row is removed or written."""

@@ -26,7 +26,8 @@ from analytics_assets.rest_api.destination.duplicate_keys import Keys, count_key
 from analytics_assets.rest_api.destination.error_translation import translate_error
 from analytics_assets.rest_api.destination.locks import file_lock
 from analytics_assets.rest_api.destination.merge_sql import LOAD_ID
-from analytics_assets.rest_api.destination.parents.rows import ParentRows, read_parents
+from analytics_assets.rest_api.destination.parents.replaced import ReplacedParents
+from analytics_assets.rest_api.destination.parents.rows import ParentRows, ParentTable, read_parents
 from analytics_assets.rest_api.destination.parents.shared_keys import SharedKeys, count_shared_keys
 from analytics_assets.rest_api.destination.parquet_files import ParquetFiles
 from analytics_assets.rest_api.destination.plan import LoadOutcome, Plan
@@ -66,6 +67,7 @@ class TablePipeline:
         self._log = log
         self._preview_rows = preview_rows
         self._stored: dict[str, ColumnType] = {}
+        self._replaced_parents: ReplacedParents | None = None
         self._destination = build_destination(warehouse, plan, log)
         self._pipeline: Pipeline = dlt.pipeline(
             pipeline_name=plan.table,
@@ -112,16 +114,9 @@ class TablePipeline:
         Raises:
             WarehouseError: The table does not exist, or lacks a field.
         """
+        table = ParentTable(parent, self._dataset, self.max_name_length)
         with self._client() as client, client.stable_table(parent.name):
-            return read_parents(
-                client,
-                parent,
-                window=window,
-                dataset=self._dataset,
-                folder=self._folder,
-                max_name_length=self.max_name_length,
-                log=self._log,
-            )
+            return read_parents(client, table, window=window, folder=self._folder, log=self._log)
 
     def check_types(self, columns: Mapping[str, TColumnSchema], stored: Mapping[str, ColumnType]) -> None:
         """Refuse columns that the stored ones cannot hold: a double in a BIGINT column would lose its fraction.
@@ -206,15 +201,14 @@ class TablePipeline:
         except duckdb.Error as error:
             raise translate_error(error, dataset=self._dataset, table=self.plan.table) from None
 
-    def keep_parents(self, write: Callable[[Path], None]) -> None:
-        """Keep the rows of these parents; the rows of all others are replaced.
+    def replace_parents(self, rows: ParentRows, types: Mapping[str, ColumnType | None]) -> None:
+        """Replace the stored rows of these parents, and delete those of parents that do not exist when `load` writes.
 
         Args:
-            write: Writes `Plan.unchanged_parents`.
+            rows: The parents that were read.
+            types: The columns of `Plan.parent_key`, with their types as far as they are known.
         """
-        path = self._folder / "unchanged_parents.parquet"
-        write(path)
-        self.plan = self._destination.plan = replace(self.plan, unchanged_parents=path)
+        self._replaced_parents = ReplacedParents(rows, types, self._folder)
 
     def normalize(self) -> None:
         """Run dlt's normalize step: it settles the table's schema."""
@@ -237,8 +231,8 @@ class TablePipeline:
         pa.default_memory_pool().release_unused()  # the database needs it now
         schema = self._pipeline.default_schema.tables.get(self.plan.table)
         columns = schema["columns"] if schema else {}
-        self._destination.adjust_plan = lambda stored: self._adjust_plan(stored, columns, widen or {})
         with self._client() as client:
+            self._destination.adjust_plan = lambda stored: self._adjust_plan(client, stored, columns, widen or {})
             info = self._pipeline.load()
             with client.stable_table(self.plan.table):
                 self.report = describe_table(
@@ -251,7 +245,11 @@ class TablePipeline:
         return next(iter(info.loads_ids), None)
 
     def _adjust_plan(
-        self, stored: Mapping[str, ColumnType], columns: TTableSchemaColumns, widen: Mapping[str, Widening]
+        self,
+        client: TableClient,
+        stored: Mapping[str, ColumnType],
+        columns: TTableSchemaColumns,
+        widen: Mapping[str, Widening],
     ) -> Plan:
         """The plan for the table as it is now: it may have changed since it was read.
 
@@ -265,7 +263,9 @@ class TablePipeline:
             self.check_types(columns, stored)
         key = {name: ColumnType.from_dlt(columns[name]) for name in plan.primary_key if name in columns}
         has_same_key = bool(key) and all(stored.get(name) == key.get(name) for name in plan.primary_key)
-        self.plan = self._destination.plan = replace(plan, counts_gone_rows=has_same_key and not plan.window)
+        parents = self._replaced_parents.write_keys(client, stored) if self._replaced_parents else None
+        plan = replace(plan, counts_gone_rows=has_same_key and not plan.window, parents=parents)
+        self.plan = self._destination.plan = plan
         return self.plan
 
     @contextmanager

@@ -14,6 +14,20 @@ Mode = Literal["merge", "append", "replace"]
 
 
 @dataclass(frozen=True)
+class ParentKeyFiles:
+    """Parquet files with the columns of `Plan.parent_key`.
+
+    Attributes:
+        read: The parents that the load has read.
+        existing: The parents that exist when the load writes: read from the parent's table after the load has locked
+            its own table, so that the parents of all rows in it are included.
+    """
+
+    read: Path
+    existing: Path
+
+
+@dataclass(frozen=True)
 class Plan:
     """What a load does to its table. Columns have their names in the destination.
 
@@ -32,7 +46,8 @@ class Plan:
         read_columns: Columns with values of the parent or of `for_each` that are not in the key.
         parent_key: With `merge`: the columns that name the parent of a row, if the rows of all parents that were read
             are replaced as a whole, and those of parents that do not exist any more are deleted.
-        unchanged_parents: A Parquet file with the columns of `parent_key`: the parents that exist and were not read.
+        parents: The keys of the parents, with `parent_key`. None until the load writes, and if the table has no column
+            for one of them.
     """
 
     table: str
@@ -46,7 +61,7 @@ class Plan:
     counts_gone_rows: bool = False
     read_columns: tuple[str, ...] = ()
     parent_key: tuple[str, ...] = ()
-    unchanged_parents: Path | None = None
+    parents: ParentKeyFiles | None = None
 
 
 @dataclass

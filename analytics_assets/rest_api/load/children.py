@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
-from analytics_assets.rest_api.arrow.coercion import to_array
 from analytics_assets.rest_api.arrow.column_names import column_name
 from analytics_assets.rest_api.arrow.table_schema import TableSchema
 from analytics_assets.rest_api.auth.secret_reader import SecretReader, reference_name
@@ -18,10 +12,8 @@ from analytics_assets.rest_api.config import ResolvedResource, SecretRef
 from analytics_assets.rest_api.config.resources import for_each_column
 from analytics_assets.rest_api.destination.parents.bindings import LoadBindings
 from analytics_assets.rest_api.destination.pipeline import TablePipeline
-from analytics_assets.rest_api.errors import CredentialsError, DataError, WarehouseError
+from analytics_assets.rest_api.errors import CredentialsError, DataError
 from analytics_assets.rest_api.load.request import LoadRequest
-
-BATCH_ROWS = 10_000
 
 
 def open_bindings(request: LoadRequest, pipeline: TablePipeline) -> LoadBindings | None:
@@ -96,15 +88,16 @@ def for_each_values(for_each: Mapping[str, Sequence[Any]], secrets: SecretReader
 def prepare_children(
     request: LoadRequest, bindings: LoadBindings, pipeline: TablePipeline, schema: TableSchema
 ) -> None:
-    """Compare the rows of all reads, and write the keys of the parents whose stored rows are kept.
+    """Compare the rows of all reads, and name the parents whose stored rows are replaced.
 
     Raises:
         DataError: Rows of several parents have the same key and different values.
-        WarehouseError: The type of the parent's key differs from the stored one.
     """
     check_shared_keys(request, bindings, pipeline)
-    if pipeline.plan.parent_key and request.parents_window:
-        pipeline.keep_parents(lambda path: write_unchanged_parents(bindings, schema, path))
+    if pipeline.plan.parent_key and bindings.rows:
+        known = schema.dlt_columns()
+        types = {name: schema.column_type(name) if name in known else None for name in pipeline.plan.parent_key}
+        pipeline.replace_parents(bindings.rows, types)
 
 
 def read_columns(resource: ResolvedResource) -> tuple[str, ...]:
@@ -152,27 +145,3 @@ def check_shared_keys(request: LoadRequest, bindings: LoadBindings, pipeline: Ta
             f"{request.name}: {shared.versions} keys occur in rows of several parents or values of `for_each`, with "
             f"different cursors: the newest row of each key is loaded. If they are different rows, add {correction}"
         )
-
-
-def write_unchanged_parents(bindings: LoadBindings, schema: TableSchema, path: Path) -> None:
-    """Write the keys of the parents that were not read, with the types of the child's columns.
-
-    Raises:
-        WarehouseError: The type of the parent's key differs from the stored one.
-    """
-    assert bindings.rows
-    types = {name: schema.column_type(name) for name in map(column_name, bindings.parent_fields)}
-    arrow_schema = pa.schema([(name, column.arrow) for name, column in types.items()])
-    keys = bindings.rows.unchanged_keys()
-    with pq.ParquetWriter(path, arrow_schema) as writer:
-        while batch := list(itertools.islice(keys, BATCH_ROWS)):
-            arrays = []
-            for (name, column), values in zip(types.items(), zip(*batch, strict=True), strict=True):
-                array, mismatches = to_array(values, column)
-                if mismatches:
-                    raise WarehouseError(
-                        f"the column {name!r} is {column} in the warehouse, and the parent has values of another type. "
-                        "Run the full refresh: it creates the table anew"
-                    )
-                arrays.append(array)
-            writer.write_table(pa.Table.from_arrays(arrays, schema=arrow_schema))

@@ -103,10 +103,9 @@ class DeltaMergeSql(DuckDbMergeSql):
             return f"({cursor} IS NULL OR {cursor} < {start} OR {cursor} >= {end})"
         if not plan.parent_key:
             return "true"
-        if plan.unchanged_parents is None:
+        if plan.parents is None:  # no row names its parent
             return "false"
-        same_parent = " AND ".join(f"d.{name} = p.{name}" for name in map(self._quote, plan.parent_key))
-        return f"EXISTS (SELECT 1 FROM {self.unchanged_parents(plan.unchanged_parents)} p WHERE {same_parent})"
+        return f"({self.parent_is_in(plan.parents.existing)} AND NOT {self.parent_is_in(plan.parents.read)})"
 
     def changed_files(self) -> str:
         """The paths of the files with rows that are removed or replaced."""

@@ -33,7 +33,7 @@ class DuckDbMergeSql(MergeSql):
             selected.append(f"{value} AS {self._quote(name)}")
         return f"(SELECT {', '.join(selected)} FROM read_parquet({literal(file)}))"
 
-    def unchanged_parents(self, file: Path) -> str:
+    def parent_keys(self, file: Path) -> str:
         return f"read_parquet({literal(file)})"
 
     def write_rows(self, sources: Sequence[str], *, table_is_empty: bool) -> Iterator[str]:

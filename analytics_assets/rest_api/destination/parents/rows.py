@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from analytics_assets.rest_api.arrow.column_types import ColumnType
 from analytics_assets.rest_api.config import Parent
 from analytics_assets.rest_api.destination.dlt_client import TableClient
 from analytics_assets.rest_api.destination.merge_sql import cursor_literal
@@ -18,32 +19,76 @@ from analytics_assets.rest_api.destination.warehouse import Log
 from analytics_assets.rest_api.errors import WarehouseError
 from analytics_assets.rest_api.windows import Window
 
-UNCHANGED = 0  # in the last column of the query
+ALL = "1 = 1"
+
+
+@dataclass(frozen=True)
+class ParentTable:
+    """The table with a parent's rows.
+
+    Attributes:
+        parent: The parent, and the fields to read.
+        dataset: The schema of the table.
+        max_name_length: Longest name of a column in the destination; 0 for no limit.
+    """
+
+    parent: Parent
+    dataset: str
+    max_name_length: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.dataset}.{self.parent.name}"
+
+    def columns(self, client: TableClient) -> dict[str, ColumnType]:
+        """The columns of the table.
+
+        Raises:
+            WarehouseError: The table does not exist.
+        """
+        if columns := client.stored_columns(self.parent.name):
+            return columns
+        raise WarehouseError(
+            f"the parent's table {self.name} does not exist: load {self.parent.name!r} first. If it was loaded and had "
+            "no rows, declare its fields under `columns`: the table then exists without rows"
+        )
+
+    def field(self, name: str, columns: Mapping[str, ColumnType], time_format: str | None) -> StoredField:
+        return find_field(name, columns, table=self.name, time_format=time_format, max_name_length=self.max_name_length)
+
+    def fields(self, names: Iterable[str], columns: Mapping[str, ColumnType]) -> list[StoredField]:
+        """The fields with these names.
+
+        Raises:
+            WarehouseError: The table lacks a field.
+        """
+        return [self.field(name, columns, self.parent.time_formats.get(name)) for name in names]
 
 
 @dataclass
 class ParentRows:
-    """Distinct values of some fields of the parent's rows, in a fixed order.
+    """Distinct values of some fields of the parent's rows that are read, in a fixed order.
 
     Attributes:
+        table: The table of the rows.
         fields: The fields of each row.
         keys: How many of the fields identify the parent: those in placeholders, which come first.
-        path: The file with the rows that are read.
-        count: The number of rows that are read.
-        unchanged_path: The file with the other rows, if only changed rows are read.
-        has_repeated_keys: Whether rows that are read have the same key and differ in other fields.
+        path: The file with the rows.
+        count: The number of rows.
+        has_repeated_keys: Whether rows have the same key and differ in other fields.
     """
 
+    table: ParentTable
     fields: Sequence[StoredField]
     keys: int
     path: Path
     count: int = 0
-    unchanged_path: Path | None = None
     has_repeated_keys: bool = False
 
     def __iter__(self) -> Iterator[tuple[Any, ...]]:
-        """The rows that are read, as values of JSON."""
-        return self._values(self.path)
+        """The rows as values of JSON."""
+        for texts in self._texts(self.path):
+            yield _values(self.fields, texts)
 
     def count_repeated(self, numbers: Sequence[int]) -> int:
         """Count the rows that are equal to another in their key and in the fields of these numbers."""
@@ -53,15 +98,26 @@ class ParentRows:
             count += len(found) - len(set(found))
         return count
 
-    def unchanged_keys(self) -> Iterator[tuple[Any, ...]]:
-        """The key values of the rows that are not read."""
-        if self.unchanged_path:
-            for row in self._values(self.unchanged_path):
-                yield row[: self.keys]
+    def read_keys(self) -> Iterator[tuple[Any, ...]]:
+        """The key values of the rows."""
+        return (row[: self.keys] for row in self)
 
-    def _values(self, path: Path) -> Iterator[tuple[Any, ...]]:
-        for texts in self._texts(path):
-            yield tuple(field.value(text) for field, text in zip(self.fields, texts, strict=True))
+    def existing_keys(self, client: TableClient) -> Iterator[tuple[Any, ...]]:
+        """The key values of all rows that the table has now, in any order.
+
+        Args:
+            client: A connected client of the destination.
+
+        Raises:
+            WarehouseError: The table does not exist any more, or lacks a field.
+        """
+        parent = self.table.parent
+        fields = self.table.fields(parent.fields, self.table.columns(client))
+        source = _source(client, parent.name, fields, ALL)
+        query = f"SELECT DISTINCT {_names(self.keys)} FROM {source} WHERE {_not_null(self.keys)}"
+        for batch in client.stream(query):
+            for texts in batch:
+                yield _values(fields, [str(text) for text in texts])
 
     def _texts(self, path: Path) -> Iterator[list[str | None]]:
         decoder = msgspec.json.Decoder(list[str | None])
@@ -71,52 +127,30 @@ class ParentRows:
 
 
 def read_parents(
-    client: TableClient,
-    parent: Parent,
-    *,
-    window: Window | None,
-    dataset: str,
-    folder: Path,
-    max_name_length: int,
-    log: Log,
+    client: TableClient, table: ParentTable, *, window: Window | None, folder: Path, log: Log
 ) -> ParentRows:
-    """Read the parent's rows into files.
+    """Read the parent's rows into a file.
 
     Args:
         client: A connected client of the destination.
-        parent: The parent, and the fields to read.
+        table: The table of the rows.
         window: Read only rows whose cursor is in this time range, and rows without a cursor.
-        dataset: The schema of the table.
-        folder: For the files.
-        max_name_length: Longest name of a column in the destination; 0 for no limit.
+        folder: For the file.
         log: Logs rows without a value.
 
     Raises:
         WarehouseError: The table does not exist, or lacks a field.
     """
-    table = f"{dataset}.{parent.name}"
-    columns = client.stored_columns(parent.name)
-    if not columns:
-        raise WarehouseError(
-            f"the parent's table {table} does not exist: load {parent.name!r} first. If it was loaded and had no rows, "
-            "declare its fields under `columns`: the table then exists without rows"
-        )
-    names = dict.fromkeys((*parent.fields, *parent.include_from_parent))
-    fields = [
-        find_field(
-            name, columns, table=table, time_format=parent.time_formats.get(name), max_name_length=max_name_length
-        )
-        for name in names
-    ]
-    changed = "1 = 1"
+    parent, columns = table.parent, table.columns(client)
+    fields = table.fields(dict.fromkeys((*parent.fields, *parent.include_from_parent)), columns)
+    changed = ALL
     if window is not None and parent.cursor_path:
-        cursor = find_field(parent.cursor_path, columns, table=table, time_format=None, max_name_length=max_name_length)
+        cursor = table.field(parent.cursor_path, columns, None)
         changed = _in_window(client, cursor, window, parent.cursor_format)
-    keys = len(parent.fields)
-    rows = ParentRows(fields, keys, folder / "parents.jsonl", unchanged_path=folder / "unchanged_parents.jsonl")
+    rows = ParentRows(table, fields, len(parent.fields), folder / "parents.jsonl")
     source = _source(client, parent.name, fields, changed)
-    _log_nulls(client, source, keys, f"{table}: ", parent, log)
-    _write(rows, client.stream(_distinct_rows(source, len(fields), keys)))
+    _log_nulls(client, source, rows, log)
+    _write(rows, client.stream(_changed_rows(source, len(fields), rows.keys)))
     return rows
 
 
@@ -132,36 +166,42 @@ def _source(client: TableClient, name: str, fields: Sequence[StoredField], chang
     return f"(SELECT {', '.join(texts)}, CASE WHEN {changed} THEN 1 ELSE 0 END AS changed_ FROM {table}) p"
 
 
-def _distinct_rows(source: str, fields: int, keys: int) -> str:
+def _changed_rows(source: str, fields: int, keys: int) -> str:
     """A parent with several rows is read for all of them if one has changed."""
-    names, key = (", ".join(f"v{number}" for number in range(count)) for count in (fields, keys))
-    not_null = " AND ".join(f"v{number} IS NOT NULL" for number in range(keys))
-    changed = f"MAX(changed_) OVER (PARTITION BY {key}) AS changed_"
-    return f"SELECT DISTINCT {names}, {changed} FROM {source} WHERE {not_null} ORDER BY {names}"
+    names, changed = _names(fields), f"MAX(changed_) OVER (PARTITION BY {_names(keys)}) AS changed_"
+    rows = f"SELECT {names}, {changed} FROM {source} WHERE {_not_null(keys)}"
+    return f"SELECT DISTINCT {names} FROM ({rows}) r WHERE changed_ = 1 ORDER BY {names}"
 
 
-def _log_nulls(client: TableClient, source: str, keys: int, prefix: str, parent: Parent, log: Log) -> None:
-    missing = " OR ".join(f"v{number} IS NULL" for number in range(keys))
-    [[count]] = client.sql_client.execute_sql(f"SELECT COUNT(*) FROM {source} WHERE {missing}") or [[0]]
+def _names(fields: int) -> str:
+    return ", ".join(f"v{number}" for number in range(fields))
+
+
+def _not_null(fields: int) -> str:
+    return " AND ".join(f"v{number} IS NOT NULL" for number in range(fields))
+
+
+def _values(fields: Sequence[StoredField], texts: Sequence[str | None]) -> tuple[Any, ...]:
+    return tuple(field.value(text) for field, text in zip(fields, texts, strict=True))
+
+
+def _log_nulls(client: TableClient, source: str, rows: ParentRows, log: Log) -> None:
+    query = f"SELECT COUNT(*) FROM {source} WHERE NOT ({_not_null(rows.keys)})"
+    [[count]] = client.sql_client.execute_sql(query) or [[0]]
     if count:
         log.warning(
-            f"{prefix}{count} rows have no value for {' or '.join(map(repr, parent.fields))}: nothing is requested for "
-            "them"
+            f"{rows.table.name}: {count} rows have no value for {' or '.join(map(repr, rows.table.parent.fields))}: "
+            "nothing is requested for them"
         )
 
 
 def _write(rows: ParentRows, batches: Iterator[Sequence[Sequence[Any]]]) -> None:
-    assert rows.unchanged_path
     encoder = msgspec.json.Encoder()
-    previous: list[Any] = []
-    with rows.path.open("wb") as read, rows.unchanged_path.open("wb") as unchanged:
+    previous: Sequence[Any] = []
+    with rows.path.open("wb") as file:
         for batch in batches:
-            for *texts, is_changed in batch:
-                line = encoder.encode([None if text is None else str(text) for text in texts]) + b"\n"
-                if is_changed == UNCHANGED:
-                    unchanged.write(line)
-                else:
-                    read.write(line)
-                    rows.count += 1
-                    rows.has_repeated_keys |= texts[: rows.keys] == previous  # rows are sorted by their keys
-                    previous = texts[: rows.keys]
+            for texts in batch:
+                file.write(encoder.encode([None if text is None else str(text) for text in texts]) + b"\n")
+                rows.count += 1
+                rows.has_repeated_keys |= texts[: rows.keys] == previous  # rows are sorted by their keys
+                previous = texts[: rows.keys]

@@ -24,11 +24,7 @@ from analytics_assets.rest_api.destination.merge_sql import TargetTable
 from analytics_assets.rest_api.destination.parents.columns import StoredField
 from analytics_assets.rest_api.destination.parquet_files import read_batches
 from analytics_assets.rest_api.destination.postgres.locks import acquire_lock
-from analytics_assets.rest_api.destination.postgres.merge_sql import (
-    LOADED_ROWS,
-    UNCHANGED_PARENTS,
-    PostgresMergeSql,
-)
+from analytics_assets.rest_api.destination.postgres.merge_sql import LOADED_ROWS, PostgresMergeSql
 from analytics_assets.rest_api.destination.widening import widen_columns
 from analytics_assets.rest_api.errors import BusyError
 
@@ -75,9 +71,6 @@ class PostgresTableClient(SqlTableClient, PostgresClient):
             sql.execute_sql(merge.create_loaded_rows())
             for file in files:
                 self._copy(file, merge)
-            if self.plan.unchanged_parents:
-                sql.execute_sql(merge.create_unchanged_parents())
-                self._copy(self.plan.unchanged_parents, merge, table=UNCHANGED_PARENTS)
             self._lock(f"{sql.dataset_name}.{name}")
             self.settle()
             known, table = table, self.target(self.prepare_load_table(name))
@@ -86,6 +79,10 @@ class PostgresTableClient(SqlTableClient, PostgresClient):
                 sql.execute_sql(statement)
             if not self.plan.recreate_table:
                 self._create_missing([name])
+            if parents := self.plan.parents:
+                for keys in (parents.read, parents.existing):
+                    sql.execute_sql(merge.create_parent_keys(keys))
+                    self._copy(keys, merge, table=merge.parent_keys(keys))
             merge.find_gone_rows([LOADED_ROWS], sql.execute_sql, self.outcome)
             merge.find_overwritten_rows([LOADED_ROWS], sql.execute_sql, self.outcome)
             widening = widen_columns(self.plan, table, sql.execute_sql)

@@ -9,7 +9,6 @@ from analytics_assets.rest_api.destination.merge_sql import LOAD_ID, MergeSql
 from analytics_assets.rest_api.destination.parquet_files import ORDINAL
 
 LOADED_ROWS = "pg_temp.loaded_rows_"
-UNCHANGED_PARENTS = "pg_temp.unchanged_parents_"
 
 
 class PostgresMergeSql(MergeSql):
@@ -24,12 +23,12 @@ class PostgresMergeSql(MergeSql):
         for name in names:
             yield f"ALTER TABLE {LOADED_ROWS} ADD COLUMN {self._quote(name)} {self._table.types[name]}"
 
-    def create_unchanged_parents(self) -> str:
+    def create_parent_keys(self, file: Path) -> str:
         columns = [f"{self._quote(name)} {self._table.types[name]}" for name in self._plan.parent_key]
-        return f"CREATE TEMP TABLE {UNCHANGED_PARENTS} ({', '.join(columns)}) ON COMMIT DROP"
+        return f"CREATE TEMP TABLE {self.parent_keys(file)} ({', '.join(columns)}) ON COMMIT DROP"
 
-    def unchanged_parents(self, file: Path) -> str:  # noqa: ARG002
-        return UNCHANGED_PARENTS
+    def parent_keys(self, file: Path) -> str:
+        return f"pg_temp.{file.stem}_"
 
     def copy(self, names: Sequence[str], *, table: str = LOADED_ROWS) -> str:
         """The COPY statement for rows with these columns. Other columns are NULL."""

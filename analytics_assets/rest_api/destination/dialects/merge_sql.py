@@ -20,12 +20,14 @@ class StagingTables:
 
     Attributes:
         rows: The load's rows, with all columns of the table but LOAD_ID, and ORDINAL.
-        unchanged_parents: The rows of `Plan.unchanged_parents`.
+        read_parents: The rows of `Plan.parents.read`.
+        existing_parents: The rows of `Plan.parents.existing`.
         widened: The stored rows while the table gets wider types.
     """
 
     rows: str
-    unchanged_parents: str
+    read_parents: str
+    existing_parents: str
     widened: str
 
 
@@ -55,23 +57,25 @@ class DialectMergeSql(MergeSql):
         return f"(SELECT {names}, {load_id}{ORDINAL} FROM {self._staging.rows})"
 
     def create_staging(self, ordinal_type: str) -> Iterator[str]:
-        """Create the tables that the rows of the load, and those of unchanged parents, are loaded into.
+        """Create the tables that the rows of the load, and the keys of parents, are loaded into.
 
         Args:
             ordinal_type: The type of ORDINAL.
         """
         columns = [*map(self._definition, self._staged), f"{ORDINAL} {ordinal_type}"]
         yield f"CREATE TABLE {self._staging.rows} ({', '.join(columns)}){self._engine()}"
-        if self._plan.unchanged_parents:
-            key = self._plan.parent_key
-            definitions = ", ".join(map(self._definition, key))
-            yield f"CREATE TABLE {self._staging.unchanged_parents} ({definitions}){self._engine(key)}"
+        key = self._plan.parent_key
+        definitions = ", ".join(map(self._definition, key))
+        for table in self._parent_tables():
+            yield f"CREATE TABLE {table} ({definitions}){self._engine(key)}"
 
     def drop_staging(self) -> Iterator[str]:
         """Drop all tables of the load."""
         yield f"DROP TABLE {self._staging.rows}"
-        if self._plan.unchanged_parents:
-            yield f"DROP TABLE {self._staging.unchanged_parents}"
+        yield from (f"DROP TABLE {table}" for table in self._parent_tables())
+
+    def _parent_tables(self) -> tuple[str, ...]:
+        return (self._staging.read_parents, self._staging.existing_parents) if self._plan.parents else ()
 
     def update_table(self, stored: Sequence[str] | None) -> Iterator[str]:
         """Create the table, or the columns that it lacks, and widen columns.
@@ -125,8 +129,9 @@ class DialectMergeSql(MergeSql):
         if replaced := self._is_replaced():
             yield f"DELETE FROM {self._target} WHERE {replaced}"
 
-    def unchanged_parents(self, file: Path) -> str:  # noqa: ARG002
-        return self._staging.unchanged_parents
+    def parent_keys(self, file: Path) -> str:
+        parents = self._plan.parents
+        return self._staging.read_parents if parents and file == parents.read else self._staging.existing_parents
 
     def _is_replaced(self) -> str | None:
         """Whether the load replaces a stored row, whatever its key; None if it replaces none."""
@@ -138,11 +143,12 @@ class DialectMergeSql(MergeSql):
             cursor = self._quote(plan.cursor)
             return f"{cursor} >= {start} AND {cursor} < {end}"
         if plan.parent_key:
-            return f"NOT {self._parent_is_unchanged()}" if plan.unchanged_parents else "1 = 1"
+            return f"NOT {self._parent_is_kept()}" if plan.parents else "1 = 1"
         return None
 
-    def _parent_is_unchanged(self) -> str:
-        return self._is_in(self._plan.parent_key, self._staging.unchanged_parents)
+    def _parent_is_kept(self) -> str:
+        key, staging = self._plan.parent_key, self._staging
+        return f"({self._is_in(key, staging.existing_parents)} AND NOT {self._is_in(key, staging.read_parents)})"
 
     def _is_in(self, columns: Sequence[str], rows: str) -> str:
         """Whether the values of the columns are in these rows. The names of the outer table need no alias."""
@@ -169,7 +175,7 @@ class DialectMergeSql(MergeSql):
         plan, replaced = self._plan, self._is_replaced()
         merges = plan.mode == "merge" and self._has_unique_key
         insert = self._insert(rows)
-        if merges and self._changed_at and not (plan.parent_key and not plan.unchanged_parents):
+        if merges and self._changed_at and not (plan.parent_key and not plan.parents):
             insert += f" WHERE {ORDINAL} NOT IN ({self._older_than_stored()})"
         yield insert
         conditions = [replaced] if replaced else []
@@ -186,7 +192,7 @@ class DialectMergeSql(MergeSql):
         """The ordinals of rows that are older than a stored row which is not replaced as a whole."""
         cursor, kept = self._changed_at, self._target
         if self._plan.parent_key:
-            kept = f"(SELECT {self._names} FROM {self._target} WHERE {self._parent_is_unchanged()})"
+            kept = f"(SELECT {self._names} FROM {self._target} WHERE {self._parent_is_kept()})"
         older = f"s.{cursor} < d.{cursor} OR (s.{cursor} IS NULL AND d.{cursor} IS NOT NULL)"
         return f"SELECT s.{ORDINAL} FROM {self._staging.rows} s JOIN {kept} d ON {self._same_key()} WHERE {older}"
 

@@ -67,10 +67,10 @@ class ReplacedParents:
 
 
 def _write(keys: Iterator[tuple[Any, ...]], types: Mapping[str, ColumnType], path: Path) -> set[bytes]:
-    """Write keys to a Parquet file.
+    """Write keys to a Parquet file, without those that the columns cannot store.
 
     Returns:
-        The keys, as JSON, with values that the columns cannot store. Such values are NULL in the file.
+        The keys that the columns cannot store, as JSON.
     """
     schema = pa.schema([(name, column.arrow) for name, column in types.items()])
     encode = msgspec.json.Encoder().encode
@@ -82,5 +82,5 @@ def _write(keys: Iterator[tuple[Any, ...]], types: Mapping[str, ColumnType], pat
                 array, mismatches = to_array(values, column)
                 unstorable.update(encode(batch[index]) for index in mismatches)
                 arrays.append(array)
-            writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
+            writer.write_table(pa.Table.from_arrays(arrays, schema=schema).drop_null())
     return unstorable

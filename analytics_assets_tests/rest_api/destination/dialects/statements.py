@@ -27,7 +27,10 @@ def build_merge_sql(
 ) -> DialectMergeSql:
     """The statements of a load, with staging tables in the same dataset."""
     staging = StagingTables(
-        *(dialect.table(dataset, f"{table}_{suffix}", {}).name for suffix in ("rows", "parents", "widened"))
+        *(
+            dialect.table(dataset, f"{table}_{suffix}", {}).name
+            for suffix in ("rows", "read_parents", "existing_parents", "widened")
+        )
     )
     return DialectMergeSql(plan, dialect.table(dataset, table, columns), dialect, staging, load_id)
 

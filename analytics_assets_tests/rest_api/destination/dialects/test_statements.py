@@ -24,7 +24,7 @@ from analytics_assets.rest_api.destination.dialects.merge_sql import DialectMerg
 from analytics_assets.rest_api.destination.duckdb.merge_sql import DuckDbMergeSql
 from analytics_assets.rest_api.destination.merge_sql import LOAD_ID
 from analytics_assets.rest_api.destination.parquet_files import ORDINAL
-from analytics_assets.rest_api.destination.plan import LoadOutcome, Plan
+from analytics_assets.rest_api.destination.plan import LoadOutcome, ParentKeyFiles, Plan
 from analytics_assets.rest_api.errors import WarehouseError
 from analytics_assets.rest_api.windows import Window
 from analytics_assets_tests.rest_api.destination.dialects.statements import build_merge_sql, parse, translate
@@ -46,6 +46,7 @@ KEY = ("id", "order")
 WINDOW = Window(datetime(2026, 10, 1, tzinfo=timezone.utc), datetime(2026, 10, 2, tzinfo=timezone.utc))
 TO_DECIMAL = Widening(ColumnType("bigint"), WHOLE, {})
 TO_DOUBLE = Widening(ColumnType("bigint"), DOUBLE, {"bigint": "ratio__v_bigint"})
+PARENTS = ParentKeyFiles(read=Path("read.parquet"), existing=Path("existing.parquet"))
 
 
 @dataclass(frozen=True)
@@ -78,8 +79,8 @@ CASES = {
     "wider number": Case(Plan("t", "merge", KEY, widen={"amount": TO_DECIMAL})),
     "all parents replaced": Case(Plan("t", "merge", KEY, parent_key=("_projects_id",))),
     "changed parents replaced": Case(
-        Plan("t", "merge", KEY, cursor="changed", parent_key=("_projects_id",), unchanged_parents=Path("p.parquet")),
-        staging=frozenset({"t_parents"}),
+        Plan("t", "merge", KEY, cursor="changed", parent_key=("_projects_id",), parents=PARENTS),
+        staging=frozenset({"t_read_parents", "t_existing_parents"}),
     ),
     "counted rows": Case(Plan("t", "merge", KEY, counts_gone_rows=True, read_columns=("_projects_id",))),
 }
@@ -216,8 +217,9 @@ def stage(
     for statement in merge.create_staging("BIGINT"):
         run(statement)
     database.execute(f"INSERT INTO t_rows BY NAME {rows}")
-    if plan.unchanged_parents:
-        database.execute(f"INSERT INTO t_parents SELECT * FROM '{plan.unchanged_parents}'")
+    if plan.parents:
+        database.execute(f"INSERT INTO t_read_parents SELECT * FROM '{plan.parents.read}'")
+        database.execute(f"INSERT INTO t_existing_parents SELECT * FROM '{plan.parents.existing}'")
     return merge, run
 
 
@@ -227,10 +229,11 @@ def stage(
 def test_rows_of_parents_are_replaced_as_in_duckdb(
     database: duckdb.DuckDBPyConnection, tmp_path: Path, dialect: Dialect, key: tuple[str, ...], only_changed: bool
 ) -> None:
-    parents, file = tmp_path / "parents.parquet", tmp_path / "rows.parquet"
-    pq.write_table(pa.table({"_projects_id": [1]}), parents)
+    file, parents = tmp_path / "rows.parquet", ParentKeyFiles(tmp_path / "read.parquet", tmp_path / "existing.parquet")
+    pq.write_table(pa.table({"_projects_id": [2]}), parents.read)
+    pq.write_table(pa.table({"_projects_id": [1, 2]}), parents.existing)  # project 3 does not exist
     plan = Plan("t", "merge", key, cursor="changed" if key else None, parent_key=("_projects_id",))
-    plan = replace(plan, unchanged_parents=parents if only_changed else None)
+    plan = replace(plan, parents=parents if only_changed else None)
     database.execute(f"COPY ({LOADED}) TO '{file}'")
 
     database.execute(STORED)

@@ -9,12 +9,16 @@ from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from typing import Any
 
+from analytics_assets.rest_api.destination.delta.destination import DeltaTableClient
+from analytics_assets.rest_api.destination.delta.table import LakeTable
 from analytics_assets.rest_api.destination.dlt_client import TableClient
 from analytics_assets.rest_api.load.request import LoadRequest
 from analytics_assets.rest_api.load.table import load_table
 from analytics_assets_tests.support.processes import FORK_SERVER
 
 UNDER_LOCK = (TableClient, "settle")  # the load has the lock of its DuckDB file, or of its table in PostgreSQL
+BEFORE_DELTA_COMMIT = (LakeTable, "commit")  # the data files are written
+AFTER_DELTA_COMMIT = (DeltaTableClient, "complete_load")  # dlt has not recorded the load
 
 
 @dataclass

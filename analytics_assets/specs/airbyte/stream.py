@@ -55,6 +55,7 @@ class StreamConverter(TableConverter):
         self._assemble(parts, pagination, routing, selector, renderer)
         self._set_incremental(sync, renderer, keys)
         self._set_key(keys)
+        self._set_filter(self._settings)
         self._set_columns(keys)
         for note in dict.fromkeys([*renderer.notes, *pagination.notes]):
             out.notes.append((("endpoint",), note))
@@ -132,8 +133,6 @@ class StreamConverter(TableConverter):
         if extractor.get("type") != "DpathExtractor":
             what = extractor.get("class_name") or extractor.get("type") or "without type"
             self._report(place, f"the record extractor {what}", True)
-        if record_filter := selector.get("record_filter"):
-            self._record_filter(record_filter)
         if (normalization := selector.get("schema_normalization")) not in (None, "None"):
             custom = isinstance(normalization, Mapping)
             self._report(place, "the normalization of values by the schema: values keep the API's types", custom)
@@ -145,11 +144,6 @@ class StreamConverter(TableConverter):
         if "*" in path:
             text = "".join(".*" if step == "*" else f".{json_path((str(step),))}" for step in path).lstrip(".")
         return text or "$"
-
-    def _record_filter(self, record_filter: Any) -> None:
-        described = record_filter if isinstance(record_filter, Mapping) else {}
-        what = " ".join(str(described.get("condition") or described.get("class_name")).split())
-        self._report(("endpoint", "data_selector"), f"the record filter {what[:160]}: all records are loaded", True)
 
     def _position(self) -> str | None:
         paginator = self._retriever.get("paginator")

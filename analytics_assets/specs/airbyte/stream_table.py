@@ -8,7 +8,9 @@ from typing import Any
 
 from analytics_assets.specs.airbyte.columns import convert_columns
 from analytics_assets.specs.airbyte.incremental import Sync, time_format
+from analytics_assets.specs.airbyte.record_filters import RecordFilter
 from analytics_assets.specs.airbyte.renderer import Renderer
+from analytics_assets.specs.airbyte.settings import Settings
 from analytics_assets.specs.airbyte.transformations import Transformed
 
 Place = tuple[str | int, ...]
@@ -84,6 +86,10 @@ class TableConverter:
     def _set_key(self, keys: Transformed) -> None:
         resource = self.converted.resource
         incremental = resource["endpoint"].get("incremental")
+        if keys.nested_key:
+            # Rows are not merged by it. A table that is replaced by all rows does not need it.
+            what = f"the key {keys.nested_key}, which is inside of an object: the table has no key"
+            self._report(("primary_key",), what, bool(incremental))
         if keys.primary_key:
             resource["primary_key"] = keys.primary_key if len(keys.primary_key) > 1 else keys.primary_key[0]
         elif incremental and incremental.get("cursor_path"):
@@ -99,6 +105,27 @@ class TableConverter:
             resource["include_from_parent"] = keys.include_from_parent
         if keys.exclude:
             resource["exclude"] = keys.exclude
+
+    def _set_filter(self, settings: Settings) -> None:
+        retriever = self._stream.get("retriever")
+        selector = retriever.get("record_selector") if isinstance(retriever, Mapping) else None
+        described = selector.get("record_filter") if isinstance(selector, Mapping) else None
+        if not described:
+            return
+        described = described if isinstance(described, Mapping) else {}
+        place: Place = ("endpoint", "data_selector")
+        cursor_path = self.converted.resource["endpoint"].get("incremental", {}).get("cursor_path")
+        record_filter = RecordFilter(
+            described.get("condition"), settings, self._stream.get("incremental_sync"), cursor_path
+        )
+        if described.get("type") == "RecordFilter" and record_filter.keeps_all():
+            if record_filter.unset:
+                names = " and ".join(sorted(record_filter.unset))
+                note = f"all records are loaded, as in the connector without its optional setting {names}."
+                self.converted.notes.append((place, note))
+            return
+        what = " ".join(str(described.get("condition") or described.get("class_name")).split())
+        self._report(place, f"the record filter {what[:160]}: all records are loaded", True)
 
     def _set_columns(self, keys: Transformed) -> None:
         columns = convert_columns(self._stream.get("schema_loader"), keys.exclude)

@@ -18,7 +18,7 @@ from analytics_assets.specs.airbyte.templates import (
 Report = Callable[[tuple[str | int, ...], str, bool], None]
 RENAMING = frozenset({"KeysToLower", "KeysToSnakeCase"})
 RESHAPING = frozenset({"FlattenFields", "DpathFlattenFields", "KeysReplace"})
-SLICES = frozenset({"stream_slice", "stream_partition"})
+SLICES = frozenset({"stream_slice", "stream_partition", "stream_interval"})
 
 
 @dataclass
@@ -31,6 +31,8 @@ class Transformed:
         exclude: Fields that are removed.
         added: Fields that the connector computes.
         made_of_time: Those of them that are the time of the load, and so identify no row.
+        nested: Those of them that are copies of a field inside of an object, with its path.
+        nested_key: The path of a part of the key that is inside of an object; None if there is none.
     """
 
     primary_key: list[str] = field(default_factory=list)
@@ -38,6 +40,8 @@ class Transformed:
     exclude: list[str] = field(default_factory=list)
     added: set[str] = field(default_factory=set)
     made_of_time: set[str] = field(default_factory=set)
+    nested: dict[str, str] = field(default_factory=dict)
+    nested_key: str | None = None
 
 
 def transform(stream: Mapping[str, Any], partitions: Mapping[tuple[Any, ...], str], report: Report) -> Transformed:
@@ -63,11 +67,17 @@ def transform(stream: Mapping[str, Any], partitions: Mapping[tuple[Any, ...], st
     for name in key if isinstance(key, list) else [key] if key else []:
         name = name[0] if isinstance(name, list) and len(name) == 1 else name
         if not isinstance(name, str) or not name.strip() or is_template(name):
-            report(("primary_key",), f"the key {name}, which is inside of an object", True)
-        elif name in columns:
+            result.nested_key = ".".join(map(str, name)) if isinstance(name, list) else str(name)
+            result.primary_key = []
+            break
+        if name in columns:
             result.primary_key.append(columns[name])
         elif name in result.made_of_time:
             report(("primary_key",), f"the key {name}, which is the time of the load: the table is replaced", False)
+            result.primary_key = []
+            break
+        elif name in result.nested:
+            result.nested_key = result.nested[name]
             result.primary_key = []
             break
         elif name in result.added:
@@ -121,7 +131,10 @@ def _add(
         elif placeholder:
             columns[name] = f"_{placeholder.strip('{}')}"
         elif (source := _record_field(each.get("value"))) and len(path) == 1:
-            columns[name] = source
+            if len(source) == 1:
+                columns[name] = source[0]
+            else:
+                result.nested[name] = ".".join(source)
         if name in columns:
             report(("columns",), f"the name {name} of a column: it is {columns[name]}", False)
         else:
@@ -133,14 +146,15 @@ def _add(
             )
 
 
-def _record_field(value: Any) -> str | None:
-    """The field of `{{ record['id'] }}`."""
+def _record_field(value: Any) -> tuple[str, ...] | None:
+    """The path of `{{ record['id'] }}` or `{{ record['user']['id'] }}`."""
     try:
         part = expression(value)
     except NotExpressibleError:
         return None
     path = path_of(part.node) if part else None
-    return path[1] if path is not None and path[0] == "record" and len(path) == 2 and isinstance(path[1], str) else None
+    steps = tuple(step for step in path[1:] if isinstance(step, str)) if path and path[0] == "record" else ()
+    return steps if path and steps and len(steps) == len(path) - 1 else None
 
 
 def _is_time(value: Any) -> bool:

@@ -6,16 +6,19 @@ import logging
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from xdist.scheduler import Scheduling, WorkStealingScheduling
 
 from analytics_assets.rest_api.destination.warehouse import Warehouse
 from analytics_assets_tests.support.clock import Clock
-from analytics_assets_tests.support.lakehouse import Lakehouse, S3Server, run_s3
 from analytics_assets_tests.support.postgres import Postgres, run_postgres
 from analytics_assets_tests.support.project import MainJob, Project
 from analytics_assets_tests.support.shop import Shop
+
+if TYPE_CHECKING:
+    from analytics_assets_tests.support.lakehouse import Lakehouse, S3Server
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -90,6 +93,8 @@ def postgres_shop(shop: Shop, postgres: Postgres) -> Shop:
 
 @pytest.fixture(scope="session")
 def s3_server() -> Iterator[S3Server]:
+    from analytics_assets_tests.support.lakehouse import run_s3  # moto and boto3 take a second to import
+
     with run_s3() as server:
         yield server
 

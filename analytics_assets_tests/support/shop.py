@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 
@@ -15,9 +15,11 @@ from analytics_assets.rest_api.config import Client, ResolvedResource
 from analytics_assets.rest_api.destination.warehouse import Warehouse
 from analytics_assets.rest_api.load.request import LoadRequest, LoadResult
 from analytics_assets.rest_api.load.table import load_table
-from analytics_assets_tests.support.lakehouse import Lakehouse
 from analytics_assets_tests.support.postgres import Postgres
 from analytics_assets_tests.support.processes import FORK_SERVER
+
+if TYPE_CHECKING:
+    from analytics_assets_tests.support.lakehouse import Lakehouse
 
 
 @dataclass

@@ -113,8 +113,8 @@ def children(bench: Bench) -> None:
         for _ in range(1 if name == "plain_dlt" else bench.rounds):
             database = bench.emptied(f"children_{name}") / "warehouse.duckdb"
             if name == "ours":
-                measure(_command("parents", bench, database))
-            walls.setdefault(name, []).append(measure(_command(name, bench, database)).wall)
+                measure(command("parents", bench, database))
+            walls.setdefault(name, []).append(measure(command(name, bench, database)).wall)
             if name != "by_hand":
                 compare_children(bench.folder / "children_by_hand" / "warehouse.duckdb", database)
     least = PARENTS * LATENCY_MS / 1000 / CONCURRENCY
@@ -126,8 +126,11 @@ def children(bench: Bench) -> None:
     bench.add_finding(f"{work}: time of plain dlt", f"{walls['plain_dlt'][0]:.1f} s")
 
 
-def _command(name: str, bench: Bench, database: Path) -> Command:
-    url = bench.url(PARENTS, 0 if name == "parents" else LATENCY_MS)
+def command(
+    name: str, bench: Bench, database: Path, *, parents: int = PARENTS, latency_ms: int = LATENCY_MS
+) -> Command:
+    """The command of a program."""
+    url = bench.url(parents, 0 if name == "parents" else latency_ms)
     return Command([sys.executable, "-m", MODULE, name, url, str(database)], database.parent, QUIET)
 
 

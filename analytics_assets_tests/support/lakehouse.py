@@ -14,6 +14,7 @@ import boto3
 import duckdb
 import fsspec
 import pyarrow as pa
+import requests
 from deltalake import DeltaTable, write_deltalake
 from fsspec import AbstractFileSystem
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
@@ -116,6 +117,16 @@ class S3Server:
             "s3", key=ACCESS_KEY, secret=SECRET_KEY, endpoint_url=self.endpoint, use_listings_cache=False
         )
         return Lakehouse(f"s3://lake-{self.buckets}", environ, file_system, storage_options)
+
+    @contextmanager
+    def check_credentials(self) -> Iterator[None]:
+        """Let the server refuse all keys: it knows none."""
+        reset = f"{self.endpoint}/moto-api/reset-auth"
+        requests.post(reset, timeout=10, data="0").raise_for_status()
+        try:
+            yield
+        finally:
+            requests.post(reset, timeout=10, data="inf").raise_for_status()
 
 
 class QuietHandler(WSGIRequestHandler):

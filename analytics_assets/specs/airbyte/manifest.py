@@ -6,11 +6,13 @@ import fnmatch
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from analytics_assets.rest_api.config.parsing.validation import nearest
 from analytics_assets.rest_api.errors import ConfigError
 from analytics_assets.specs.airbyte.components import Component, Resolver
+from analytics_assets.specs.airbyte.endpoints.limits import convert_limits
 from analytics_assets.specs.airbyte.incremental import cadence
 from analytics_assets.specs.airbyte.partitions import parent_streams, stream_name
 from analytics_assets.specs.airbyte.settings import Settings, snake_case
@@ -87,6 +89,7 @@ class ManifestConverter:
                 out.decide(("resources", index, *place), note)
             for place, what, changes_rows in each.lost:
                 out.skip(("resources", index, *place), what, changes_rows=changes_rows)
+        client |= convert_limits(self._document, self._settings, partial(out.skip, ("client",)))
         if self._document.get("dynamic_streams"):
             out.skip(("resources",), "dynamic streams, which the connector finds when it runs", changes_rows=True)
         self._set_partitions(out, chosen)

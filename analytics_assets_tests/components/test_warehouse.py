@@ -9,6 +9,7 @@ import pytest
 from analytics_assets.definitions import build_definitions
 from analytics_assets_tests.components.conftest import JobHarness, failure_message, last_metadata
 from analytics_assets_tests.support.expected_rows import expected_rows, stored_rows
+from analytics_assets_tests.support.lakehouse import Lakehouse
 
 
 @pytest.mark.parametrize("prefix", ["raw_", "Team__", "x"])
@@ -67,3 +68,15 @@ def test_invalid_settings_fail_the_run(harness: JobHarness, environ: dict[str, s
         "{folder}", str(harness.folder)
     )
     assert set(harness.folder.rglob("*.d*b")) == before
+
+
+def test_a_full_refresh_loads_delta_tables_on_s3(harness: JobHarness, lakehouse: Lakehouse) -> None:
+    harness.definitions = build_definitions({"ANALYTICS_DESTINATION": "delta"})
+    for _ in range(2):
+        result = harness.run("treasury_full_refresh")
+    expected = [(row["id"], row["updated_at"]) for row in expected_rows("treasury.cash_drawers")]
+    sql = "SELECT id, epoch_us(updated_at) FROM treasury.cash_drawers ORDER BY id"
+    assert lakehouse.query(sql, "treasury") == expected
+    metadata = last_metadata(result, "treasury/cash_drawers")
+    assert metadata["dagster/row_count"] == len(expected)
+    assert metadata["dagster/uri"].startswith(lakehouse.url)

@@ -21,12 +21,14 @@ from dlt.common.configuration.specs import RuntimeConfiguration
 from dlt.common.configuration.utils import get_resolved_traces
 from dlt.common.destination import Destination
 from dlt.common.destination.client import JobClientBase, RunnableLoadJob
+from dlt.common.libs.deltalake import deltalake_storage_options
 from dlt.common.normalizers.naming.snake_case import NamingConvention
 from dlt.common.pipeline import PipelineContext
 from dlt.common.runtime import telemetry
-from dlt.destinations import duckdb, postgres
+from dlt.destinations import duckdb, filesystem, postgres
 from dlt.destinations.exceptions import DatabaseException, DatabaseTerminalException
 from dlt.destinations.impl.duckdb.duck import DuckDbClient
+from dlt.destinations.impl.filesystem.filesystem import FilesystemClient
 from dlt.destinations.impl.postgres.configuration import PostgresCredentials
 from dlt.destinations.impl.postgres.postgres import PostgresClient
 from dlt.destinations.impl.postgres.sql_client import Psycopg2SqlClient
@@ -34,6 +36,8 @@ from dlt.destinations.job_client_impl import SqlJobClientBase
 from dlt.extract import DltSource
 from dlt.pipeline.configuration import PipelineConfiguration
 from dlt.pipeline.exceptions import PipelineStepFailed
+
+from analytics_assets_tests.support.lakehouse import ACCESS_KEY, Lakehouse
 
 MANIFEST = '["a.parquet", "b.parquet"]'
 COLUMNS: Any = {
@@ -357,3 +361,32 @@ def test_statements_for_missing_tables_are_known_and_a_schema_is_stored_under_it
         assert client.get_stored_schema_by_hash(version_hash) is None
         client._update_schema_in_storage(client.schema)
         assert client.get_stored_schema_by_hash(version_hash).version_hash == version_hash
+
+
+def test_a_client_of_files_knows_its_folders_and_records_schemas_and_loads(tmp_path: Path) -> None:
+    destination = filesystem(bucket_url=str(tmp_path / "lake"), enable_dataset_name_normalization=False)
+    pipeline = dlt.pipeline("files", pipelines_dir=str(tmp_path), destination=destination, dataset_name="Data-1.x")
+    schema = dlt.Schema("rows")
+    schema._bump_version()
+    with pipeline._get_destination_clients(schema)[0] as client:
+        assert isinstance(client, FilesystemClient)
+        assert client.is_local_filesystem
+        assert client.bucket_path == str(tmp_path / "lake")
+        assert client.dataset_path == f"{tmp_path}/lake/Data-1.x/"
+        assert client.get_table_dir("rows").rstrip("/") == f"{client.dataset_path}rows"
+        assert client.make_remote_url(client.dataset_path).rstrip("/") == f"file://{tmp_path}/lake/Data-1.x"
+        client.initialize_storage()
+        client.update_stored_schema()
+        client.complete_load("1.5")
+        for table in ("_dlt_version", "_dlt_loads"):
+            assert [path for path in client.fs_client.find(client.get_table_dir(table)) if path.endswith(".jsonl")]
+    Container()[PipelineContext].deactivate()
+
+
+def test_the_file_system_of_a_bucket_has_the_settings_that_it_was_made_with(lakehouse: Lakehouse) -> None:
+    pipeline = dlt.pipeline("bucket", destination=filesystem(), dataset_name="rows")
+    client: Any = pipeline._get_destination_clients(dlt.Schema("rows"))[0]
+    assert client.fs_client.storage_options["key"] == ACCESS_KEY
+    options = deltalake_storage_options(client.config.credentials, client.config.deltalake_storage_options)
+    assert options["aws_access_key_id"] == ACCESS_KEY
+    Container()[PipelineContext].deactivate()

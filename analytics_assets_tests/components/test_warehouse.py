@@ -51,7 +51,7 @@ def test_duckdb_path(harness: JobHarness, tmp_path: Path) -> None:
         (
             {"ANALYTICS_DESTINATION": "duckdbb"},
             "the destination 'duckdbb' is not supported: loads merge rows into tables, which this package can do in "
-            "duckdb and postgres. Set ANALYTICS_DESTINATION to one of them",
+            "duckdb, postgres and delta. Set ANALYTICS_DESTINATION to one of them",
         ),
         (
             {"ANALYTICS_DESTINATION": "postgres"},

@@ -6,12 +6,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from analytics_assets.rest_api.config.parsing.yaml_reader import read_text
 from analytics_assets.rest_api.errors import ConfigError
 from analytics_assets.specs.airbyte import convert_manifest, is_manifest
 from analytics_assets.specs.dlt_config import convert_dlt_config, is_dlt_config, is_python, read_python
 from analytics_assets.specs.document import ApiDocument, KeyPath, NotCarried
 from analytics_assets.specs.openapi import convert_openapi, is_openapi
-from analytics_assets.specs.reading import parse_spec, read_text
+from analytics_assets.specs.reading import MAX_BYTES, parse_spec
 
 __all__ = ["ApiDocument", "KeyPath", "NotCarried", "convert"]
 
@@ -50,7 +51,7 @@ def convert(path: Path, *, api: str, only: Sequence[str] = ()) -> ApiDocument:
     Raises:
         ConfigError: The file cannot be read or has no known format, or there is no such resource.
     """
-    text = read_text(path)
+    text = read_text(path, max_bytes=MAX_BYTES)
     if is_python(path, text):
         spec_format, document = DLT_CONFIG, read_python(path, text)
     else:

@@ -27,25 +27,6 @@ class SpecLoader(_Loader):  # type: ignore[misc, valid-type]  # C where it is in
     }
 
 
-def read_text(path: Path) -> str:
-    """The text of a file.
-
-    Raises:
-        ConfigError: The file cannot be read, is too large, or is not UTF-8.
-    """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
-    if len(content) > MAX_BYTES:
-        raise ConfigError(f"{path}:1: is larger than {MAX_BYTES} bytes")
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise ConfigError(f"{path}:{line}: is not UTF-8 text") from None
-
-
 def parse_spec(text: str, path: Path) -> Any:
     """The values of the text of a YAML or JSON file.
 

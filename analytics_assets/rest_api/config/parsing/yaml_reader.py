@@ -133,8 +133,12 @@ def parse_yaml(text: str, path: Path) -> YamlReader:
     raise ConfigError(f"{path}:{line + 1}: {problem}")
 
 
-def read_text(path: Path) -> str:
+def read_text(path: Path, *, max_bytes: int = MAX_BYTES) -> str:
     """Read a file.
+
+    Args:
+        path: The file.
+        max_bytes: The largest size that is read.
 
     Raises:
         ConfigError: The file cannot be read, is too large, or is not UTF-8.
@@ -143,8 +147,8 @@ def read_text(path: Path) -> str:
         content = path.read_bytes()
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
-    if len(content) > MAX_BYTES:
-        raise ConfigError(f"{path}:1: is larger than {MAX_BYTES} bytes")
+    if len(content) > max_bytes:
+        raise ConfigError(f"{path}:1: is larger than {max_bytes} bytes")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

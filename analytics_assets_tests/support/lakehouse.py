@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,7 +15,6 @@ import boto3
 import duckdb
 import fsspec
 import pyarrow as pa
-import requests
 from deltalake import DeltaTable, write_deltalake
 from fsspec import AbstractFileSystem
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
@@ -121,12 +121,18 @@ class S3Server:
     @contextmanager
     def check_credentials(self) -> Iterator[None]:
         """Let the server refuse all keys: it knows none."""
-        reset = f"{self.endpoint}/moto-api/reset-auth"
-        requests.post(reset, timeout=10, data="0").raise_for_status()
+        self._set_unchecked_requests("0")
         try:
             yield
         finally:
-            requests.post(reset, timeout=10, data="inf").raise_for_status()
+            self._set_unchecked_requests("inf")
+
+    def _set_unchecked_requests(self, number: str) -> None:
+        """Let the server check credentials after that many requests."""
+        request = urllib.request.Request(
+            f"{self.endpoint}/moto-api/reset-auth", data=number.encode(), headers={"Content-Type": "text/plain"}
+        )
+        urllib.request.urlopen(request, timeout=10).close()
 
 
 class QuietHandler(WSGIRequestHandler):

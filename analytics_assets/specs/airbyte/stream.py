@@ -44,6 +44,7 @@ class StreamConverter(TableConverter):
         """The resource."""
         out, renderer = self.converted, Renderer(self._settings, Scope())
         self._check_types()
+        self._report_fields()
         routing = read_routing(self._retriever.get("partition_router"), renderer)
         self._bind_partitions(routing, renderer.scope)
         sync = self._sync(renderer)
@@ -116,9 +117,7 @@ class StreamConverter(TableConverter):
         sync = read_sync(component, renderer)
         if sync is None and isinstance(component, Mapping):
             what = component.get("class_name") or component.get("type")
-            self._report(
-                ("endpoint", "incremental"), f"the incremental sync {what}", "Custom" in str(component.get("type"))
-            )
+            self._report(("endpoint", "incremental"), f"the incremental sync {what}", what != "IncrementingCountCursor")
         if sync is not None:
             renderer.scope.has_window, renderer.scope.time_format = True, sync.format
         return sync

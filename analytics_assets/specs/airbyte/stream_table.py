@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from analytics_assets.specs.airbyte.columns import convert_columns
+from analytics_assets.specs.airbyte.coverage.check import field_problems
 from analytics_assets.specs.airbyte.incremental import Sync, time_format
 from analytics_assets.specs.airbyte.record_filters import RecordFilter
 from analytics_assets.specs.airbyte.renderer import Renderer
@@ -51,6 +52,11 @@ class TableConverter:
 
     def _report(self, place: Place, what: str, changes_rows: bool) -> None:
         self.converted.lost.append((place, what, changes_rows))
+
+    def _report_fields(self) -> None:
+        """Report the fields of all components that are not carried."""
+        for problem in field_problems(self._stream, "streams"):
+            self._report(*problem)
 
     def _set_incremental(self, sync: Sync | None, renderer: Renderer, keys: Transformed) -> None:
         if sync is None:

@@ -80,7 +80,7 @@ class Sandbox:
         user = self._identify(api, request)
         if request.repeated:
             raise HTTPError(400, f"query parameters given more than once: {', '.join(sorted(request.repeated))}")
-        sent = request.query if endpoint.method == "GET" else {**request.query, **request.body_fields()}
+        sent = {**request.query, **request.body_fields()}
         query = {name: value for name, value in sent.items() if name not in api.credential_params}
         if unknown := api.unknown_params(endpoint, frozenset(query)):
             raise HTTPError(400, f"unknown query parameters: {', '.join(sorted(unknown))}")

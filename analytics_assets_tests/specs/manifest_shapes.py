@@ -211,6 +211,25 @@ SHAPES: dict[str, Shape] = {
             )
         ]
     ),
+    "search by GET with a body": Shape(
+        [
+            stream(
+                "items",
+                "/search",
+                requester={"http_method": "GET", "request_body_json": {"state": "all"}},
+                pages=paginator({"type": "OffsetIncrement", "page_size": 2}, option("offset", "body_json"), None),
+            )
+        ]
+    ),
+    "form by GET": Shape(
+        [
+            stream(
+                "items",
+                "/items",
+                pages=paginator({"type": "PageIncrement", "page_size": 2}, option("page", "body_data"), None),
+            )
+        ]
+    ),
     "bare list, no key": Shape([stream("items", "/items", fields=(), key=None)]),
     "settings in path and parameters": Shape(
         [

@@ -25,6 +25,8 @@ from analytics_assets_tests.specs.manifest_shapes import (
     Component,
     Shape,
     child_of,
+    option,
+    paginator,
     stream,
 )
 from analytics_assets_tests.support.shop import Shop
@@ -104,6 +106,29 @@ def test_incremental_stream_becomes_windows(tmp_path: Path) -> None:
         "end_param": "until",
     }
     assert attributes["partitions"] == {"cadence": "daily", "start": "2026-10-01"}
+
+
+def test_pages_in_a_form_are_sent_in_data(tmp_path: Path) -> None:
+    form = SHAPES["form by GET"].streams
+    endpoint = convert_to(tmp_path, manifest(form)).attributes["resources"][0]["endpoint"]
+    assert endpoint == {
+        "path": "/items",
+        "method": "GET",
+        "data": {},
+        "data_selector": "data",
+        "paginator": {"type": "page_number", "start_from_page": 0, "limit": 2, "page_body_path": "page"},
+    }
+
+
+def test_page_size_in_the_parameter_of_the_position_is_not_sent(tmp_path: Path) -> None:
+    pages = paginator({"type": "OffsetIncrement", "page_size": 2}, option("offset"), "offset")
+    [resource] = convert_to(tmp_path, manifest([stream("items", "/items", pages=pages)])).attributes["resources"]
+    assert resource["endpoint"]["paginator"] == {
+        "type": "offset",
+        "limit": 2,
+        "offset_param": "offset",
+        "limit_param": None,
+    }
 
 
 def test_references_and_parameters_are_resolved(tmp_path: Path) -> None:

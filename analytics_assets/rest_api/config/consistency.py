@@ -8,7 +8,6 @@ from analytics_assets.rest_api.config.auth import ApiKeyConfig, Auth
 from analytics_assets.rest_api.config.paginators import PAGINATORS
 from analytics_assets.rest_api.config.parsing.validation import Problem
 from analytics_assets.rest_api.config.request import (
-    METHODS_WITH_BODY,
     WINDOW_PLACEHOLDERS,
     placeholder_problems,
     placeholders_in,
@@ -79,8 +78,8 @@ def _request_problems(resource: Resource) -> Iterator[Problem]:
     endpoint, paginator = resource.endpoint, resource.endpoint.paginator
     bodies = [key for key, value in (("json", endpoint.json_), ("data", endpoint.data)) if value is not None]
     paths = paginator.body_paths if paginator else {}
-    if endpoint.method not in METHODS_WITH_BODY:
-        message = "needs `method: POST` or `method: PUT`: a GET has no body"
+    if endpoint.method is None:
+        message = "needs `method: POST` or `method: PUT`, or `method: GET` if the API reads the body of a GET"
         yield from ((("endpoint", key), message) for key in bodies)
         yield from ((("endpoint", "paginator", key), message) for key in paths)
     elif len(bodies) > 1:

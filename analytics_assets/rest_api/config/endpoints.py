@@ -140,14 +140,14 @@ EndpointAuth = Annotated[
 class EndpointDefaults(Model):
     """Defaults of all endpoints."""
 
-    method: Method = "GET"
-    """The HTTP method."""
+    method: Method | None = None
+    """The HTTP method. By default GET, without a body."""
     params: Params = Field(default_factory=dict)
     """Query parameters. Placeholders such as `{start}` are replaced."""
     json_: Annotated[JsonBody, Field(alias="json")] = None
-    """The body of a POST or PUT as JSON. A value that is nothing but a placeholder keeps its type."""
+    """The body of the request as JSON; needs `method`. A value that is nothing but a placeholder keeps its type."""
     data: DataBody = None
-    """The body of a POST or PUT in place of `json`: the fields of a form, or text."""
+    """The body of the request in place of `json`: the fields of a form, or text."""
     headers: Headers = Field(default_factory=dict)
     """Headers, added to those of `client`."""
     format: BodyFormat | None = None

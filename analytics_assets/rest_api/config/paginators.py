@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import cached_property
+from itertools import combinations
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, StrictBool, WithJsonSchema, model_validator
@@ -107,6 +108,15 @@ class PaginatorConfigBase(Model):
             param = key.replace("_body_path", "_param")
             if param in self.model_fields_set:
                 raise validation_error(((key,), f"has the same meaning as `{param}`: remove one of the two"))
+        in_query = {
+            name: getattr(self, f"{name}_param", None)
+            for name in POSITIONS
+            if f"{name}_body_path" not in self.body_paths
+        }
+        for name, other in combinations(in_query, 2):
+            if in_query[name] is not None and in_query[name] == in_query[other]:
+                message = f"is the same as `{name}_param`: a parameter has one value"
+                raise validation_error(((f"{other}_param",), message))
         return self
 
 

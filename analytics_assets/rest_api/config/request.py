@@ -25,7 +25,6 @@ from analytics_assets.rest_api.config.values import is_secret_name
 WINDOW_PLACEHOLDERS = ("start", "end")
 PARENT_PREFIX = "resources."
 NOT_IN_THE_FILE = "is a secret by its name: it belongs in `client.auth`, not in the file"
-METHODS_WITH_BODY = ("POST", "PUT")
 SCALAR_TYPES = {"type": ["string", "number", "boolean", "null"]}
 PARAM_TYPES = {
     "type": ["string", "number", "boolean", "null", "object"]

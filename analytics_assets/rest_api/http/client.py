@@ -234,7 +234,8 @@ class HttpClient:
                     f"{request.redacted}: the API redirects to another host ({target_origin[1]!r}): "
                     "credentials are not sent there. Put the final URL into `client.base_url`."
                 )
-            if method != "GET" and response.status not in SAME_METHOD_REDIRECTS:
+            is_plain_get = method == "GET" and request.body is None
+            if not is_plain_get and response.status not in SAME_METHOD_REDIRECTS:
                 final = "" if request.shown_url else f" ({redacted_request(target, method)})"
                 raise ResponseError(
                     f"{request.redacted}: the API redirects with {response.status}, which would turn the {method} into "

@@ -14,7 +14,7 @@ class Request:
 
     Attributes:
         url: The URL; its query is sent too.
-        method: GET, POST or PUT.
+        method: GET, POST or PUT. All can have a body.
         params: Query parameters. They replace those of the same names in the URL.
         headers: Headers besides those of the client.
         body: The body; None for a request without one.

@@ -97,7 +97,7 @@ class Transport:
         if trusted.capath:
             self._options[pycurl.CAPATH] = trusted.capath
         self._max_page_bytes = max_page_bytes
-        self._idle: dict[str, list[pycurl.Curl]] = {}
+        self._idle: dict[tuple[str, bool], list[pycurl.Curl]] = {}  # by method, and whether there is a body
 
     def close(self) -> None:
         """Close the idle connections."""
@@ -120,7 +120,7 @@ class Transport:
             method: GET, POST or PUT.
             url: The URL, with its query.
             headers: The headers.
-            body: The body, for POST and PUT.
+            body: The body. None is an empty body for POST and PUT, and no body for GET.
             reuse_connection: Whether libcurl may use an open connection. On one that the server has closed, libcurl
                 sends the request again by itself.
 
@@ -128,8 +128,9 @@ class Transport:
             TransportError: There is no complete response.
             ResponseError: The body is longer than `max_page_bytes`; the rest of it is not read.
         """
-        idle = self._idle.setdefault(method, [])
-        curl = self._open(method, idle if reuse_connection else [])
+        body = body or b"" if method != "GET" else body
+        idle = self._idle.setdefault((method, body is not None), [])
+        curl = self._open(method, idle if reuse_connection else [], has_body=body is not None)
         lines: list[bytes] = []
         chunks: list[bytes] = []
         remaining = self._max_page_bytes
@@ -140,7 +141,7 @@ class Transport:
             chunks.append(chunk)
             return None if remaining >= 0 else 0  # 0 makes libcurl abort the transfer
 
-        _set_request(curl, url, headers, None if method == "GET" else body or b"")
+        _set_request(curl, url, headers, body)
         curl.setopt(pycurl.WRITEFUNCTION, write)
         curl.setopt(pycurl.HEADERFUNCTION, lines.append)
         try:
@@ -182,14 +183,14 @@ class Transport:
             "Request smaller pages (the paginator's `limit`), or increase `client.max_page_bytes`."
         )
 
-    def _open(self, method: str, idle: list[pycurl.Curl]) -> pycurl.Curl:
+    def _open(self, method: str, idle: list[pycurl.Curl], *, has_body: bool) -> pycurl.Curl:
         """An idle connection, or a new one."""
         with suppress(IndexError):  # no check before: another thread could take the last one
             return idle.pop()
         curl = pycurl.Curl()
         for option, value in self._options.items():
             curl.setopt(option, value)
-        if method != "GET":
+        if has_body:  # libcurl would send a POST
             curl.setopt(pycurl.CUSTOMREQUEST, method)
         return curl
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from analytics_assets.specs.airbyte.endpoints.authenticators import convert_auth
 from analytics_assets.specs.airbyte.endpoints.error_handlers import convert_error_handler
 from analytics_assets.specs.airbyte.endpoints.paginators import Pagination, PaginatorConverter, json_path
-from analytics_assets.specs.airbyte.endpoints.request_parts import RequestConverter, RequestParts
+from analytics_assets.specs.airbyte.endpoints.request_parts import RequestConverter, RequestParts, sends_form_fields
 from analytics_assets.specs.airbyte.incremental import Sync, read_sync
 from analytics_assets.specs.airbyte.partitions import ParentLink, Routing, read_routing, stream_name
 from analytics_assets.specs.airbyte.renderer import Renderer, Scope
@@ -176,12 +177,12 @@ class StreamConverter(TableConverter):
             renderer.used.add(text.strip("{}") if text in ("{start}", "{end}") else text)
         return parts
 
-    def _inject(self, parts: RequestParts, place: str, name: str, text: str) -> None:
+    def _inject(self, parts: RequestParts, place: str, name: str, value: Any) -> None:
         if place == "request_parameter":
-            parts.params[name] = text
+            parts.params[name] = value
         elif place == "header":
-            parts.headers[name] = text
-        elif place in ("body_json", "body_data") and parts.method != "GET":
+            parts.headers[name] = value
+        elif place in ("body", "body_json", "body_data"):
             try:
                 body = parts.body(place)
             except NotExpressibleError as error:
@@ -191,7 +192,7 @@ class StreamConverter(TableConverter):
             for key in outer:
                 body = body.setdefault(key, {}) if isinstance(body, dict) else {}
             if isinstance(body, dict):
-                body[last] = text
+                body[last] = value
         else:
             self._report(("endpoint",), f"the value {name}, which is sent in {place}", True)
 
@@ -213,29 +214,26 @@ class StreamConverter(TableConverter):
         self, parts: RequestParts, pagination: Pagination, routing: Routing, selector: str, renderer: Renderer
     ) -> None:
         endpoint: dict[str, Any] = {"path": ""}
-        if parts.method != "GET":
-            endpoint["method"] = parts.method
         parts.params |= {name: value for name, value in pagination.params.items() if name not in parts.params}
         parts.headers |= {name: value for name, value in pagination.headers.items() if name not in parts.headers}
+        if parts.json is None and parts.data is None and sends_form_fields(self._retriever):
+            parts.data = {}
         for name, value in pagination.json.items():
-            self._inject(parts, "body", name, value) if parts.method == "GET" else parts.body("body").setdefault(
-                name, value
-            )
+            self._inject(parts, "body", name, value)
         if size_param := self._literal_page_size(parts, pagination):
             del parts.params[size_param]
             pagination.paginator["limit_param"] = size_param
         auths = self.converted.auth if isinstance(self.converted.auth, list) else [self.converted.auth]
-        if parts.method != "GET" and any(isinstance(each, dict) and each.get("location") == "body" for each in auths):
-            parts.body("body")
+        if any(isinstance(each, dict) and each.get("location") == "body" for each in auths):
+            with suppress(NotExpressibleError):  # the loader's own message says what is wrong
+                parts.body("body")
+        bodies = {key: body for key in ("json", "data") if (body := getattr(parts, key)) is not None}
+        if parts.method != "GET" or bodies or any("_body_path" in key for key in pagination.paginator):
+            endpoint["method"] = parts.method
         for key in ("params", "headers"):
             if fields := getattr(parts, key):
                 endpoint[key] = fields
-        for key in ("json", "data"):
-            if getattr(parts, key) is not None:
-                endpoint[key] = getattr(parts, key)
-        if parts.method == "GET" and any(key.endswith("_body_path") for key in pagination.paginator):
-            self._report(("endpoint", "paginator"), "a page in the body of a GET", True)
-            pagination.paginator = {"type": "single_page"}
+        endpoint |= bodies
         endpoint["data_selector"] = selector
         endpoint["paginator"] = pagination.paginator if len(pagination.paginator) > 1 else pagination.paginator["type"]
         self._set_decoder(endpoint)

@@ -144,6 +144,10 @@ def _complete(result: ApiDocument, resource: dict[str, Any], index: int) -> None
     if not (endpoint.get("data_selector") or shared.get("data_selector")):
         endpoint["data_selector"] = "$"
         result.decide((*place, "data_selector"), "dlt finds the records by itself; write their path, $ for a bare list")
+    has_body = any(part.get(key) is not None for part in (endpoint, shared) for key in ("json", "data"))
+    if has_body and not (endpoint.get("method") or shared.get("method")):
+        endpoint["method"] = "GET"
+        result.decide((*place, "method"), "dlt sends the body with a GET; most APIs expect POST")
     has_key = resource.get("primary_key") or defaults.get("primary_key")
     disposition = resource.get("write_disposition") or defaults.get("write_disposition")
     incremental = endpoint.get("incremental") or shared.get("incremental")

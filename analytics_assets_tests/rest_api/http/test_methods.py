@@ -1,4 +1,4 @@
-"""POST and PUT: bodies, retries, redirects and credentials of requests that read."""
+"""Requests with a body: bodies, retries, redirects and credentials of requests that read."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from analytics_assets_tests.support.auth import OAUTH, resolve_credentials
 from analytics_assets_tests.support.clock import Clock
 
 BODY = b'{"q": "\xc3\xa9 {start}"}'
-METHODS = ["POST", "PUT"]
+METHODS = ["GET", "POST", "PUT"]
 
 
 def search(method: str) -> Endpoint:
@@ -56,9 +56,12 @@ def test_request_without_a_media_type_names_none() -> None:
 def test_methods_of_one_client_do_not_mix() -> None:
     with serve_endpoint(search("POST")) as (server, url):
         client = HttpClient(url)
-        for method in ("POST", "GET", "PUT", "GET", "POST"):
-            client.send(Request(url, method, body=None if method == "GET" else b"{}"))
-        assert received(server) == [("POST", b"{}"), ("GET", b""), ("PUT", b"{}"), ("GET", b""), ("POST", b"{}")]
+        sent = [("POST", b"{}"), ("GET", None), ("GET", b"[]"), ("PUT", b"{}"), ("GET", None), ("GET", b"{}")]
+        for method, body in sent:
+            client.send(Request(url, method, body=body))
+        assert received(server) == [(method, body or b"") for method, body in sent]
+        has_length = ["content-length" in record.request.headers for record in server.requests]
+        assert has_length == [body is not None for _, body in sent]
 
 
 TRANSIENT = [faults.status(503), faults.close(), faults.drop_response(), faults.cut(), faults.slow(3600)]

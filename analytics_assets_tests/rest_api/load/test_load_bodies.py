@@ -17,8 +17,10 @@ from analytics_assets_tests.fake_api import (
     Endpoint,
     FakeServer,
     OffsetPagination,
+    PageNumberPagination,
     Pagination,
     TimeFilter,
+    faults,
     serve,
 )
 from analytics_assets_tests.support.loaders import Loader, day
@@ -45,10 +47,10 @@ def described(concurrency: int = 4, **endpoint: Any) -> RestApiConfig:
     )
 
 
-def searched(pagination: Pagination) -> Endpoint:
+def searched(pagination: Pagination, method: str = "POST") -> Endpoint:
     bounds = TimeFilter("updated", {"range.from": "{start}", "range.to": "{end}"}, format="epoch_ms")
     return Endpoint(
-        "/orders", ROWS, pagination=pagination, updated=bounds, params=frozenset({"range.label"}), method="POST"
+        "/orders", ROWS, pagination=pagination, updated=bounds, params=frozenset({"range.label"}), method=method
     )
 
 
@@ -74,6 +76,35 @@ def test_bounds_in_the_body_select_the_window(kind: str, concurrency: int, tmp_p
         assert [row["id"] for row in loader.rows("orders")] == list(range(288))
         last = json.loads(server.requests[-1].request.body)["range"]
         assert (last["from"], last["to"]) == (0, 4102444800000)
+
+
+@pytest.mark.parametrize("kind", PAGINATIONS)
+def test_get_sends_its_body_with_each_page(kind: str, tmp_path: Path) -> None:
+    pagination, paginator = PAGINATIONS[kind]
+    incremental = {"cursor_path": "updated", "format": "epoch_ms"}
+    config = described(method="GET", json=RANGE, paginator=paginator, incremental=incremental)
+    server = FakeServer([Api("shop", [searched(pagination, "GET")])])
+    server.faults.add(faults.status(503, headers={"Retry-After": "0"}), page=2)
+    with serve(server) as url:
+        loader = Loader("shop", server.variables(url), tmp_path)
+        loader.load(config, "orders", window=day(2, 3))
+    assert [row["id"] for row in loader.rows("orders")] == list(range(72, 216))
+    bodies = [json.loads(record.request.body) for record in server.requests]
+    assert all({"range", "size"} <= body.keys() for body in bodies)
+    assert {record.request.method for record in server.requests} == {"GET"}
+    assert {record.request.headers["content-type"] for record in server.requests} == {"application/json"}
+
+
+def test_get_sends_a_form(tmp_path: Path) -> None:
+    paginator = {"type": "page_number", "start_from_page": 0, "page_body_path": "page"}
+    config = described(method="GET", data={"state": "all"}, paginator=paginator)
+    orders = Endpoint("/orders", ROWS, pagination=PageNumberPagination(), params=frozenset({"state"}), method="GET")
+    server = FakeServer([Api("shop", [orders])])
+    with serve(server) as url:
+        loader = Loader("shop", server.variables(url), tmp_path)
+        loader.load(config, "orders")
+    assert [row["id"] for row in loader.rows("orders")] == list(range(288))
+    assert server.requests[0].request.form() == {"state": "all", "page": "0"}
 
 
 def test_replayed_windows_give_the_same_table(tmp_path: Path) -> None:

@@ -207,6 +207,18 @@ def test_what_dlt_detects_is_a_decision(tmp_path: Path) -> None:
     assert users["write_disposition"] == "replace"
 
 
+def test_body_without_a_method_is_a_decision(tmp_path: Path) -> None:
+    body = '"json": {"a": 1}, "data_selector": "data", "paginator": "header_link"'
+    code = f"""config = {{"client": {{"base_url": "https://a.example"}}, "resources": [
+        {{"name": "users", "write_disposition": "replace", "endpoint": {{"path": "users", {body}}}}}]}}"""
+    document = converted(code, tmp_path)
+    assert document.to_yaml().count("# decide: dlt sends the body with a GET") == 1
+    assert document.attributes["resources"][0]["endpoint"]["method"] == "GET"
+    defaults = '"resource_defaults": {"endpoint": {"method": "POST"}}, "resources":'
+    posted = converted(code.replace('"resources":', defaults), tmp_path)
+    assert "method" not in posted.attributes["resources"][0]["endpoint"]
+
+
 def test_text_with_a_secret_in_it_is_one_variable(tmp_path: Path) -> None:
     client = '"headers": {"Authorization": f"Token {dlt.secrets[\'token\']}"}'
     document = converted(source(client=client), tmp_path)

@@ -60,7 +60,8 @@ class PaginatorConverter:
         strategy = self._component.get("pagination_strategy")
         self._strategy: Mapping[str, Any] = strategy if isinstance(strategy, Mapping) else {}
         self._token_place = _place(self._component.get("page_token_option")) or token_param
-        self._size_place = _place(self._component.get("page_size_option"))
+        size_place = _place(self._component.get("page_size_option"))
+        self._size_place = None if size_place == self._token_place else size_place  # one parameter has one value
 
     def convert(self) -> Pagination:
         """The paginator.

@@ -76,9 +76,6 @@ class RequestConverter:
             body = self._requester.get(key)
             if body not in (None, {}, "", []):
                 self._convert_body(key, body)
-        if self.parts.method == "GET" and (self.parts.json is not None or self.parts.data is not None):
-            self._report(("json",), "the body of a GET", True)
-            self.parts.json = self.parts.data = None
         return self.parts
 
     def _convert_url(self) -> None:
@@ -201,6 +198,19 @@ class RequestConverter:
         if isinstance(value, str) and is_template(value):
             return self._renderer.text(value, name=name, is_optional=True)
         return value
+
+
+def sends_form_fields(retriever: Mapping[str, Any]) -> bool:
+    """Whether the paginator or the authenticator sends its values as fields of a form."""
+    paginator, requester = retriever.get("paginator"), retriever.get("requester")
+    auth = requester.get("authenticator") if isinstance(requester, Mapping) else None
+    options = [
+        component.get(key)
+        for component, keys in ((paginator, ("page_token_option", "page_size_option")), (auth, ("inject_into",)))
+        for key in keys
+        if isinstance(component, Mapping)
+    ]
+    return any(isinstance(option, Mapping) and option.get("inject_into") == "body_data" for option in options)
 
 
 def _form_text(value: Any) -> Any:

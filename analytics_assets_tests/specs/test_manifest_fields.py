@@ -12,7 +12,7 @@ from analytics_assets.specs.airbyte import convert_manifest
 from analytics_assets.specs.airbyte.coverage.check import FIELDS
 from analytics_assets.specs.airbyte.coverage.field import Use
 from analytics_assets.specs.document import ApiDocument
-from analytics_assets_tests.specs.manifest_shapes import SHAPES, SYNC, Component, stream
+from analytics_assets_tests.specs.manifest_shapes import SHAPES, SYNC, Component, child_of, stream
 
 Place = tuple[str | int, ...]
 EXTRA = stream(
@@ -139,3 +139,37 @@ def test_type_that_a_field_cannot_have_is_reported() -> None:
     document = convert_changed("InlineSchemaLoader", {"type": "CustomSchemaLoader"})
     assert document.is_whole, "columns are taken from the rows"
     assert "# not carried: the schema_loader of type CustomSchemaLoader" in document.to_yaml()
+
+
+TASKS = stream("tasks", "/tasks", router=child_of(stream("projects", "/projects"), "project"))
+OTHER = stream("projects", "/projects", requester={"request_parameters": {"state": "open"}})
+
+
+@pytest.mark.parametrize(
+    ("manifest", "text", "changes_rows"),
+    [
+        ({"streams": [OTHER, TASKS]}, "the parent projects, which differs from the stream of this name", True),
+        ({"streams": [stream("a", "/a"), stream("a", "/b")]}, "another stream of the name a", True),
+        ({"streams": [stream("a", "/a"), "b"]}, "an entry of `streams` that is not a stream", True),
+        (
+            {"streams": [{"type": "ConditionalStreams", "condition": "{{ config.x }}", "streams": [OTHER]}]},
+            "the condition {{ config.x }} of streams",
+            False,
+        ),
+        ({"streams": [OTHER], "spec": {"$ref": "#/definitions/a"}}, "the rules that change settings", True),
+        ({"streams": [OTHER], "concurrency_level": {"wrong": 1}}, "the key wrong of ConcurrencyLevel", True),
+        ({"streams": [OTHER], "api_budget": {"type": "Other"}}, "the api_budget of type Other", True),
+    ],
+)
+def test_parts_of_a_manifest_beside_its_streams_are_reported(
+    manifest: Component, text: str, changes_rows: bool
+) -> None:
+    rules = {"a": {"type": "Spec", "config_normalization_rules": {"transformations": [{}]}}}
+    document = convert_manifest({**copy.deepcopy(manifest), "definitions": rules}, "shop")
+    assert f"# not carried: {text}" in document.to_yaml()
+    assert document.is_whole is not changes_rows
+
+
+def test_same_parent_with_another_schema_is_no_difference() -> None:
+    listed = stream("projects", "/projects", schema_loader={"type": "InlineSchemaLoader", "schema": {}})
+    assert convert_manifest({"streams": [listed, copy.deepcopy(TASKS)]}, "shop").is_whole

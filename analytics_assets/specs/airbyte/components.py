@@ -12,6 +12,7 @@ Component = dict[str, Any]
 PARAMETERS = "$parameters"
 MAX_COMPONENTS = 200_000
 MAX_DEPTH = 60
+MAX_TEXT = 160
 PARAMETER = re.compile(
     r"(?<![\w.])(?:parameters|options)(?:"
     r"\[\s*['\"](?P<item>[^'\"]+)['\"]\s*\]"
@@ -44,10 +45,15 @@ UNTYPED = frozenset({"schema", "properties", "request_parameters", "request_head
 
 
 class Resolver:
-    """Resolves the references and parameters of one manifest."""
+    """Resolves the references and parameters of one manifest.
+
+    Attributes:
+        problems: What is not carried of the list of streams, and whether rows differ without it.
+    """
 
     def __init__(self, manifest: Mapping[str, Any]) -> None:
         self._manifest = manifest
+        self.problems: list[tuple[str, bool]] = []
         self._count = 0
 
     def streams(self) -> list[Component]:
@@ -56,15 +62,27 @@ class Resolver:
         Raises:
             ConfigError: A reference leads nowhere or to itself, or the manifest is too large.
         """
-        listed = self._resolve(self._manifest.get("streams"), (), 0)
+        listed = propagate(self._resolve(self._manifest.get("streams"), (), 0), "streams")
         streams: list[Component] = []
         for stream in listed if isinstance(listed, list) else []:
-            if isinstance(stream, dict) and stream.get("type") == "ConditionalStreams":
-                inner = stream.get("streams")
-                streams.extend(each for each in (inner if isinstance(inner, list) else []) if isinstance(each, dict))
+            inner = stream.get("streams") if isinstance(stream, dict) else None
+            if isinstance(inner, list) and stream.get("type") == "ConditionalStreams":
+                condition = " ".join(str(stream.get("condition")).split())[:MAX_TEXT]
+                self.problems.append((f"the condition {condition} of streams: they are converted in any case", False))
+                streams.extend(each for each in inner if isinstance(each, dict))
             elif isinstance(stream, dict):
                 streams.append(stream)
-        return [component for stream in streams if isinstance(component := propagate(stream, "streams"), dict)]
+            else:
+                self.problems.append(("an entry of `streams` that is not a stream", True))
+        return streams
+
+    def part(self, name: str) -> Any:
+        """The value of a key of the manifest, with everything that it refers to.
+
+        Raises:
+            ConfigError: A reference leads nowhere or to itself, or the manifest is too large.
+        """
+        return propagate(self._resolve(self._manifest.get(name), (), 0), name)
 
     def _resolve(self, value: Any, active: tuple[str, ...], depth: int) -> Any:
         self._count += 1

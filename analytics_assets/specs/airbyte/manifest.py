@@ -11,18 +11,15 @@ from typing import Any
 
 from analytics_assets.rest_api.config.parsing.validation import nearest
 from analytics_assets.rest_api.errors import ConfigError
-from analytics_assets.specs.airbyte.components import Component, Resolver
 from analytics_assets.specs.airbyte.endpoints.limits import convert_limits
 from analytics_assets.specs.airbyte.incremental import cadence
-from analytics_assets.specs.airbyte.partitions import parent_streams, stream_name
-from analytics_assets.specs.airbyte.settings import Settings, snake_case
+from analytics_assets.specs.airbyte.settings import Settings
 from analytics_assets.specs.airbyte.stream import StreamConverter
+from analytics_assets.specs.airbyte.stream_index import StreamIndex
 from analytics_assets.specs.airbyte.stream_table import ConvertedStream
 from analytics_assets.specs.document import ApiDocument
 from analytics_assets.specs.validation import remove_rejected
 
-MAX_NAME = 60
-MAX_LEVELS = 6
 FIRST_DAY = "2025-01-01"
 SHARED = ("paginator", "error_handler", "headers", "params", "values", "data_selector")
 
@@ -53,15 +50,17 @@ class ManifestConverter:
     """Converts one manifest."""
 
     def __init__(self, document: Mapping[str, Any], api: str) -> None:
-        self._document, self._api = document, api
-        self._settings = Settings(document, api)
-        self._streams = self._with_parents(Resolver(document).streams())
-        self._names = self._resource_names()
-        self._fields: dict[str, dict[tuple[str, ...], str]] = {}
+        self._api = api
+        self._index = StreamIndex(document)
+        self._document = self._index.manifest
+        self._settings = Settings(self._document, api)
 
     def convert(self, only: Sequence[str] = ()) -> ApiDocument:
         """The API, or the resources of these names with their parents."""
-        converted = {name: self._stream(name) for name in self._names}
+        converted = {
+            resource: StreamConverter(stream, resource, self._settings, self._index).convert()
+            for resource, stream in self._index.streams.items()
+        }
         chosen = self._chosen(converted, only)
         if not chosen:
             raise ConfigError("the manifest has no streams that can be converted")
@@ -90,90 +89,14 @@ class ManifestConverter:
             for place, what, changes_rows in each.lost:
                 out.skip(("resources", index, *place), what, changes_rows=changes_rows)
         client |= convert_limits(self._document, self._settings, partial(out.skip, ("client",)))
+        for what, changes_rows in self._index.problems:
+            out.skip(("resources",), what, changes_rows=changes_rows)
         if self._document.get("dynamic_streams"):
             out.skip(("resources",), "dynamic streams, which the connector finds when it runs", changes_rows=True)
         self._set_partitions(out, chosen)
         remove_rejected(out)
         _share(out)
         return out
-
-    def _with_parents(self, streams: list[Component]) -> list[Component]:
-        """The streams, and the parents that are not in the list."""
-        known = {stream_name(stream) for stream in streams}
-        added: list[Component] = []
-        for stream in streams:
-            for parent in parent_streams(stream):
-                if stream_name(parent) not in known:
-                    known.add(stream_name(parent))
-                    added.append(dict(parent))
-        return [*streams, *added]
-
-    def _resource_names(self) -> dict[str, str]:
-        """The names of resources by the names of streams."""
-        names: dict[str, str] = {}
-        for stream in self._streams:
-            name = stream_name(stream)
-            plain = snake_case(name)[:MAX_NAME].rstrip("_")
-            unique, number = plain, 1
-            while unique in names.values():
-                number += 1
-                unique = f"{plain[: MAX_NAME - 4]}_{number}"
-            names.setdefault(name, unique)
-        return names
-
-    def _stream(self, name: str) -> ConvertedStream:
-        stream = next(each for each in self._streams if stream_name(each) == name)
-        return StreamConverter(
-            stream, self._names[name], self._settings, self._resource_of, self._parent_fields, self._ancestors
-        ).convert()
-
-    def _resource_of(self, stream: Mapping[str, Any]) -> str:
-        return self._names.get(stream_name(stream), snake_case(stream_name(stream)))
-
-    def _parent_fields(self, resource: str) -> dict[tuple[str, ...], str]:
-        """The columns of a parent with the values of its own parent, by their paths below its slice."""
-        if resource in self._fields:
-            return self._fields[resource]
-        self._fields[resource] = {}
-        name = next((each for each, own in self._names.items() if own == resource), None)
-        stream = next((each for each in self._streams if stream_name(each) == name), {})
-        retriever = stream.get("retriever")
-        router = retriever.get("partition_router") if isinstance(retriever, Mapping) else None
-        routers = router if isinstance(router, list) else [router]
-        for each in routers:
-            if not isinstance(each, Mapping):
-                continue
-            if each.get("type") == "ListPartitionRouter" and isinstance(key := each.get("cursor_field"), str):
-                self._fields[resource][(key,)] = f"_{snake_case(key)}"
-            configs = each.get("parent_stream_configs")
-            for config in configs[:1] if isinstance(configs, list) else []:
-                parent = config.get("stream") if isinstance(config, Mapping) else None
-                key = config.get("partition_field") if isinstance(config, Mapping) else None
-                if not isinstance(parent, Mapping) or not isinstance(key, str):
-                    continue
-                above = self._resource_of(parent)
-                self._fields[resource][(key,)] = f"_{above}_{config.get('parent_key')}"
-                for path, column in self._parent_fields(above).items():
-                    self._fields[resource].setdefault(("parent_slice", *path), f"_{above}_{column}")
-        return self._fields[resource]
-
-    def _ancestors(self, resource: str, depth: int = 0) -> dict[tuple[str, str], str]:
-        """The columns of a resource with values of the resources above it, by resource and field."""
-        name = next((each for each, own in self._names.items() if own == resource), None)
-        stream = next((each for each in self._streams if stream_name(each) == name), {})
-        retriever = stream.get("retriever")
-        router = retriever.get("partition_router") if isinstance(retriever, Mapping) else None
-        columns: dict[tuple[str, str], str] = {}
-        for each in router if isinstance(router, list) else [router]:
-            configs = each.get("parent_stream_configs") if isinstance(each, Mapping) else None
-            for config in configs if isinstance(configs, list) and depth < MAX_LEVELS else []:
-                parent = config.get("stream") if isinstance(config, Mapping) else None
-                if isinstance(parent, Mapping) and isinstance(key := config.get("parent_key"), str):
-                    above = self._resource_of(parent)
-                    for place, column in self._ancestors(above, depth + 1).items():
-                        columns[place] = f"_{above}_{column}"
-                    columns[(above, key)] = f"_{above}_{key}"
-        return columns
 
     def _chosen(self, converted: Mapping[str, ConvertedStream], only: Sequence[str]) -> list[ConvertedStream]:
         by_name = {each.resource["name"]: each for each in converted.values()}

@@ -69,15 +69,21 @@ def stream_name(stream: Mapping[str, Any]) -> str:
     return str(stream.get("name") or "stream")
 
 
-def parent_streams(stream: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """The parents of a stream, and theirs."""
+def parent_configs(stream: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any], list[Mapping[str, Any]]]]:
+    """The partition routers of a stream, each with its configurations of parents."""
     retriever = stream.get("retriever")
     routers = retriever.get("partition_router") if isinstance(retriever, Mapping) else None
     for router in routers if isinstance(routers, list) else [routers]:
-        configs = router.get("parent_stream_configs") if isinstance(router, Mapping) else None
-        for config in configs if isinstance(configs, list) else []:
-            parent = config.get("stream") if isinstance(config, Mapping) else None
-            if isinstance(parent, Mapping):
+        if isinstance(router, Mapping):
+            configs = router.get("parent_stream_configs")
+            yield router, [each for each in (configs if isinstance(configs, list) else []) if isinstance(each, Mapping)]
+
+
+def parent_streams(stream: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """The parents of a stream, and theirs."""
+    for _, configs in parent_configs(stream):
+        for config in configs:
+            if isinstance(parent := config.get("stream"), Mapping):
                 yield from parent_streams(parent)
                 yield parent
 
@@ -144,4 +150,12 @@ def _add_option(option: Any, field_name: str, routing: Routing) -> None:
         routing.options.append((field_name, str(option.get("inject_into", "")), target))
 
 
-__all__ = ["NotExpressibleError", "ParentLink", "Routing", "parent_streams", "read_routing", "stream_name"]
+__all__ = [
+    "NotExpressibleError",
+    "ParentLink",
+    "Routing",
+    "parent_configs",
+    "parent_streams",
+    "read_routing",
+    "stream_name",
+]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -14,6 +14,7 @@ from analytics_assets.specs.airbyte.incremental import Sync, read_sync
 from analytics_assets.specs.airbyte.partitions import ParentLink, Routing, read_routing, stream_name
 from analytics_assets.specs.airbyte.renderer import Renderer, Scope
 from analytics_assets.specs.airbyte.settings import Settings
+from analytics_assets.specs.airbyte.stream_index import StreamIndex
 from analytics_assets.specs.airbyte.stream_table import ConvertedStream, Place, TableConverter
 from analytics_assets.specs.airbyte.templates import NotExpressibleError, is_template
 from analytics_assets.specs.airbyte.transformations import transform
@@ -24,20 +25,10 @@ FORMATS = {"JsonlDecoder": "jsonl", "CsvDecoder": "csv"}
 class StreamConverter(TableConverter):
     """Converts one stream."""
 
-    def __init__(
-        self,
-        stream: Mapping[str, Any],
-        name: str,
-        settings: Settings,
-        resource_of: Callable[[Any], str],
-        parent_fields: Any,
-        ancestors: Any,
-    ) -> None:
-        """Args: stream, name, settings, and the functions that give names, columns and parents of parents."""
-        self._ancestors = ancestors
+    def __init__(self, stream: Mapping[str, Any], name: str, settings: Settings, index: StreamIndex) -> None:
+        """Args: the stream, its name, and the settings and streams of the manifest."""
         super().__init__(stream, name)
-        self._settings, self._resource_of = settings, resource_of
-        self._parent_fields = parent_fields
+        self._settings, self._index = settings, index
         retriever = stream.get("retriever")
         self._retriever: Mapping[str, Any] = retriever if isinstance(retriever, Mapping) else {}
 
@@ -86,26 +77,30 @@ class StreamConverter(TableConverter):
     def _bind_partitions(self, routing: Routing, scope: Scope) -> None:
         scope.partitions |= routing.names
         for link in routing.parents[:1] if len(routing.parents) == 1 else self._deepest(routing, scope):
-            parent = self._resource_of(link.stream)
+            parent = self._index.resource_of(link.stream)
             scope.partitions[(link.partition_field,)] = f"{{resources.{parent}.{link.field}}}"
             for extra in routing.extra_fields:
                 scope.partitions[("extra_fields", extra)] = f"{{resources.{parent}.{extra}}}"
-            for path, column in self._parent_fields(parent).items():
+            for path, column in self._index.parent_fields(parent).items():
                 scope.partitions.setdefault(("parent_slice", *path), f"{{resources.{parent}.{column}}}")
                 scope.partitions.setdefault(path, f"{{resources.{parent}.{column}}}")
         for what, changes_rows in routing.lost:
             self._report(("endpoint",), what, changes_rows)
+        for link in routing.parents:
+            if not self._index.is_as_listed(link.stream):
+                what = f"the parent {stream_name(link.stream)}, which differs from the stream of this name: it is read"
+                self._report(("endpoint",), what, True)
 
     def _deepest(self, routing: Routing, scope: Scope) -> list[ParentLink]:
         """The parent whose own parents are the other parents: its rows have the values of all of them."""
         for link in routing.parents:
-            columns = self._ancestors(self._resource_of(link.stream))
+            columns = self._index.ancestors(self._index.resource_of(link.stream))
             others = [each for each in routing.parents if each is not link]
-            keys = [(self._resource_of(each.stream), each.field) for each in others]
-            columns |= {(self._resource_of(link.stream), each.field): each.field for each in others}
+            keys = [(self._index.resource_of(each.stream), each.field) for each in others]
+            columns |= {(self._index.resource_of(link.stream), each.field): each.field for each in others}
             if all(key in columns for key in keys):
                 for each, key in zip(others, keys, strict=True):
-                    placeholder = f"{{resources.{self._resource_of(link.stream)}.{columns[key]}}}"
+                    placeholder = f"{{resources.{self._index.resource_of(link.stream)}.{columns[key]}}}"
                     scope.partitions[(each.partition_field,)] = placeholder
                 return [link]
         if routing.parents:

@@ -32,6 +32,7 @@ TYPES: dict[str, tuple[str, ...]] = {
     "inject_into": ("RequestOption",),
     "request_authentication": ("Bearer", "ApiKey"),
     "schema_loader": ("InlineSchemaLoader",),
+    "spec": ("Spec",),
     "api_budget": ("HTTPAPIBudget",),
     "concurrency_level": ("ConcurrencyLevel",),
 }

@@ -7,6 +7,13 @@ from analytics_assets.specs.airbyte.coverage.field import Fields, carried, harml
 MORE_REQUESTS = harmless("it saves requests only")
 STATE = harmless("it concerns the state of the connector")
 
+PLATFORM = harmless("it describes the connector to its platform")
+PLATFORM_KEYS = (
+    "documentation_url", "documentationUrl", "changelog_url", "changelogUrl", "advanced_auth", "authSpecification",
+    "supportsIncremental", "supports_incremental", "supportsNormalization", "supports_normalization", "supportsDBT",
+    "supports_dbt", "supported_destination_sync_modes", "protocol_version",
+)  # fmt: skip
+
 STREAMS: dict[str, Fields] = {
     "DeclarativeStream": {
         "name": carried("a text"),
@@ -107,6 +114,11 @@ STREAMS: dict[str, Fields] = {
     },
     "GzipDecoder": {"decoder": carried("a component", required=True)},
     "CompositeRawDecoder": {"parser": carried("a component"), "decoder": carried("a component")},
+    "Spec": {
+        **dict.fromkeys(PLATFORM_KEYS, PLATFORM),
+        "connection_specification": carried("a mapping"),
+        "config_normalization_rules": lost("the rules that change settings: set the variables as requests need them"),
+    },
     "HTTPAPIBudget": {
         "policies": carried("a list of components", required=True),
         "ratelimit_reset_header": harmless("the usual headers are read in any case"),

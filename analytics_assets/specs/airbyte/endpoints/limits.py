@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from analytics_assets.specs.airbyte.coverage.check import field_problems
 from analytics_assets.specs.airbyte.endpoints.authenticators import duration_seconds
 from analytics_assets.specs.airbyte.renderer import Renderer, Scope
 from analytics_assets.specs.airbyte.settings import Settings
@@ -15,7 +16,7 @@ CONVERTED = frozenset({
     "type", "version", "check", "description", "definitions", "spec", "streams", "dynamic_streams", "api_budget",
     "concurrency_level", "max_concurrent_async_job_count",
 })  # fmt: skip
-WITHOUT_EFFECT = frozenset({"metadata", "schemas", "$schema", "$parameters"})
+WITHOUT_EFFECT = frozenset({"metadata", "schemas", "$schema", "$parameters", "stream_groups"})
 
 
 def convert_limits(manifest: Mapping[str, Any], settings: Settings, skip: Callable[..., None]) -> dict[str, Any]:
@@ -27,6 +28,9 @@ def convert_limits(manifest: Mapping[str, Any], settings: Settings, skip: Callab
         skip: Records what is not carried; `changes_rows` is whether it changes rows.
     """
     client: dict[str, Any] = {}
+    for part in ("spec", "api_budget", "concurrency_level"):
+        for problem in field_problems(manifest.get(part), part):
+            skip(problem.what, changes_rows=problem.changes_rows)
     budget = manifest.get("api_budget")
     policies = budget.get("policies") if isinstance(budget, Mapping) else None
     rates: list[float] = []

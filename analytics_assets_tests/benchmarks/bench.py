@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -15,18 +16,9 @@ from analytics_assets_tests.benchmarks.compare import compare
 from analytics_assets_tests.benchmarks.limit import Connection
 from analytics_assets_tests.benchmarks.measure import Command, Cost, measure
 from analytics_assets_tests.benchmarks.programs import LIMIT, Program, ReadSettings
+from analytics_assets_tests.benchmarks.results import Finding, LoadCost, Result, environment
 
 DAGSTER_HOME = "dagster_home"  # kept between rounds, because a user has a run history too
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One line of the report: a measurement, its target, and whether the target is met (None without a target)."""
-
-    work: str
-    measured: str
-    target: str = ""
-    met: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -41,11 +33,14 @@ class Loads:
     def cpus(self, load: int = 0) -> list[float]:
         return [cost.cpu for cost in self.costs[load]]
 
-    def memories(self, load: int = 0) -> list[float]:
-        return [cost.memory for cost in self.costs[load]]
-
     def wall(self, load: int = 0) -> float:
         return statistics.median(self.walls(load))
+
+    def cpu(self, load: int = 0) -> float:
+        return statistics.median(self.cpus(load))
+
+    def memory(self, load: int = 0) -> float:
+        return max(cost.memory for cost in self.costs[load])
 
 
 @dataclass
@@ -54,37 +49,49 @@ class Bench:
 
     server: str
     folder: Path
-    rounds: int = 5
     rows: int = 1_000_000
     most_rows: int = 10_000_000
     peer_rows: int = 100_000
-    peer_rounds: int = 3
     peers: Sequence[str] = ()
+    rounds: int = 1
     findings: list[Finding] = field(default_factory=list)
-    seconds: dict[str, float] = field(default_factory=dict)
-    growth: list[tuple[int, str, Cost]] = field(default_factory=list)
-    warmed_up: set[int] = field(default_factory=set)
+    costs: list[LoadCost] = field(default_factory=list)
+    warmed_up: set[tuple[int, str]] = field(default_factory=set)
 
-    def url(self, rows: int, latency_ms: int = 0) -> str:
-        """The URL of a table. The server caches its pages first, or the first program would wait for them."""
-        if not latency_ms and rows not in self.warmed_up:
-            self.read_all_pages(rows)
+    def begin(self, rounds: int) -> None:
+        """Begin a workload of so many rounds."""
+        self.rounds, self.findings, self.costs = rounds, [], []
+
+    def result(self) -> Result:
+        """The findings and costs of the workload."""
+        return Result(date.today(), environment(), self.rounds, self.findings, self.costs)
+
+    def url(self, rows: int, latency_ms: int = 0, table: str = "rows") -> str:
+        """The URL of a table. The server prepares its pages first, or the first program would wait for them."""
+        if not latency_ms and (rows, table) not in self.warmed_up:
+            self.read_all_pages(rows if table == "rows" else ReadSettings.limit, table)
         return f"{self.server}/{rows}/{latency_ms}"
 
-    def read_all_pages(self, rows: int) -> tuple[float, float]:
+    def read_all_pages(self, rows: int, table: str = "rows") -> tuple[float, float]:
         """Read a table with a bare client, page by page; returns requests and megabytes per second."""
-        self.warmed_up.add(rows)
+        self.warmed_up.add((rows, table))
         parts = urlsplit(self.server)
-        connection = Connection(str(parts.hostname), int(parts.port or 0), f"/{rows}/0/v1/rows")
+        connection = Connection(str(parts.hostname), int(parts.port or 0), f"/{rows}/0/v1/{table}")
         started, received = time.perf_counter(), 0
         for offset in range(0, rows, ReadSettings.limit):
             received += len(connection.get(offset, ReadSettings.limit))
         seconds = time.perf_counter() - started
         return rows / ReadSettings.limit / seconds, received / seconds / 1e6
 
-    def add_finding(self, work: str, measured: str, target: str = "", met: bool | None = None) -> None:
-        self.findings.append(Finding(work, measured, target, met))
-        self.log(f"{work}: {measured}" + (f" (target {target}: {'met' if met else 'NOT MET'})" if target else ""))
+    def add_finding(self, sentence: str, figures: str) -> None:
+        self.findings.append(Finding(sentence, figures))
+        self.log(f"{sentence} {figures}")
+
+    def add_costs(self, table: str, loads: Mapping[Program, Loads], load: int = 0) -> None:
+        """Add the costs of one load of each program."""
+        for program, loaded in loads.items():
+            wall, cpu, memory = loaded.wall(load), loaded.cpu(load), loaded.memory(load)
+            self.costs.append(LoadCost(table, program.name, wall, cpu, memory))
 
     def log(self, line: str) -> None:
         print(line, file=sys.stderr, flush=True)
@@ -115,8 +122,8 @@ class Bench:
                 for load in range(programs[program]):
                     cost = measure(program.command(url, database, read))
                     if program != LIMIT:
-                        limit = LIMIT.loaded(self.folder / LIMIT.name / "warehouse.duckdb")
-                        compare(limit, program.loaded(database))
+                        limit = LIMIT.loaded(self.folder / LIMIT.name / "warehouse.duckdb", read.table)
+                        compare(limit, program.loaded(database, read.table))
                     costs[program][load].append(cost)
                     self.log(
                         f"  round {turn + 1} of {rounds}, {program.name}, load {load + 1}: "
@@ -124,10 +131,10 @@ class Bench:
                     )
         return {program: Loads(lists) for program, lists in costs.items()}
 
-    def commands(self, commands: Mapping[str, Command], rounds: int | None = None) -> dict[str, Loads]:
+    def commands(self, commands: Mapping[str, Command]) -> dict[str, Loads]:
         """The costs of commands without comparison of contents, after one round that is not counted."""
         costs: dict[str, list[Cost]] = {name: [] for name in commands}
-        for turn in range(-1, rounds or self.rounds):
+        for turn in range(-1, self.rounds):
             for name, command in commands.items():
                 cost = measure(command)
                 if turn >= 0:

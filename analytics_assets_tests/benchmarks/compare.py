@@ -8,26 +8,13 @@ from typing import Literal
 
 import duckdb
 
-COLUMN_TYPES = {
-    "id": "BIGINT",
-    "name": "VARCHAR",
-    "email": "VARCHAR",
-    "stage": "VARCHAR",
-    "amount": "DOUBLE",
-    "score": "DOUBLE",
-    "visits": "BIGINT",
-    "active": "BOOLEAN",
-    "created_at": "BIGINT",
-    "updated_at": "BIGINT",
-    "note": "VARCHAR",
-    "city": "VARCHAR",
-    "source": "VARCHAR",
-}
+from analytics_assets_tests.benchmarks.tables import columns
+
 OWNER = '{"id":"BIGINT","name":"VARCHAR","region":{"code":"VARCHAR","desk":"BIGINT"}}'
 # How a program stores nested values: as the API's own text, as JSON written again, or in columns and a child table.
+# The last two are for the table `rows` only.
 Layout = Literal["text", "json", "flat"]
 NESTED = {
-    "text": "CAST(owner AS VARCHAR) AS owner, CAST(tags AS VARCHAR) AS tags",
     "json": f"from_json(owner, '{OWNER}') AS owner, from_json(tags, '[\"VARCHAR\"]') AS tags",
     "flat": "{'id': owner__id, 'name': owner__name, "
     "'region': {'code': owner__region__code, 'desk': owner__region__desk}} AS owner, COALESCE(t.tags, []) AS tags",
@@ -44,6 +31,7 @@ class Loaded:
 
     Attributes:
         decimals: The number of decimals that the program keeps of a fraction; None for all.
+        table: The name of the table in the API.
     """
 
     program: str
@@ -51,17 +39,21 @@ class Loaded:
     layout: Layout = "text"
     snake_case: bool = True
     decimals: int | None = None
+    table: str = "rows"
 
     def select(self, database: str, layout: Layout, decimals: int | None) -> str:
-        scalars = ", ".join(
+        scalars = [
             self._value(name, data_type, decimals if data_type == "DOUBLE" else None) + f" AS {name}"
-            for name, data_type in COLUMN_TYPES.items()
-        )
+            for name, data_type in columns(self.table).items()
+            if data_type != "JSON" or layout == "text"
+        ]
+        nested = [NESTED[layout]] if layout in NESTED else []
         children = CHILDREN.format(database=database) if layout == "flat" else ""
-        return f"SELECT {scalars}, {NESTED[layout]} FROM {database}.bench.rows r {children}"
+        return f"SELECT {', '.join([*scalars, *nested])} FROM {database}.bench.rows r {children}"
 
     def _value(self, name: str, data_type: str, decimals: int | None) -> str:
         column = name if self.snake_case else name.replace("_", "")
+        data_type = "VARCHAR" if data_type == "JSON" else data_type
         return f"CAST({column} AS {data_type})" if decimals is None else f"CAST({column} AS DECIMAL(38, {decimals}))"
 
 

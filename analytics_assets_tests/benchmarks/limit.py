@@ -32,26 +32,10 @@ from urllib.parse import urlsplit
 import duckdb
 import pyarrow as pa
 
-COLUMNS = {
-    "id": "BIGINT",
-    "name": "VARCHAR",
-    "email": "VARCHAR",
-    "stage": "VARCHAR",
-    "amount": "DOUBLE",
-    "score": "DOUBLE",
-    "visits": "BIGINT",
-    "active": "BOOLEAN",
-    "createdAt": "BIGINT",
-    "updatedAt": "BIGINT",
-    "owner": "JSON",
-    "tags": "JSON",
-    "note": "VARCHAR",
-    "city": "VARCHAR",
-    "source": "VARCHAR",
-}
-NAMES = {"createdAt": "created_at", "updatedAt": "updated_at"}
+from analytics_assets_tests.benchmarks.tables import NAMES, TABLES, columns
+
 SCHEMA = pa.schema([("body", pa.string())])
-PAGES_PER_BATCH = 10  # half a megabyte, which stays in the CPU cache while DuckDB decodes it
+BATCH_BYTES = 450_000  # 10 pages of the table `rows`, which stay in the CPU cache while DuckDB decodes them
 QUEUED_BATCHES = 8
 RECEIVE_BYTES = 1 << 20
 
@@ -78,19 +62,24 @@ class Connection:
             raise RuntimeError("the response is not 200, or its headers were received in parts")
         at = buffer.find(b"Content-Length: ", 0, head) + 16
         end = head + 4 + int(buffer[at : buffer.find(b"\r", at)])
+        if end > len(buffer):
+            self._buffer = bytearray(end)
+            self._buffer[:received] = view[:received]
+            self._view = view = memoryview(self._buffer)
         while received < end:
             received += receive(view[received:])
         return bytes(view[head + 4 : end])
 
 
-def fetch(url: str, limit: int, threads: int) -> Iterator[pa.RecordBatch]:
+def fetch(url: str, table: str, limit: int, threads: int) -> Iterator[pa.RecordBatch]:
     """Yield all pages in batches, in any order, with `threads` requests in parallel."""
     parts = urlsplit(url)
-    address = (parts.hostname or "", parts.port or 80, f"{parts.path}/v1/rows")
+    address = (parts.hostname or "", parts.port or 80, f"{parts.path}/v1/{table}")
     first = Connection(*address)
     body = first.get(0, limit)
     total = json.loads(body)["total"]
     yield batch([body])
+    pages_per_batch = max(BATCH_BYTES // len(body), 1)
     offsets = iter(range(limit, total, limit))
     lock = threading.Lock()
     batches: queue.Queue[pa.RecordBatch | BaseException | None] = queue.Queue(QUEUED_BATCHES)
@@ -100,7 +89,7 @@ def fetch(url: str, limit: int, threads: int) -> Iterator[pa.RecordBatch]:
             connection = Connection(*address)
             while True:
                 with lock:
-                    selected = list(itertools.islice(offsets, PAGES_PER_BATCH))
+                    selected = list(itertools.islice(offsets, pages_per_batch))
                 if not selected:
                     break
                 batches.put(batch([connection.get(offset, limit) for offset in selected]))
@@ -125,17 +114,17 @@ def batch(bodies: list[bytes]) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays([pa.array(bodies, pa.string())], schema=SCHEMA)
 
 
-def load(url: str, database: str, *, limit: int = 100, threads: int = 2) -> int:
-    """Load all rows into `bench.rows`; returns the number of rows in the table."""
-    structure = json.dumps({"data": [COLUMNS]})
-    fields = ", ".join(f'r."{name}" AS {NAMES.get(name, name)}' for name in COLUMNS)
-    names = [NAMES.get(name, name) for name in COLUMNS]
+def load(url: str, database: str, *, table: str = "rows", limit: int = 100, threads: int = 2) -> int:
+    """Load all rows of a table of the API into `bench.rows`; returns the number of rows that are there then."""
+    structure = json.dumps({"data": [TABLES[table]]})
+    fields = ", ".join(f'r."{name}" AS {NAMES.get(name, name)}' for name in TABLES[table])
+    names = list(columns(table))
     connection = duckdb.connect(database)
     connection.execute("SET preserve_insertion_order = false")
     connection.execute("CREATE SCHEMA IF NOT EXISTS bench")
-    declared = ", ".join(f"{NAMES.get(name, name)} {data_type}" for name, data_type in COLUMNS.items())
+    declared = ", ".join(f"{name} {data_type}" for name, data_type in columns(table).items())
     connection.execute(f"CREATE TABLE IF NOT EXISTS bench.rows ({declared})")
-    pages = pa.RecordBatchReader.from_batches(SCHEMA, fetch(url, limit, threads))
+    pages = pa.RecordBatchReader.from_batches(SCHEMA, fetch(url, table, limit, threads))
     connection.register("pages", pages)
     records = f"SELECT UNNEST(from_json(body, '{structure}').data) AS r FROM pages"
     rows = f"(SELECT {fields} FROM ({records}))"
@@ -159,10 +148,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("url")
     parser.add_argument("database")
+    parser.add_argument("--table", choices=TABLES, default="rows")
     parser.add_argument("--limit", type=int, default=100)
     parser.add_argument("--threads", type=int, default=2)
-    options = parser.parse_args()
-    print(load(options.url, options.database, limit=options.limit, threads=options.threads))
+    options = vars(parser.parse_args())
+    print(load(options.pop("url"), options.pop("database"), **options))
 
 
 if __name__ == "__main__":

@@ -17,13 +17,16 @@ from analytics_assets.rest_api.load.request import LoadRequest
 from analytics_assets.rest_api.load.table import prepare
 from analytics_assets.rest_api.windows import Window
 from analytics_assets_tests.benchmarks.records import DAYS, START_MS
+from analytics_assets_tests.benchmarks.tables import TABLES
 
 START = datetime.fromtimestamp(START_MS / 1000, timezone.utc)
 
 
-def attributes(url: str, *, paginator: str, limit: int, concurrency: int) -> dict[str, Any]:
+def attributes(
+    url: str, *, table: str = "rows", paginator: str = "offset", limit: int = 100, concurrency: int = 4
+) -> dict[str, Any]:
     """The attributes of the YAML file: by offset with a total, or by cursor over a window."""
-    endpoint: dict[str, Any] = {"path": "/v1/rows"}
+    endpoint: dict[str, Any] = {"path": f"/v1/{table}"}
     partitions: dict[str, Any] = {}
     if paginator == "offset":
         pages: dict[str, Any] = {"type": "offset", "limit": limit, "total_path": "total"}
@@ -55,9 +58,9 @@ def attributes(url: str, *, paginator: str, limit: int, concurrency: int) -> dic
     }
 
 
-def load(url: str, database: Path, *, paginator: str = "offset", limit: int = 100, concurrency: int = 4) -> int:
+def load(url: str, database: Path, *, paginator: str = "offset", **read: Any) -> int:
     """Load all rows into `bench.rows`; returns the number of rows loaded."""
-    config = parse_config(attributes(url, paginator=paginator, limit=limit, concurrency=concurrency))
+    config = parse_config(attributes(url, paginator=paginator, **read))
     request = LoadRequest(
         api="bench",
         client=config.client,
@@ -76,6 +79,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("url")
     parser.add_argument("database", type=Path)
+    parser.add_argument("--table", choices=TABLES, default="rows")
     parser.add_argument("--paginator", choices=("offset", "cursor"), default="offset")
     parser.add_argument("--limit", type=int, default=100)
     parser.add_argument("--concurrency", type=int, default=4)

@@ -6,7 +6,7 @@ import json
 import shlex
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -31,11 +31,13 @@ class ReadSettings:
         paginator: By offset with a total, or by cursor over the 30 days.
         limit: Rows per page.
         concurrency: Requests in parallel.
+        table: The name of the table in the API; the peers read `rows` only.
     """
 
     paginator: Literal["offset", "cursor"] = "offset"
     limit: int = 100
     concurrency: int = 4
+    table: str = "rows"
 
 
 @dataclass(frozen=True)
@@ -48,19 +50,21 @@ class Program:
     snake_case: bool = True
     decimals: int | None = None
 
-    def loaded(self, database: Path) -> Loaded:
-        return Loaded(self.name, database, self.layout, self.snake_case, self.decimals)
+    def loaded(self, database: Path, table: str = "rows") -> Loaded:
+        return Loaded(self.name, database, self.layout, self.snake_case, self.decimals, table)
 
 
 def _limit(url: str, database: Path, read: ReadSettings) -> Command:
     args = [sys.executable, "-m", "analytics_assets_tests.benchmarks.limit", url, str(database)]
     threads = read.concurrency if read.concurrency != ReadSettings.concurrency else 2  # the fastest without latency
-    return Command([*args, "--limit", str(read.limit), "--threads", str(threads)], database.parent, QUIET)
+    args += ["--table", read.table, "--limit", str(read.limit), "--threads", str(threads)]
+    return Command(args, database.parent, QUIET)
 
 
 def _ours(url: str, database: Path, read: ReadSettings) -> Command:
     args = [sys.executable, "-m", "analytics_assets_tests.benchmarks.ours", url, str(database)]
-    args += ["--paginator", read.paginator, "--limit", str(read.limit), "--concurrency", str(read.concurrency)]
+    args += ["--table", read.table, "--paginator", read.paginator]
+    args += ["--limit", str(read.limit), "--concurrency", str(read.concurrency)]
     return Command(args, database.parent, QUIET)
 
 
@@ -79,7 +83,7 @@ def dagster(
 def _dagster(url: str, database: Path, read: ReadSettings) -> Command:
     definition = database.parent / "defs" / "bench" / "defs.yaml"
     definition.parent.mkdir(parents=True, exist_ok=True)
-    attributes = ours.attributes(url, paginator=read.paginator, limit=read.limit, concurrency=read.concurrency)
+    attributes = ours.attributes(url, **asdict(read))
     definition.write_text(json.dumps({"type": "analytics_assets.components.RestApi", "attributes": attributes}))
     variables = {"ANALYTICS_DEFS_DIR": str(definition.parents[1]), "ANALYTICS_DUCKDB_PATH": str(database)}
     return dagster("bench_snapshot", database.parent, variables)
@@ -134,20 +138,18 @@ class Peer:
     Attributes:
         packages: Requirements to install.
         program: The program, by the bin folder of its environment.
-        faster: By what factor this project aims to be faster.
     """
 
     packages: tuple[str, ...]
     program: Callable[[Path], Program]
-    faster: float
 
     def install(self, name: str) -> Program:
         return self.program(environment(name, self.packages))
 
 
 PEERS_BY_NAME = {
-    "dlt_plain": Peer(("dlt[duckdb]==1.31.0",), _dlt_plain, faster=25),
-    "dlt_tuned": Peer(("dlt[duckdb,parquet]==1.31.0",), _dlt_tuned, faster=6),
-    "airbyte": Peer(("airbyte==0.71.3", "airbyte-cdk==7.39.1"), _airbyte, faster=6),
-    "singer": Peer(("singer-sdk==0.54.9", "target-duckdb==0.8.0"), _singer_sdk, faster=6),
+    "dlt_plain": Peer(("dlt[duckdb]==1.31.0",), _dlt_plain),
+    "dlt_tuned": Peer(("dlt[duckdb,parquet]==1.31.0",), _dlt_tuned),
+    "airbyte": Peer(("airbyte==0.71.3", "airbyte-cdk==7.39.1"), _airbyte),
+    "singer": Peer(("singer-sdk==0.54.9", "target-duckdb==0.8.0"), _singer_sdk),
 }

@@ -1,98 +1,93 @@
-"""The report: results as Markdown in docs/benchmarks.md, a chart, and a summary in the README."""
+"""The report: results as Markdown and charts in docs/benchmarks.md, and a summary in the README."""
 
 from __future__ import annotations
 
-import os
-import platform
-from collections.abc import Iterator
-from datetime import date
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import dlt
-import duckdb
-
-from analytics_assets_tests.benchmarks.bench import Bench
+from analytics_assets_tests.benchmarks import results as stored
+from analytics_assets_tests.benchmarks.chart import chart
+from analytics_assets_tests.benchmarks.results import LoadCost, Result
 from analytics_assets_tests.docs.markdown import with_generated
+from analytics_assets_tests.support.project import ROOT
 
-ROOT = Path(__file__).parents[2]
 RESULTS, SUMMARY = "benchmarks", "benchmark-summary"  # the markers' names
+IMAGES = Path("docs", "images")
 # How the report names the programs.
 NAMES = {"ours": "analytics_assets", "limit": "hand-written program"}
-BAR, LABEL, WIDTH = 26, 250, 760
 
 
-def markdown(bench: Bench) -> str:
-    """Return all results: measurements first, then growth with the number of rows."""
-    lines = [
-        f"Measured on {date.today()}: {os.cpu_count()} processors, Python {platform.python_version()}, dlt "
-        f"{dlt.__version__}, DuckDB {duckdb.__version__}; {bench.rounds} rounds, {bench.peer_rounds} with other "
-        "loaders.",
-        "",
-        "| measurement | result |",
-        "|---|---|",
-        *(f"| {found.work} | {found.measured} |" for found in bench.findings),
+def markdown(results: Mapping[str, Result]) -> str:
+    """Return all results: what was found, then the cost of each load. Each row has the date of its measurement."""
+    newest = max(results.values(), key=lambda result: result.measured)
+    rows = [
+        f"| {found.sentence} | {found.figures}{_environment(result, newest)} | {result.rounds} | {result.measured} |"
+        for result in results.values()
+        for found in result.findings
     ]
-    return "\n".join([*lines, *_growth(bench)]) + "\n"
-
-
-def _growth(bench: Bench) -> Iterator[str]:
-    if bench.growth:
-        yield from ("", "| rows | program | seconds | processor seconds | peak memory |", "|---|---|---|---|---|")
-    for rows, name, cost in bench.growth:
-        program = NAMES.get(name, name)
-        yield f"| {rows:,} | {program} | {cost.wall:.2f} | {cost.cpu:.2f} | {cost.memory:.0f} MB |"
-
-
-def summary(bench: Bench) -> str:
-    """Return three lines for the README: this project, other loaders, the hand-written program."""
-    ours = [(rows, cost) for rows, name, cost in bench.growth if name == "ours"]
-    limit = [(rows, cost) for rows, name, cost in bench.growth if name == "limit"]
-    lines = []
-    if ours:
-        shown = (f"{rows:,} rows: {cost.wall:.1f} s, {cost.memory:.0f} MB" for rows, cost in ours[-3:])
-        lines.append(f"- {'; '.join(shown)}.")
-    if peers := [value for name, value in bench.seconds.items() if name not in NAMES]:
-        least, most = (bound(peers) / bench.seconds["ours"] for bound in (min, max))
-        lines.append(f"- {least:.1f} to {most:.1f} times faster than other loaders, for {bench.peer_rows:,} rows.")
-    if limit:
-        rows, cost = limit[-1]
-        lines.append(f"- A program written by hand for this one table: {rows:,} rows in {cost.wall:.1f} s.")
+    costs = [
+        f"| {cost.table} | {NAMES.get(cost.program, cost.program)} | {cost.wall:.2f} | "
+        f"{'' if cost.cpu is None else f'{cost.cpu:.2f}'} | {cost.memory:,.0f} MB | {result.measured} |"
+        for result in results.values()
+        for cost in result.costs
+    ]
+    lines = [f"{newest.environment}.", "", "| result | figures | rounds | date |", "|---|---|---|---|", *rows]
+    if costs:
+        head = "| load | program | seconds | processor seconds | peak memory | date |"
+        lines += ["", head, "|---|---|---|---|---|---|", *costs]
     return "\n".join(lines) + "\n"
 
 
-def chart(seconds: dict[str, float], title: str) -> str:
-    """Return a bar chart as SVG, the fastest program first; readable on light and dark backgrounds."""
-    longest = max(seconds.values())
-    ordered = sorted(seconds.items(), key=lambda bar: bar[1])
-    height = 34 + BAR * len(ordered)
-    lines = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}" '
-        'font-family="sans-serif" font-size="13">',
-        "<style>text{fill:#57606a}.bar{fill:#8c959f}.ours{fill:#1f6feb}"
-        "@media(prefers-color-scheme:dark){text{fill:#adbac7}}</style>",
-        f'<text x="0" y="16" font-weight="bold">{title}</text>',
-    ]
-    for place, (name, value) in enumerate(ordered):
-        y, kind = 30 + place * BAR, "ours" if name == "ours" else "bar"
-        width = max((WIDTH - LABEL - 70) * value / longest, 1)
-        lines += [
-            f'<text x="{LABEL - 8}" y="{y + 14}" text-anchor="end">{NAMES.get(name, name)}</text>',
-            f'<rect class="{kind}" x="{LABEL}" y="{y}" width="{width:.1f}" height="18"/>',
-            f'<text x="{LABEL + width + 6:.1f}" y="{y + 14}">{value:.1f} s</text>',
-        ]
-    return "\n".join([*lines, "</svg>"]) + "\n"
+def _environment(result: Result, newest: Result) -> str:
+    return f"; with {result.environment}" if result.environment != newest.environment else ""
 
 
-def write(bench: Bench, root: Path = ROOT) -> None:
-    """Write the results into docs/benchmarks.md, and the chart and summary of other loaders and growth if measured.
+def summary(results: Mapping[str, Result]) -> str:
+    """Return three lines for the README: this project, other loaders, the hand-written program."""
+    growth, peers = (results[name].costs for name in ("growth", "peers"))
+    ours = [cost for cost in growth if cost.program == "ours"][-3:]
+    limit = [cost for cost in growth if cost.program == "limit"][-1]
+    seconds = {cost.program: cost.wall for cost in peers}
+    others = [wall for program, wall in seconds.items() if program not in NAMES]
+    least, most = (bound(others) / seconds["ours"] for bound in (min, max))
+    return (
+        f"- {'; '.join(f'{cost.table}: {cost.wall:.1f} s, {cost.memory:.0f} MB' for cost in ours)}.\n"
+        f"- {least:.1f} to {most:.1f} times faster than other loaders, for {peers[0].table}.\n"
+        f"- A program written by hand for this one table: {limit.table} in {limit.wall:.1f} s.\n"
+    )
+
+
+def charts(results: Mapping[str, Result]) -> dict[str, str]:
+    """Return the charts that the results are complete for, by file name."""
+    drawn = {}
+    if (peers := results.get("peers")) and peers.costs:
+        title = f"Load {peers.costs[0].table} of an API into DuckDB"
+        drawn["benchmark.svg"] = chart(title, {"": peers.costs}, NAMES)
+    groups: dict[str, Sequence[LoadCost]] = {}
+    for name in ("growth", "wide", "long"):
+        for cost in results[name].costs if name in results else ():
+            groups[cost.table] = [*groups.get(cost.table, ()), cost]
+    if groups:
+        drawn["benchmark-tables.svg"] = chart("Load tables of other sizes and shapes", groups, NAMES)
+    return drawn
+
+
+def write(measured: Mapping[str, Result], order: Sequence[str], root: Path = ROOT) -> None:
+    """Replace the stored results of these workloads, and write all results into the documents.
+
+    Args:
+        measured: New results by workload.
+        order: The workloads in the order of the report. Stored results of others are dropped.
 
     Raises:
         ValueError: A document does not have its markers.
     """
+    merged = {**stored.load(root), **measured}
+    results = {name: merged[name] for name in order if name in merged}
+    stored.save(results, root)
     page, readme = root / "docs" / "benchmarks.md", root / "README.md"
-    page.write_text(with_generated(page.read_text(), RESULTS, markdown(bench)))
-    if bench.seconds and bench.growth:
-        readme.write_text(with_generated(readme.read_text(), SUMMARY, summary(bench)))
-    if bench.seconds:
-        title = f"Seconds to load {bench.peer_rows:,} rows of an API into DuckDB"
-        (root / "docs" / "images" / "benchmark.svg").write_text(chart(bench.seconds, title))
+    page.write_text(with_generated(page.read_text(), RESULTS, markdown(results)))
+    if {"growth", "peers"} <= set(results):
+        readme.write_text(with_generated(readme.read_text(), SUMMARY, summary(results)))
+    for name, drawing in charts(results).items():
+        (root / IMAGES / name).write_text(drawing)

@@ -2,7 +2,8 @@
 
 `GET /<rows>/<latency in ms>/v1/rows?offset=&limit=&updated_at_start=&updated_at_end=` returns a page of a table with
 that number of rows, after that latency; `offset` counts within the window. The response suits every kind of paginator:
-`{"data": [...], "total": 1000, "next": "100", "hasNext": true}`. Pages are cached, up to a limit.
+`{"data": [...], "total": 1000, "next": "100", "hasNext": true}`. `/v1/wide_rows` and `/v1/long_rows` have other rows.
+Pages of `/v1/rows` are cached, up to a limit. The others are larger than any cache, and are made for each request.
 
     python -m analytics_assets_tests.benchmarks.server --port 8765
 """
@@ -21,8 +22,10 @@ from typing import cast
 from urllib.parse import parse_qs
 
 from analytics_assets_tests.benchmarks import records
+from analytics_assets_tests.benchmarks.tables import TABLES
 
 ROOT = Path(__file__).parents[2]
+CACHED = b"/v1/rows"
 MAX_CACHED_BYTES = 600_000_000
 MAX_CACHED_TARGETS = 200_000
 DEFAULT_LIMIT, MAX_LIMIT = 100, 1_000
@@ -42,21 +45,25 @@ class Pages:
         response = self._responses.get(target)
         if response is None:
             response = self._build(target.decode())
-            if self._cached_bytes < MAX_CACHED_BYTES and len(self._responses) < MAX_CACHED_TARGETS:
+            if self._may_cache(target) and len(self._responses) < MAX_CACHED_TARGETS:
                 self._responses[target] = response
         return response
+
+    def _may_cache(self, target: bytes) -> bool:
+        return CACHED in target and self._cached_bytes < MAX_CACHED_BYTES
 
     def _build(self, target: str) -> Response:
         path, _, query = target.partition("?")
         try:
-            _, table, latency, *resource = path.split("/")
-            rows, seconds = int(table), float(latency) / 1000
+            _, size, latency, *resource = path.split("/")
+            rows, seconds = int(size), float(latency) / 1000
             params = {name: int(values[0]) for name, values in parse_qs(query).items()}
         except ValueError:
             rows, seconds, resource, params = 0, 0.0, [], {}
         if len(resource) == 4 and resource[:2] == ["v1", "rows"] and resource[2].isdecimal():
             return self._children(int(resource[2]), rows), seconds
-        if resource != ["v1", "rows"]:
+        version, table = resource if len(resource) == 2 else ("", "")
+        if version != "v1" or table not in TABLES:
             return (b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", b"", b""), seconds
         start, end = params.get("updated_at_start"), params.get("updated_at_end")
         low = 0 if start is None else records.first_row(start, rows)
@@ -66,7 +73,7 @@ class Pages:
         first = min(low + offset, high)
         count = min(limit, high - first)
         more = first + count < high
-        page = self._page(first, count, rows)
+        page = self._page(first, count, rows) if table == "rows" else records.page(first, count, rows, table)
         following = b'"%d"' % (offset + count) if more else b"null"
         tail = b'],"total":%d,"next":%s,"hasNext":%s}' % (high - low, following, b"true" if more else b"false")
         head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % (
@@ -111,7 +118,7 @@ class Connection(asyncio.Protocol):
 
 async def _serve(port: int) -> None:
     loop, pages = asyncio.get_running_loop(), Pages()
-    records.templates()  # in advance, not in the first request
+    records.templates("rows")  # in advance, not in the first request
     server = await loop.create_server(lambda: Connection(pages, loop), "127.0.0.1", port, backlog=512)
     print(server.sockets[0].getsockname()[1], flush=True)
     async with server:

@@ -17,6 +17,8 @@ ROWS_PER_DAY = 4
 FIRST_DAY = datetime(2024, 12, 29, tzinfo=timezone.utc)  # a Sunday
 RESOURCES = ("orders", "customers")
 TOKEN_SECONDS = 15
+CLIENT_SECRET = "sh0p-s3cret"
+REFRESH_TOKEN = "r3fresh-0"
 
 
 def rows(resource: str) -> list[dict[str, Any]]:
@@ -40,7 +42,7 @@ def build_server() -> FakeServer:
         )
         for resource in RESOURCES
     ]
-    auth = OAuth2("shop-client", "sh0p-s3cret", refresh_token="r3fresh-0", lifetime=TOKEN_SECONDS, rotate=True)
+    auth = OAuth2("shop-client", CLIENT_SECRET, refresh_token=REFRESH_TOKEN, lifetime=TOKEN_SECONDS, rotate=True)
     return FakeServer([Api("shop", endpoints, auth=auth)])
 
 

@@ -20,6 +20,7 @@ from analytics_assets_tests.support.requirements import require_or_skip
 
 DEPLOY = ROOT / "deploy"
 PASSWORD = "p4ssw0rd-of-us"
+SECRETS = (PASSWORD, api.CLIENT_SECRET, api.REFRESH_TOKEN)
 WORKERS = ("worker1", "worker2")
 HOSTS = ("database", "broker", "api", "launcher", *WORKERS)
 ALIASES = {"postgres": "database", "redis": "broker", "code": "launcher"}  # the names that deploy/ uses
@@ -42,13 +43,27 @@ class Deployment:
         return json.loads(self.hosts["database"].run(*words, user="postgres"))
 
     def runs(self) -> list[dict[str, Any]]:
-        """Dagster's runs: id, status and id of the run that they continue."""
-        return list(
-            self.query(
-                "SELECT run_id, status, (SELECT value FROM run_tags AS tag WHERE tag.run_id = runs.run_id AND key = "
-                "'dagster/parent_run_id') AS parent FROM runs ORDER BY id"
-            )
+        """Dagster's runs.
+
+        Each has its id and status, the id of the run that it continues (`parent`), whether the daemon will start it
+        again (`will_retry`, `true` or `false`), why it failed (`reason`), and its first partition.
+        """
+        tags = {
+            "parent": "dagster/parent_run_id",
+            "will_retry": "dagster/will_retry",
+            "reason": "dagster/failure_reason",
+            "first_partition": "dagster/asset_partition_range_start",
+        }
+        columns = (
+            f"(SELECT value FROM run_tags AS tag WHERE tag.run_id = runs.run_id AND key = '{key}') AS {name}"
+            for name, key in tags.items()
         )
+        return list(self.query(f"SELECT run_id, status, {', '.join(columns)} FROM runs ORDER BY id"))
+
+    def logs(self) -> dict[str, str]:
+        """The logs of all processes, by their names."""
+        folder = self.hosts["database"].folder.parent
+        return {path.stem: path.read_text(errors="replace") for path in sorted(folder.glob("*.log"))}
 
     def unfinished_steps(self) -> list[dict[str, Any]]:
         """Steps of successful runs that were started and have no success, failure or skip after that."""
@@ -117,8 +132,8 @@ def environment(redis: str, latency: float) -> dict[str, str]:
         "SHOP_BASE_URL": "http://api:8000/shop",
         "SHOP_TOKEN_URL": "http://api:8000/shop/oauth/token",
         "SHOP_CLIENT_ID": "shop-client",
-        "SHOP_CLIENT_SECRET": "sh0p-s3cret",
-        "SHOP_REFRESH_TOKEN": "r3fresh-0",
+        "SHOP_CLIENT_SECRET": api.CLIENT_SECRET,
+        "SHOP_REFRESH_TOKEN": api.REFRESH_TOKEN,
         "API_LATENCY": str(latency),
     }
 

@@ -15,6 +15,7 @@ from dagster_celery.make_app import make_app
 from dagster_celery.tasks import create_task
 from kombu.transport.redis import QoS
 
+from analytics_assets.celery_redis import register_transport
 from analytics_assets.components.settings import Settings
 
 WORKER_TIMEOUT_SECONDS = Settings.from_environ(os.environ).worker_timeout_seconds
@@ -53,16 +54,19 @@ def renew(qos: Any) -> None:
         get_logger(__name__).warning("Redis was not reached, the next renewal follows: %s", error)
 
 
+register_transport()
 app = make_app()  # type: ignore[no-untyped-call]
 app.conf.update(
     task_acks_late=True,
     task_reject_on_worker_lost=True,  # of a step whose process died while the worker lives
     worker_deduplicate_successful_tasks=True,
+    worker_prefetch_multiplier=1,  # a step does not wait for a worker that executes others while another one is idle
     broker_transport_options={
         **app.conf.broker_transport_options,
         "visibility_timeout": WORKER_TIMEOUT_SECONDS,
         "unacked_restore_interval": SECONDS_BETWEEN_SEARCHES,
         "unacked_restore_throttle": 1,
+        "unacked_mutex_expire": SECONDS_BETWEEN_SEARCHES,  # of a worker that dies while it puts steps back
     },
 )
 app.steps["consumer"].add(UnackedRenewal)

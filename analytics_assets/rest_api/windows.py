@@ -158,6 +158,14 @@ def slices(window: Window, incremental: Incremental, count: int) -> list[Window]
     return [Window(start, end) for start, end in itertools.pairwise(edges)]
 
 
+def endpoint_slices(window: Window, endpoint: Endpoint, count: int) -> list[Window]:
+    """At most `count` slices of the window; none if the endpoint cannot be requested in slices."""
+    if endpoint.incremental is None or not filters_both_ends(endpoint):
+        return []
+    cuts = slices(window, endpoint.incremental, count)
+    return cuts if len(cuts) > 1 else []
+
+
 def slice_error(problem: str) -> SliceError:
     """The error of a window that cannot be read in slices."""
     return SliceError(f"{problem}: the API does not compare times as `incremental` says (days only? another zone?)")

@@ -12,19 +12,20 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from operator import attrgetter
 from typing import Any
 
 from analytics_assets.rest_api.config import Endpoint, position_name
 from analytics_assets.rest_api.errors import ResponseError
-from analytics_assets.rest_api.extract.concurrency import parallel_map
+from analytics_assets.rest_api.extract.concurrency import START_WORKERS_AFTER_SECONDS, ParallelMap, parallel_map
 from analytics_assets.rest_api.extract.ignored_reads import check_response_action
 from analytics_assets.rest_api.extract.masking import Masking
 from analytics_assets.rest_api.extract.page_batches import PageBatch, coalesce_pages
-from analytics_assets.rest_api.extract.pagination.base import PageRequest, PageResponse, Paginator, Totals
-from analytics_assets.rest_api.extract.pagination.completeness import CompletenessCheck
-from analytics_assets.rest_api.extract.pagination.factory import build_paginator
+from analytics_assets.rest_api.extract.pagination.base import PageResponse, Totals
+from analytics_assets.rest_api.extract.pagination.completeness import total_source
 from analytics_assets.rest_api.extract.pagination.proof import Completeness
+from analytics_assets.rest_api.extract.pagination.sequence import PageSequence, ReadCounts
 from analytics_assets.rest_api.extract.read_progress import ReadProgress
 from analytics_assets.rest_api.extract.records import PageRecords, read_dicts
 from analytics_assets.rest_api.extract.request_template import BoundRequest, RequestTemplate, record_values
@@ -33,28 +34,10 @@ from analytics_assets.rest_api.extract.status_errors import check_graphql_errors
 from analytics_assets.rest_api.http.client import HttpClient
 from analytics_assets.rest_api.http.request import Request
 from analytics_assets.rest_api.http.response import Response
-from analytics_assets.rest_api.windows import Window, filters_both_ends, slice_error, slices, window_bindings
+from analytics_assets.rest_api.windows import Window, endpoint_slices, slice_error, window_bindings
 
 PAGES_BEFORE_SLICING = 2  # a window of two pages is read faster as a whole
 SLICES_PER_THREAD = 2  # slices differ in size: a thread that is done takes another one
-
-
-@dataclass
-class TimeRangeRead:
-    """A time range that is requested as a whole: a window or a slice of it; without a window, everything."""
-
-    window: Window | None
-    completeness: CompletenessCheck
-    first_body: bytes = b""
-
-
-@dataclass
-class PageSequence:
-    """Pages that one thread reads one after the other. Without a request the sequence is over."""
-
-    time_range: TimeRangeRead
-    paginator: Paginator
-    request: PageRequest | None
 
 
 @dataclass
@@ -78,13 +61,10 @@ class EndpointReader:
         name: The resource, as log lines begin.
         log: Receives a warning for totals that do not count the window, and a line for reads that the YAML bounds.
         logged: The lines that are logged only once, also by other reads of the load.
-        pages: Pages that were read.
-        rows: Rows that were read.
         totals: Rows or pages of the whole read, if the API names their number.
         is_bounded: Whether the configuration ended the read before the API's own end.
         reads: Number of reads, which is 1 here.
         ignored: The read by the status of its first response, if `response_actions` ignores that response.
-        parts: What proves the end of each time range that was read.
     """
 
     endpoint: Endpoint
@@ -102,13 +82,11 @@ class EndpointReader:
     name: str = ""
     log: logging.Logger = field(default_factory=lambda: logging.getLogger(__name__))
     logged: set[str] = field(default_factory=set)
-    pages: int = field(default=0, init=False)
-    rows: int = field(default=0, init=False)
     totals: Totals = field(default_factory=Totals, init=False)
     is_bounded: bool = field(default=False, init=False)
     reads: int = field(default=1, init=False)
     ignored: Counter[int] = field(default_factory=Counter, init=False)
-    parts: list[Completeness] = field(default_factory=list, init=False)
+    _counts: ReadCounts = field(default_factory=ReadCounts, init=False)
 
     def __post_init__(self) -> None:
         self._selector = Selector.of(self.endpoint, is_bound=bool(self.bindings), read=self.read, masking=self.masking)
@@ -116,7 +94,23 @@ class EndpointReader:
         self._template = self.template or RequestTemplate(self.endpoint, url=url, headers=self.headers)
         self._is_graphql = is_graphql(self.endpoint)
         self._record_values = record_values(self.bindings)
+        self._sequence = partial(PageSequence.of, self.endpoint, self._selector.steps)
         self._lock = threading.Lock()
+
+    @property
+    def pages(self) -> int:
+        """Pages that were read."""
+        return self._counts.pages
+
+    @property
+    def rows(self) -> int:
+        """Rows that were read."""
+        return self._counts.rows
+
+    @property
+    def parts(self) -> list[Completeness]:
+        """What proves the end of each time range that was read."""
+        return self._counts.parts
 
     @property
     def progress(self) -> ReadProgress | None:
@@ -134,15 +128,14 @@ class EndpointReader:
 
     def read_batches(self) -> Iterator[PageBatch]:
         """As `read_pages`, page by page, except where several threads read."""
-        whole = self._sequence(self.window)
+        whole = self._sequence(self.window, self._counts)
         pages = self._read_sequence(whole)
-        cuts = self._slices()
-        if cuts:
-            probe = list(itertools.islice(pages, PAGES_BEFORE_SLICING))
-            honoured = self.window_is_honoured
-            if whole.request and honoured and all(honoured(page.records) for page in probe):
-                probed, self.pages, self.rows = self.rows, 0, 0  # the slices read these pages again
-                yield from parallel_map(self._read_slices, (self._sequence(cut) for cut in cuts), self.threads)
+        if cuts := self._slices(whole):
+            probe, sliced = list[PageBatch](), ReadCounts()
+            slices = ParallelMap(self._read_slices, (self._sequence(cut, sliced) for cut in cuts), self.threads)
+            if self._is_worth_slicing(whole, pages, probe, slices):
+                probed, self._counts = self.rows, sliced  # the slices read these pages again
+                yield from slices
                 if self.rows < probed:
                     raise slice_error("the slices of the window have fewer rows than its first pages")
                 return
@@ -151,27 +144,55 @@ class EndpointReader:
             yield page
             if whole.request and self.threads > 1 and (split := whole.paginator.split()):
                 parts = (PageSequence(whole.time_range, part, part.first()) for part in split)
-                yield from parallel_map(self._read_sequences, parts, self.threads)
+                yield from parallel_map(self._read_sequences, parts, self.threads, at_once=self._workers())
                 whole.request = None if whole.time_range.completeness.is_complete else whole.paginator.resume()
         if not self.ignored:
             self._check(whole)
 
-    def _slices(self) -> list[Window]:
-        """The slices of the window; none if slices cannot be requested."""
-        incremental = self.endpoint.incremental
-        if self.threads == 1 or self.window_is_honoured is None or self.window is None or incremental is None:
+    def _slices(self, whole: PageSequence) -> list[Window]:
+        """The slices of the window; none if they cannot be requested, or if pages can be requested by their number."""
+        has_numbers = whole.paginator.is_numbered and total_source(self.endpoint.paginator)
+        if self.threads == 1 or self.window_is_honoured is None or self.window is None or has_numbers:
             return []
-        cuts = slices(self.window, incremental, self.threads * SLICES_PER_THREAD)
-        return cuts if len(cuts) > 1 and filters_both_ends(self.endpoint) else []
+        return endpoint_slices(self.window, self.endpoint, self.threads * SLICES_PER_THREAD)
 
-    def _sequence(self, window: Window | None) -> PageSequence:
-        completeness = CompletenessCheck(self.endpoint, self._selector.steps, windowed=window is not None)
-        paginator = build_paginator(self.endpoint.paginator)
-        return PageSequence(TimeRangeRead(window, completeness), paginator, paginator.first())
+    def _is_worth_slicing(
+        self,
+        whole: PageSequence,
+        pages: Iterator[PageBatch],
+        probe: list[PageBatch],
+        slices: ParallelMap[PageSequence, PageBatch],
+    ) -> bool:
+        """Whether the window has more than two pages, whose records are all of the window.
+
+        `probe` receives the pages that were read. If the API names no total, a second page is needed. Slices are
+        requested together with it if the API is slow, and discarded if the window has no third page.
+        """
+        assert self.window_is_honoured is not None
+        worth = False
+        try:
+            for page in itertools.islice(pages, PAGES_BEFORE_SLICING):
+                probe.append(page)
+                is_long = whole.time_range.completeness.is_longer_than(PAGES_BEFORE_SLICING)
+                worth = whole.request is not None and is_long is not False and self.window_is_honoured(page.records)
+                if is_long or not worth:
+                    break
+                slices.start(self._workers() - 1)
+            slices.start(self._workers() if worth else 0)
+        finally:
+            if not worth:
+                slices.stop()
+        return worth
+
+    def _workers(self) -> int:
+        """How many threads start together: one if responses are fast, or if requests are limited."""
+        is_slow = self.client.metrics.seconds_per_request > START_WORKERS_AFTER_SECONDS
+        return self.threads if is_slow and not self.client.limits_requests else 1
 
     def _check(self, sequence: PageSequence) -> None:
         sequence.paginator.check()
-        self.parts.append(sequence.time_range.completeness.check(sequence.paginator, self._warn_once))
+        proven = sequence.time_range.completeness.check(sequence.paginator, self._warn_once)
+        sequence.time_range.counts.parts.append(proven)
         if sequence.paginator.is_bounded and not self.is_bounded:
             self.is_bounded = True
             if self._is_first("bound"):
@@ -202,7 +223,7 @@ class EndpointReader:
 
     def _read_sequence(self, sequence: PageSequence) -> Iterator[PageBatch]:
         """The pages of a sequence, one after the other."""
-        time_range = sequence.time_range
+        time_range, counts = sequence.time_range, sequence.time_range.counts
         requests = self._requests(time_range.window)
         url, previous = "", b""
         while sequence.request is not None:
@@ -213,9 +234,9 @@ class EndpointReader:
             if self._record_values:
                 response = replace(response, record_values=self._record_values)
             action = response.action
-            if self.pages and sequence.paginator.ends_on(response.status) and not (action and action.action == "fail"):
-                sequence.paginator.end()
-                sequence.request = None
+            may_end = counts.pages and not (action and action.action == "fail")
+            if may_end and sequence.paginator.ends_on(response.status):
+                sequence.end()
                 return
             if action is not None:
                 self._ignore(response, sequence, request)
@@ -241,8 +262,8 @@ class EndpointReader:
         """End the read without rows, if the action that the response matches allows it."""
         check_response_action(
             response,
-            where=f"{request.redacted}, page {self.pages + 1}",
-            pages_read=self.pages,
+            where=f"{request.redacted}, page {sequence.time_range.counts.pages + 1}",
+            pages_read=sequence.time_range.counts.pages,
             in_slice=sequence.time_range.window != self.window,
             selector=self._selector,
             client=self.client,
@@ -252,15 +273,16 @@ class EndpointReader:
 
     def _read_page(self, response: Response, sequence: PageSequence, request: Request) -> Page:
         """The page of a response; sets the sequence's next request."""
+        counts = sequence.time_range.counts
         with self._lock:
-            self.pages += 1
-            where = f"{request.redacted}, page {self.pages}"
+            counts.pages += 1
+            where = f"{request.redacted}, page {counts.pages}"
         if not 200 <= response.status < 300:
             raise status_error(
                 response,
                 where=where,
                 paginator=self.endpoint.paginator,
-                pages_read=self.pages - 1,
+                pages_read=counts.pages - 1,
                 client=self.client,
             )
         assert sequence.request is not None
@@ -270,14 +292,9 @@ class EndpointReader:
             page = self._selector.page(self.read_body(response))
             read = PageResponse(len(page.records), page.envelope, response.headers, sequence.request.position)
             with self._lock:
-                completeness, paginator = sequence.time_range.completeness, sequence.paginator
-                completeness.record(read)
-                paginator.totals = completeness.totals
-                following = paginator.next(read)
-                sequence.request = None if completeness.is_complete else following
-                self.rows += read.rows
+                sequence.record(read)
                 if sequence.time_range.window == self.window:  # not of a slice
-                    self.totals = completeness.totals
+                    self.totals = sequence.paginator.totals
         except ResponseError as error:
             raise error.with_message(f"{where}: {error}") from None
         return page

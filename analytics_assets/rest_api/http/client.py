@@ -36,6 +36,7 @@ class HttpClient:
     Attributes:
         auth: Signs the requests; None for an API without credentials. It is set after construction, because OAuth2
             requests its tokens through this client.
+        limits_requests: Whether `max_requests_per_second` limits the requests.
         metrics: Counts of the requests sent so far.
     """
 
@@ -82,6 +83,7 @@ class HttpClient:
         self._error_handler = error_handler or ErrorHandler()
         self._actions = ResponseActions(self._error_handler.response_actions)
         self._slots = slots
+        self.limits_requests = max_requests_per_second is not None
         self._rate_limiter = RateLimiter(
             max_requests_per_second, max_pause=self._error_handler.max_retry_after, slots=slots
         )

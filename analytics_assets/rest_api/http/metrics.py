@@ -37,3 +37,8 @@ class RequestMetrics:
             self.bytes_received += received
             self.api_seconds += api
             self.waited_seconds += waited
+
+    @property
+    def seconds_per_request(self) -> float:
+        """The mean time between request and response."""
+        return self.api_seconds / self.requests if self.requests else 0.0

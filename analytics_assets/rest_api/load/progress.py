@@ -12,8 +12,11 @@ from analytics_assets.rest_api.extract.read_progress import ReadProgress
 class Counts(Protocol):
     """What has been read so far."""
 
-    rows: int
-    pages: int
+    @property
+    def rows(self) -> int: ...
+
+    @property
+    def pages(self) -> int: ...
 
     @property
     def progress(self) -> ReadProgress | None:

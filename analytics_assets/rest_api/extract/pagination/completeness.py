@@ -95,6 +95,14 @@ class CompletenessCheck:
         """Whether as many rows were read as the configured total promises."""
         return self.totals.rows is not None and self.rows >= self.totals.rows
 
+    def is_longer_than(self, pages: int) -> bool | None:
+        """Whether there are rows for more pages like the first one; None if no total says so after that page."""
+        totals = [hint.total for hint in self._totals() if hint.kind != "pages"]
+        if self._source and not self._source.counts_pages:
+            totals = [self._promised]
+        total = max(totals, default=0)
+        return total > pages * self.rows if total > self.rows else None  # some APIs count the rows of the page
+
     def _completeness(self, paginator: Paginator) -> Completeness:
         rows = self.rows + paginator.skipped
         named = [hint.total for hint in self._totals() if hint.kind != "pages" and hint.total == rows]

@@ -226,8 +226,9 @@ class JsonLinkConfig(PaginatorConfigBase):
     """Follows the URL of the next page in the body."""
 
     type: Literal["json_link", "json_response"] = "json_link"
-    next_url_path: JsonPath
-    """Path of the next page's URL; null, missing or empty ends the read."""
+    next_url_path: CursorPath
+    """Path of the next page's URL; null, missing or empty ends the read. `data[-1].next` is the field of the last
+    record."""
     has_more_path: JsonPath | None = None
     """Path of a flag that is true if there are more pages."""
 

@@ -105,7 +105,7 @@ class Resolver:
             raise ConfigError(f"the reference {reference[:100]!r} leads to itself")
         found: Any = self._manifest
         for step in reference.removeprefix("#/").split("/"):
-            if isinstance(found, list) and step.isdigit() and int(step) < len(found):
+            if isinstance(found, list) and step.isdecimal() and int(step) < len(found):
                 found = found[int(step)]
             elif isinstance(found, dict) and step in found:
                 found = found[step]

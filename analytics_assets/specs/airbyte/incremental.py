@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from analytics_assets.specs.airbyte.endpoints.authenticators import duration_seconds
-from analytics_assets.specs.airbyte.renderer import Renderer
-from analytics_assets.specs.airbyte.templates import is_template
+from analytics_assets.specs.airbyte.renderer import BOUNDS, Renderer
+from analytics_assets.specs.airbyte.templates import TIME_FUNCTIONS, is_template, shortened
 
 ISO_8601 = re.compile(r"%Y-%m-%dT%H:%M(:%S)?(\.%f|\.%_ms|\.0+)?(Z|%z|[+-]00:?00)?")
 EPOCHS = {"%s": "epoch_s", "%ms": "epoch_ms", "%s_as_float": "epoch_s", "%Y-%m-%d": "date"}
+DAY_TEXT = re.compile(r"(19[7-9]|20)\d\d-\d\d-\d\d")
 DAY = 86_400
 MONTH = 28
 
@@ -30,6 +31,8 @@ class Sync:
         lookback_seconds: The time before each window that is read too.
         is_client_side: Whether the connector itself drops records before the window.
         starts_at: The literal start of the history; None if it is a setting.
+        ends_at: The literal end of the history; None if it has none.
+        bounds: The bounds of the window, `start` or `end`, by their names in a slice.
     """
 
     cursor_field: str | None = None
@@ -40,6 +43,8 @@ class Sync:
     lookback_seconds: int = 0
     is_client_side: bool = False
     starts_at: str | None = None
+    ends_at: str | None = None
+    bounds: dict[str, str] = field(default_factory=dict)
 
 
 def read_sync(component: Any, renderer: Renderer) -> Sync | None:
@@ -59,11 +64,19 @@ def read_sync(component: Any, renderer: Renderer) -> Sync | None:
     sync.step_seconds = duration_seconds(component.get("step"))
     sync.lookback_seconds = _lookback(component.get("lookback_window"), renderer)
     sync.is_client_side = component.get("is_client_side_incremental") is True
-    start = component.get("start_datetime")
-    start = start.get("datetime") if isinstance(start, Mapping) else start
-    if isinstance(start, str) and re.match(r"(19[7-9]|20)\d\d-\d\d-\d\d", start):
-        sync.starts_at = start[:10]
+    names = {bound: component.get(f"partition_field_{bound}") for bound in ("start", "end")}
+    sync.bounds = {**BOUNDS, **{str(name): bound for bound, name in names.items() if name}}
+    sync.starts_at, _ = _day(component.get("start_datetime"))
+    sync.ends_at, end = _day(component.get("end_datetime"))
+    if "config" in end and not any(name in end for name in TIME_FUNCTIONS):
+        renderer.notes.append(f"the connector reads until {shortened(end)}, while partitions go on until today.")
     return sync
+
+
+def _day(bound: Any) -> tuple[str | None, str]:
+    """The literal day of a bound of the history, and its text."""
+    text = str((bound.get("datetime") if isinstance(bound, Mapping) else bound) or "")
+    return (text[:10] if DAY_TEXT.match(text) else None), text
 
 
 def time_format(format: Any) -> str:

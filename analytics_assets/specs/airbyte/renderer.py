@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -61,12 +62,14 @@ class Scope:
         partitions: Placeholders by the path below a slice: `("project_id",)` is `{resources.projects.id}`.
         has_window: Whether `{start}` and `{end}` can be used.
         time_format: The format of the window's bounds in requests.
+        bounds: The bounds of the window, `start` or `end`, by their names in a slice.
         position: The placeholder of the page, `page` or `offset`; None if the paginator has none.
     """
 
     partitions: dict[Path, str] = field(default_factory=dict)
     has_window: bool = False
     time_format: str | None = None
+    bounds: Mapping[str, str] = field(default_factory=lambda: BOUNDS)
     position: str | None = None
 
 
@@ -157,7 +160,7 @@ class Renderer:
         if path is None or path[0] not in SLICES:
             return None
         steps = path[1:]
-        has_window = self.scope.has_window and (not steps or steps[0] in BOUNDS)
+        has_window = self.scope.has_window and (not steps or steps[0] in self.scope.bounds)
         return node.expr1 if has_window or steps in self.scope.partitions else node.expr2
 
     def _setting(self, setting: Setting, default: Any, *, is_optional: bool) -> str:
@@ -187,12 +190,12 @@ class Renderer:
         if path is None or path[0] not in SLICES:
             return None
         steps = tuple(step for step in path[1:] if step not in ("cursor_slice", "_partition", "partition"))
-        if len(steps) == 1 and steps[0] in BOUNDS and steps not in self.scope.partitions:
+        if len(steps) == 1 and steps[0] in self.scope.bounds and steps not in self.scope.partitions:
             if not self.scope.has_window:
                 raise AbsentValueError("a time window without `incremental_sync`")
             self.formats.add(format or self.scope.time_format or "")
-            self.used.add(BOUNDS[str(steps[0])])
-            return f"{{{BOUNDS[str(steps[0])]}}}"
+            self.used.add(self.scope.bounds[str(steps[0])])
+            return f"{{{self.scope.bounds[str(steps[0])]}}}"
         if steps in self.scope.partitions:
             self.used.add(self.scope.partitions[steps])
             return self.scope.partitions[steps]

@@ -116,6 +116,10 @@ class StreamConverter(TableConverter):
             self._report(("endpoint", "incremental"), f"the incremental sync {what}", what != "IncrementingCountCursor")
         if sync is not None:
             renderer.scope.has_window, renderer.scope.time_format = True, sync.format
+            renderer.scope.bounds = sync.bounds
+            if sync.ends_at:
+                what = f"the end of the history on {sync.ends_at}: later windows are loaded too"
+                self._report(("endpoint", "incremental"), what, True)
         return sync
 
     def _selector(self) -> str:

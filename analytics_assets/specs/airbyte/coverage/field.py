@@ -64,7 +64,7 @@ def _is_text(value: Any) -> bool:
 
 def _is_number(value: Any) -> bool:
     if isinstance(value, str):
-        return is_template(value) or value.strip().replace(".", "", 1).isdigit()
+        return is_template(value) or value.strip().replace(".", "", 1).isdecimal()
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 

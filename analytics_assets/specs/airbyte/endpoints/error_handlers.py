@@ -7,7 +7,7 @@ from typing import Any
 
 from jinja2 import nodes
 
-from analytics_assets.specs.airbyte.templates import NotExpressibleError, constant, expression, is_template
+from analytics_assets.specs.airbyte.templates import NotExpressibleError, constant, expression, is_template, path_of
 
 ACTIONS = {
     "IGNORE": "ignore",
@@ -37,8 +37,10 @@ def convert_error_handler(component: Any) -> tuple[dict[str, Any], Lost]:
             if isinstance(response_filter, Mapping):
                 _add_actions(response_filter, actions, lost)
         retries = part.get("max_retries")
-        if isinstance(retries, int) and not isinstance(retries, bool) and retries >= 0:
-            handler["max_retries"] = max(handler.get("max_retries", 0), min(retries, MAX_RETRIES))
+        if isinstance(retries, (int, str)) and str(retries).isdecimal():
+            handler["max_retries"] = max(handler.get("max_retries", 0), min(int(retries), MAX_RETRIES))
+        elif retries is not None:
+            lost.append(("the number of retries, which is not a constant", False))
         strategies = part.get("backoff_strategies")
         for strategy in strategies if isinstance(strategies, list) else []:
             if isinstance(strategy, Mapping):
@@ -60,41 +62,57 @@ def _handlers(component: Any) -> Iterator[Mapping[str, Any]]:
 
 
 def _add_actions(response_filter: Mapping[str, Any], actions: list[dict[str, Any]], lost: Lost) -> None:
+    """Add the actions of one filter. It matches a response by its status, by a text in it, or by a predicate."""
     action = ACTIONS.get(str(response_filter.get("action", "")).upper())
-    codes = response_filter.get("http_codes")
-    statuses = [int(code) for code in codes if str(code).isdigit()] if isinstance(codes, (list, set, tuple)) else []
-    content = response_filter.get("error_message_contains")
     changes_rows = action in ("ignore", None)
     if action is None:
         lost.append((f"the action {response_filter.get('action')} for responses", changes_rows))
         return
-    predicate = response_filter.get("predicate")
-    if predicate and not statuses and not content:
-        content = _text_of(predicate)
-    if predicate and not statuses and not content:
-        lost.append((f"action {action} for responses that match a predicate", changes_rows))
-        return
-    if not statuses and not content:
-        return
-    listed: list[int | None] = [*statuses] or [None]
-    for status in listed:
-        entry: dict[str, Any] = {"status_code": status} if status is not None and 200 <= status <= 599 else {}
-        if content and not is_template(content):
-            entry["content"] = str(content)
-        if (
-            not entry
-            or entry == {"status_code": 200}
-            or (action == "retry" and entry == {"status_code": status} and status in RETRIED)
-        ):
-            continue  # a status that is retried anyway
+    matches: list[dict[str, Any]] = []
+    codes = response_filter.get("http_codes")
+    for code in codes if isinstance(codes, (list, set, tuple)) else []:
+        if str(code).isdecimal() and 200 <= int(code) <= 599:
+            matches.append({"status_code": int(code)})
+        else:
+            lost.append((f"action {action} for responses with the status {str(code)[:60]}", changes_rows))
+    content, predicate = response_filter.get("error_message_contains"), response_filter.get("predicate")
+    if content and not is_template(content):
+        matches.append({"content": str(content)})
+    elif content:
+        lost.append((f"action {action} for responses with a text that is a template", changes_rows))
+    if predicate and not _repeats_status(predicate, matches):
+        if text := _text_of(predicate):
+            matches.append({"content": text})
+            if action == "ignore":
+                what = f"the place of the text {text[:60]!r}: a first page that contains it anywhere has no rows"
+                lost.append((what, False))
+        else:
+            lost.append((f"action {action} for responses that match a predicate", changes_rows))
+    message = response_filter.get("error_message")
+    for entry in matches:
+        status = entry.get("status_code")
+        if status == 200 or (action == "retry" and status in RETRIED):
+            continue  # each page, or a status that is retried anyway
         entry["action"] = action
-        message = response_filter.get("error_message")
         if action == "fail" and isinstance(message, str) and message.strip() and not is_template(message):
             entry["message"] = " ".join(message.split())[:300]
         elif action == "fail" and "content" not in entry and status not in RETRIED:
             continue  # other statuses fail anyway
         if entry not in actions:
             actions.append(entry)
+
+
+def _repeats_status(predicate: Any, matches: list[dict[str, Any]]) -> bool:
+    """Whether a predicate compares the status with one that is matched anyway."""
+    try:
+        part = expression(predicate)
+    except NotExpressibleError:
+        return False
+    node = part.node if part else None
+    if not isinstance(node, nodes.Compare) or len(node.ops) != 1 or node.ops[0].op != "eq":
+        return False
+    is_status = path_of(node.expr) in (("response", "status_code"), ("response", "status"))
+    return is_status and {"status_code": constant(node.ops[0].expr)} in matches
 
 
 def _text_of(predicate: Any) -> str | None:
@@ -105,15 +123,19 @@ def _text_of(predicate: Any) -> str | None:
         return None
     if part is None or part.node.find(nodes.Or) or part.node.find(nodes.Not) or isinstance(part.node, nodes.Or):
         return None
-    compared = [part.node, *part.node.find_all(nodes.Compare)]
     texts = [
         value
-        for each in compared
+        for each in [part.node, *part.node.find_all(nodes.Compare)]
         if isinstance(each, nodes.Compare) and each.ops[0].op in ("eq", "in")
         for value in (constant(each.expr), constant(each.ops[0].expr))
-        if isinstance(value, str) and len(value) >= MIN_TEXT
+        if isinstance(value, str) and len(value) >= MIN_TEXT and not _is_key(each, value)
     ]
     return max(texts, key=len, default=None)
+
+
+def _is_key(comparison: nodes.Compare, text: str) -> bool:
+    """Whether `'text' in response` looks for a key, which pages can have too, and not for a sentence."""
+    return path_of(comparison.ops[0].expr) == ("response",) and " " not in text
 
 
 def _add_backoff(strategy: Mapping[str, Any], handler: dict[str, Any], lost: Lost) -> None:
@@ -123,6 +145,8 @@ def _add_backoff(strategy: Mapping[str, Any], handler: dict[str, Any], lost: Los
     if kind in ("ConstantBackoffStrategy", "ExponentialBackoffStrategy"):
         if isinstance(seconds, (int, float)) and 0 <= seconds <= MAX_SECONDS:
             handler.setdefault("backoff_factor", seconds)
+        else:
+            lost.append(("the waiting time before a retry, which is not a constant", False))
     elif (
         kind in ("WaitTimeFromHeader", "WaitUntilTimeFromHeader")
         and isinstance(header, str)

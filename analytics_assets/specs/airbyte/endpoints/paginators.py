@@ -5,12 +5,18 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from jinja2 import nodes
 
-from analytics_assets.specs.airbyte.endpoints.stop_conditions import StopCondition, alternatives, json_path
+from analytics_assets.specs.airbyte.endpoints.pagination import Pagination, option_place
+from analytics_assets.specs.airbyte.endpoints.stop_conditions import (
+    StopCondition,
+    alternatives,
+    is_of_link,
+    is_text_of_cursor,
+    json_path,
+)
 from analytics_assets.specs.airbyte.renderer import OmittedValueError, Renderer
 from analytics_assets.specs.airbyte.templates import (
     Expression,
@@ -28,26 +34,6 @@ from analytics_assets.specs.airbyte.templates import (
 PAGE_SIZE = 100
 
 
-@dataclass
-class Pagination:
-    """A converted paginator.
-
-    Attributes:
-        paginator: The value of `paginator`.
-        params, headers, json, data: What else the requests of all pages contain.
-        notes: What a person has to decide, in sentences.
-        lost: What is not carried, and whether it changes rows.
-    """
-
-    paginator: dict[str, Any]
-    params: dict[str, Any] = field(default_factory=dict)
-    headers: dict[str, Any] = field(default_factory=dict)
-    json: dict[str, Any] = field(default_factory=dict)
-    data: dict[str, Any] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
-    lost: list[tuple[str, bool]] = field(default_factory=list)
-
-
 class PaginatorConverter:
     """Converts the paginator of one stream."""
 
@@ -59,8 +45,8 @@ class PaginatorConverter:
         self._renderer, self._selector = renderer, selector
         strategy = self._component.get("pagination_strategy")
         self._strategy: Mapping[str, Any] = strategy if isinstance(strategy, Mapping) else {}
-        self._token_place = _place(self._component.get("page_token_option")) or token_param
-        size_place = _place(self._component.get("page_size_option"))
+        self._token_place = option_place(self._component.get("page_token_option")) or token_param
+        size_place = option_place(self._component.get("page_size_option"))
         self._size_place = None if size_place == self._token_place else size_place  # one parameter has one value
 
     def convert(self) -> Pagination:
@@ -79,7 +65,7 @@ class PaginatorConverter:
             return self._numbered("offset", {"type": "offset", "limit": self._size() or PAGE_SIZE})
         if strategy == "PageIncrement":
             start = self._strategy.get("start_from_page", 0)
-            start = int(start) if isinstance(start, (int, str)) and str(start).isdigit() else 0
+            start = int(start) if isinstance(start, (int, str)) and str(start).isdecimal() else 0
             paginator = {"type": "page_number", "start_from_page": start}
             if size := self._size():
                 paginator["limit"] = size
@@ -118,7 +104,7 @@ class PaginatorConverter:
             size = found[1] if found else None
             self._renderer.notes.append("the number of rows per page is a setting of the connector.")
             size = PAGE_SIZE if size is None else size
-        number = int(str(size)) if str(size or "").isdigit() else None
+        number = int(str(size)) if str(size or "").isdecimal() else None
         return number if number and number > 0 else None
 
     def _place_size(self, pagination: Pagination) -> None:
@@ -171,7 +157,7 @@ class PaginatorConverter:
         elif source == "last_record" and steps and "*" not in self._selector:
             place = f"{'$' if self._selector == '$' else self._selector}[-1]{json_path(('x', *steps))[1:]}"
             if is_link:
-                raise NotExpressibleError("a link to the next page in the last record")
+                return self._finished(Pagination({"type": "json_link", "next_url_path": place}), place)
         else:
             raise NotExpressibleError(f"the next page from {source}")
         if self._token_place is None:
@@ -238,11 +224,13 @@ class PaginatorConverter:
         if (part := expression(condition) if is_template(condition) else None) is None:
             pagination.lost.append((f"the stop condition {shortened(str(condition))}", True))
             return
-        if pagination.paginator["type"] == "header_link" and all(path[0] == "headers" for path in paths_in(part.node)):
+        if pagination.paginator["type"] == "header_link" and all(map(is_of_link, paths_in(part.node))):
             return  # without a link the read ends in any case
         for node in alternatives(part.node):
             stop = StopCondition.of(node)
-            if stop is None:
+            if stop is None and is_text_of_cursor(node, place):
+                pagination.lost.append((f"a text that is no next page: {shortened(str(condition))}", False))
+            elif stop is None:
                 pagination.lost.append((f"the stop condition {shortened(str(condition))}", True))
             elif not stop.is_implied(place, pagination.paginator["type"], self._selector):
                 self._set_stop(pagination, stop, str(condition))
@@ -279,19 +267,6 @@ def _json_cursor(value: Any) -> tuple[str, str] | None:
     if path is None or path[0] != "response" or not isinstance(written, dict) or len(written) != 1:
         return None
     return str(next(iter(written))), json_path(path[1:])
-
-
-def _place(option: Any) -> tuple[str, str] | None:
-    """Where an option is sent: `param`, `body`, `header` or `link`, and its name or path."""
-    if not isinstance(option, Mapping):
-        return None
-    if option.get("type") == "RequestPath":
-        return "link", ""
-    name, path = option.get("field_name"), option.get("field_path")
-    field_name = ".".join(map(str, path)) if isinstance(path, list) and path else str(name or "")
-    kinds = {"request_parameter": "param", "body_json": "body", "body_data": "body", "header": "header", "path": "link"}
-    kind = kinds.get(str(option.get("inject_into", "")))
-    return (kind, field_name.strip()) if kind and (field_name or kind == "link") else None
 
 
 __all__ = ["OmittedValueError", "Pagination", "PaginatorConverter", "json_path"]

@@ -92,6 +92,8 @@ class RequestConverter:
             rendered = ""
             self._report(("path",), f"the path: {error}", True)
         rendered, _, query = rendered.partition("?")
+        if any("=" not in pair for pair in query.split("&")) and query:
+            rendered, query = f"{rendered}?{query}", ""  # values without names, such as `index.php?/api/v2/users`
         for name, value in parse_qsl(query, keep_blank_values=True) if "{" not in query else _pairs(query):
             self.parts.params.setdefault(name, value)
         url = f"{rendered_base.strip().rstrip('/')}/{rendered.lstrip('/')}" if rendered else rendered_base.strip()

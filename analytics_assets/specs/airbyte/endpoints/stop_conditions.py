@@ -85,6 +85,23 @@ class StopCondition:
         return cls(json_path(path[1:]), operator) if path[0] == "response" and len(path) > 1 else None
 
 
+def is_of_link(path: Path) -> bool:
+    """Whether a path is that of the header with the links, of the next link or of its URL."""
+    return path[0] == "headers" and (len(path) < 3 or path[-1] in ("next", "url"))
+
+
+def is_text_of_cursor(node: nodes.Expr, place: str) -> bool:
+    """Whether a condition compares the cursor at a place with a text.
+
+    A request for the page of this text fails, has no rows or repeats a page, which fails too: no row differs silently.
+    """
+    if not isinstance(node, nodes.Compare) or len(node.ops) != 1 or node.ops[0].op != "eq":
+        return False
+    path = path_of(node.expr)
+    is_cursor = path is not None and path[0] == "response" and json_path(path[1:]) == place
+    return is_cursor and isinstance(constant(node.ops[0].expr), str)
+
+
 def json_path(steps: Path) -> str:
     """Keys and indexes as a JSONPath."""
     text = ""

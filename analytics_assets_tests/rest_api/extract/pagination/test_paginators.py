@@ -175,6 +175,7 @@ SCRIPTED: list[tuple[Responses, dict[str, Any], str]] = [
     ([page(A, next="x"), page(next="y")], {**CURSOR, "stop_condition": "data is empty"}, "a"),
     ([page(A, next="x", more="True"), page(B, next="y", more="false")], {**CURSOR, "has_more_path": "more"}, "ab"),
     ([page(A, next="?n=1"), page(next="?n=2"), page(B, next="")], LINK, "ab"),
+    ([page(A, {**B, "next": "?n=1"}), page(C)], {**LINK, "next_url_path": "data[-1].next"}, "abc"),
     ([page(A, n="3"), page(B, n=3), page(C, n=3)], {**OFFSET, "total_path": "n"}, "abc"),
     ([page(A, n=2), page(B, n=3), page(C, n=3)], {**OFFSET, "total_path": "n"}, "abc"),  # rows are added meanwhile
     ([page(A, n=2), page(B, n=2)], {**OFFSET, "offset": 1, "total_path": "n"}, "ab"),  # the first row has offset 1

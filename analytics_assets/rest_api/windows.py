@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
-from analytics_assets.rest_api.config import Endpoint, Incremental, placeholders_in
+from analytics_assets.rest_api.config import Endpoint, Incremental, LoadTime, placeholders_in
 from analytics_assets.rest_api.errors import SliceError
 
 MICROSECOND = timedelta(microseconds=1)
@@ -128,6 +128,15 @@ def window_bindings(window: Window | None, incremental: Incremental | None) -> d
     values: dict[str, str | int] = dict(zip(("start", "end"), bounds(window, incremental), strict=True))
     is_number = incremental.format in ("epoch_s", "epoch_ms")
     return {name: int(value) for name, value in values.items()} if is_number else values
+
+
+def load_time_value(now: datetime, time: LoadTime) -> str | int:
+    """The time of a load as requests contain it: a number for epoch times, else text."""
+    shifted = now + time.shift
+    if time.now == "iso8601":
+        shifted = floor(shifted, "second")
+    text = format_timestamp(shifted, time.now)
+    return int(text) if time.now in ("epoch_s", "epoch_ms") else text
 
 
 def filters_both_ends(endpoint: Endpoint) -> bool:

@@ -48,6 +48,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "paginator header_cursor": paginators.HeaderCursorConfig,
     "paginator single_page": paginators.SinglePageConfig,
     "incremental": endpoints.Incremental,
+    "load time": endpoints.LoadTime,
     "error_handler": error_handler.ErrorHandler,
     "response_action": error_handler.ResponseAction,
     "backoff": error_handler.Backoff,
@@ -145,8 +146,9 @@ def _type(schema: dict[str, Any]) -> str:
         return _link(schema["$ref"])
     if "allOf" in schema and "properties" in schema:
         return ", ".join(dict.fromkeys(_branches(schema["allOf"])))
-    if {"env", "secret"} == schema.get("properties", {}).keys():
-        return "text or `{env: NAME}`" if "string" in schema["type"] else "`{env: NAME}`"
+    if {"env", "secret"} <= schema.get("properties", {}).keys():
+        reference = "text or `{env: NAME}`" if "string" in schema["type"] else "`{env: NAME}`"
+        return f"{reference} or [{{now: FORMAT}}](#load-time)" if "now" in schema["properties"] else reference
     if "const" in schema:
         return f"`{_literal(schema['const'])}`"
     if "enum" in schema:

@@ -140,7 +140,7 @@ class ResolvedClient:
     endpoint_headers: Mapping[str, str] = field(repr=False)
     credentials: Credentials | None
     secret_values: frozenset[str] = field(repr=False)
-    endpoint_values: Mapping[str, str] = field(default_factory=dict, repr=False)
+    endpoint_values: Mapping[str, str | int] = field(default_factory=dict, repr=False)
 
 
 def resolve_secrets(

@@ -16,7 +16,7 @@ from analytics_assets.rest_api.config.auth import (
 )
 from analytics_assets.rest_api.config.client import Client
 from analytics_assets.rest_api.config.columns import Column, DataType
-from analytics_assets.rest_api.config.endpoints import BodyFormat, Endpoint, Incremental
+from analytics_assets.rest_api.config.endpoints import BodyFormat, Endpoint, Incremental, LoadTime
 from analytics_assets.rest_api.config.error_handler import Backoff, ErrorHandler, ResponseAction
 from analytics_assets.rest_api.config.loader import COMPONENT, Attributes, load_config, parse_config, resource_lines
 from analytics_assets.rest_api.config.paginators import (
@@ -70,6 +70,7 @@ __all__ = [
     "HttpBasicConfig",
     "Incremental",
     "JsonLinkConfig",
+    "LoadTime",
     "LoginConfig",
     "LoginRequest",
     "Method",

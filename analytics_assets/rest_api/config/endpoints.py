@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, PlainValidator, StrictBool, WithJsonSchema, model_validator
@@ -15,7 +16,7 @@ from analytics_assets.rest_api.config.error_handler import ErrorHandler, Respons
 from analytics_assets.rest_api.config.paginators import PaginatorConfig, SinglePageConfig
 from analytics_assets.rest_api.config.parsing.model import Model, OneOrMany
 from analytics_assets.rest_api.config.parsing.validation import validate_each, validation_error
-from analytics_assets.rest_api.config.request import DataBody, JsonBody, Method, Params, Path
+from analytics_assets.rest_api.config.request import DataBody, JsonBody, Method, Params, Path, nearest_name
 from analytics_assets.rest_api.config.values import (
     VALUE_SCHEMA,
     FieldPath,
@@ -27,6 +28,7 @@ from analytics_assets.rest_api.config.values import (
     Selector,
     TimeFormat,
     Value,
+    is_secret_name,
     validate_field,
 )
 
@@ -41,19 +43,62 @@ def _validate_placeholder(name: str) -> None:
         raise ValueError("must be a name of letters, digits and _, which begins with a letter")
 
 
-def _validate_named_value(name: str, data: Any) -> str | SecretRef:
+class LoadTime(Model):
+    """The time at which a load begins, in UTC, as a value of `values`. It is the same for all requests of the load."""
+
+    now: TimeFormat
+    """How it is written: `iso8601` in whole seconds, `epoch_s`, `epoch_ms`, `date` or a strftime pattern."""
+    minus: Lookback | None = None
+    """Duration that is subtracted: `30 days` or `P30D`."""
+    plus: Lookback | None = None
+    """Duration that is added."""
+
+    @model_validator(mode="after")
+    def _validate_one_shift(self) -> Self:
+        if self.minus is not None and self.plus is not None:
+            raise validation_error((("plus",), "is the opposite of `minus`: remove one of the two"))
+        return self
+
+    @property
+    def shift(self) -> timedelta:
+        """The difference to the time of the load."""
+        return (self.plus or timedelta()) - (self.minus or timedelta())
+
+
+NamedValue = str | SecretRef | LoadTime
+
+
+def _validate_named_value(name: str, data: Any) -> NamedValue:
     """One key of `values`."""
     _validate_placeholder(name)
     if isinstance(data, (int, float)) and not isinstance(data, bool):
         return str(data)
+    if isinstance(data, Mapping) and not is_secret_name(name) and any(map(_names_load_time, data)):
+        return LoadTime.model_validate(data)
     return validate_field(name, data)
 
 
+def _names_load_time(key: object) -> bool:
+    """Whether a key is one of LoadTime, or a misspelled one."""
+    return nearest_name(str(key), (*SecretRef.model_fields, *LoadTime.model_fields)) in LoadTime.model_fields
+
+
 NamedValues = Annotated[
-    dict[str, Value],
+    dict[str, NamedValue],
     PlainValidator(lambda data: validate_each(data, _validate_named_value)),
     WithJsonSchema(
-        {"type": "object", "additionalProperties": {**VALUE_SCHEMA, "type": ["string", "number", "object"]}}
+        {
+            "type": "object",
+            "additionalProperties": {
+                **VALUE_SCHEMA,
+                "type": ["string", "number", "object"],
+                "properties": {
+                    **VALUE_SCHEMA["properties"],
+                    **{key: {"type": ["string", "null"]} for key in LoadTime.model_fields},
+                },
+                "maxProperties": len(LoadTime.model_fields),
+            },
+        }
     ),
 ]
 
@@ -170,7 +215,7 @@ class EndpointDefaults(Model):
     """Loads windows instead of all rows; needs `partitions`."""
     values: NamedValues = Field(default_factory=dict)
     """Values by the name of a placeholder, such as `{account: {env: PAYROLL_ACCOUNT}}`, that are the same for all
-    requests. Those of `resource_defaults` are added."""
+    requests. `{now: date}` is the time of the load. Those of `resource_defaults` are added."""
     for_each: ForEach | None = None
     """Values by the name of a placeholder, such as `{region: [eu, us]}`: the endpoint is read once for each combination
     of values, and rows get a column such as `_region`. A value may be `{env: NAME}`, with values between commas."""
@@ -204,5 +249,5 @@ class Endpoint(Model):
     paginator: PaginatorConfig = SinglePageConfig()
     error_handler: ErrorHandler = ErrorHandler()
     incremental: Incremental | None = None
-    values: dict[str, Value] = Field(default_factory=dict)
+    values: dict[str, NamedValue] = Field(default_factory=dict)
     for_each: dict[str, tuple[ScalarOrRef, ...]] = Field(default_factory=dict)

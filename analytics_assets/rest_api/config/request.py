@@ -25,6 +25,7 @@ from analytics_assets.rest_api.config.values import is_secret_name
 WINDOW_PLACEHOLDERS = ("start", "end")
 PARENT_PREFIX = "resources."
 NOT_IN_THE_FILE = "is a secret by its name: it belongs in `client.auth`, not in the file"
+LOAD_TIME_HINT = "write the time of the load in `endpoint.values`, and its placeholder here"
 SCALAR_TYPES = {"type": ["string", "number", "boolean", "null"]}
 PARAM_TYPES = {
     "type": ["string", "number", "boolean", "null", "object"]
@@ -223,6 +224,8 @@ def _validate_parameter(name: str, data: Any) -> str | None:
         return str(data).lower()
     if data is None or isinstance(data, (str, int, float)):
         return None if data is None else str(data)
+    if isinstance(data, Mapping) and "now" in data:
+        raise ValueError(f"must be a text: {LOAD_TIME_HINT}")
     raise ValueError("must be one text, number or boolean; write a list as the API expects it, for example a,b")
 
 
@@ -245,6 +248,8 @@ def _json_problems(value: Any, key: KeyPath) -> Iterator[Problem]:
     if isinstance(value, dict):
         if value.keys() in ({"env"}, {"secret"}):
             yield key, "is sent as it is: a secret belongs in `client.auth`, not in the body"
+        if {"now"} <= value.keys() <= {"now", "minus", "plus"}:
+            yield key, f"is sent as it is: {LOAD_TIME_HINT}"
         for name, child in value.items():
             if is_secret_name(str(name)) and isinstance(child, (str, int)) and not _is_only_placeholder(child):
                 yield (*key, name), NOT_IN_THE_FILE if key else _body_secret_hint(str(name))

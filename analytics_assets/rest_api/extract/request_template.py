@@ -43,7 +43,7 @@ class RequestTemplate:
     """
 
     def __init__(
-        self, endpoint: Endpoint, *, url: str, headers: Mapping[str, str], values: Mapping[str, str] | None = None
+        self, endpoint: Endpoint, *, url: str, headers: Mapping[str, str], values: Bindings | None = None
     ) -> None:
         """Parse the texts.
 

@@ -11,6 +11,7 @@ from analytics_assets.rest_api.arrow.window_filter import WindowCheck
 from analytics_assets.rest_api.auth.authenticator import build_authenticator
 from analytics_assets.rest_api.auth.credentials import ResolvedClient, StaticCredentials, resolve_secrets
 from analytics_assets.rest_api.auth.token_store import build_token_store
+from analytics_assets.rest_api.config import LoadTime
 from analytics_assets.rest_api.destination.parents.bindings import LoadBindings
 from analytics_assets.rest_api.extract.children.bindings import Binding
 from analytics_assets.rest_api.extract.children.parallel_reads import ParallelReads
@@ -24,6 +25,7 @@ from analytics_assets.rest_api.state.file_slots import FileSlots
 from analytics_assets.rest_api.state.postgres_slots import PostgresSlots
 from analytics_assets.rest_api.state.slots import ReservedSlots, SlotStore
 from analytics_assets.rest_api.state.store import StateStore, choose_state_store
+from analytics_assets.rest_api.windows import load_time_value
 
 RATE_LIMIT = "the rate limit over all runs"
 
@@ -38,11 +40,17 @@ def resolve_request(request: LoadRequest) -> tuple[ResolvedClient, Masking | Non
     resolved = resolve_secrets(
         request.client,
         endpoint.headers,
-        endpoint_values=endpoint.values,
+        endpoint_values={name: value for name, value in endpoint.values.items() if not isinstance(value, LoadTime)},
         endpoint_auth=endpoint.auth,
         api=request.api,
         environ=request.environ,
     )
+    times = {
+        name: load_time_value(request.now, value)
+        for name, value in endpoint.values.items()
+        if isinstance(value, LoadTime)
+    }
+    resolved = replace(resolved, endpoint_values={**resolved.endpoint_values, **times})
     masking = build_masking(request.resource, request.environ)
     if masking:
         resolved = replace(resolved, secret_values=resolved.secret_values | masking.secret_values)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timezone
 from pathlib import Path
 
 from analytics_assets.rest_api.arrow.statistics import Statistics
@@ -37,6 +37,7 @@ class LoadRequest:
             result then has the rows of each.
         full_refresh: Whether to read all history and create the table anew.
         use_slices: Whether the window may be split into time slices that are read in parallel.
+        now: The time at which the load begins, for requests that contain it.
         token_dir: Folder of the token store; by default the warehouse's state folder.
         log: Receives progress, retries and warnings.
     """
@@ -51,6 +52,7 @@ class LoadRequest:
     partition_bounds: Sequence[datetime] = ()
     full_refresh: bool = False
     use_slices: bool = True
+    now: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
     token_dir: Path | None = None
     log: logging.Logger = field(default_factory=lambda: logging.getLogger("analytics_assets"))
 

@@ -179,6 +179,38 @@ MISTAKES: dict[str, tuple[list[dict[str, Any]], str]] = {
         [resource("stock", "/{region}", endpoint={"values": {"region": ["a"]}})],
         "resources[0].endpoint.values.region: must be text (in quotes, if it looks like a number) or {env: NAME}",
     ),
+    "misspelled load time": (
+        [resource("stock", "/{day}", endpoint={"values": {"day": {"nwo": "date"}}})],
+        "resources[0].endpoint.values.day.nwo: unknown key; did you mean 'now'? allowed: minus, now, plus",
+    ),
+    "misspelled reference": (
+        [resource("stock", "/{day}", endpoint={"values": {"day": {"evn": "DAY"}}})],
+        "resources[0].endpoint.values.day.evn: unknown key; did you mean 'env'? allowed: env, secret",
+    ),
+    "load time in an unknown format": (
+        [resource("stock", "/{day}", endpoint={"values": {"day": {"now": "datte"}}})],
+        "resources[0].endpoint.values.day.now: must be one of iso8601, epoch_s, epoch_ms, date, or a strftime pattern such as '%Y-%m-%d %H:%M'; did you mean 'date'?",
+    ),
+    "load time without a format": (
+        [resource("stock", "/{day}", endpoint={"values": {"day": {"minus": "P1D"}}})],
+        "resources[0].endpoint.values.day.now: is required",
+    ),
+    "load time minus a number": (
+        [resource("stock", "/{day}", endpoint={"values": {"day": {"now": "date", "minus": 30}}})],
+        "resources[0].endpoint.values.day.minus: must be a duration such as '2 days', '6:00:00' or P2D",
+    ),
+    "load time minus and plus": (
+        [resource("stock", "/{day}", endpoint={"values": {"day": {"now": "date", "minus": "P1D", "plus": "P1D"}}})],
+        "resources[0].endpoint.values.day.plus: is the opposite of `minus`: remove one of the two",
+    ),
+    "load time in a parameter": (
+        [resource("stock", "/stock", endpoint={"params": {"day": {"now": "date"}}})],
+        "resources[0].endpoint.params.day: must be a text: write the time of the load in `endpoint.values`, and its placeholder here",
+    ),
+    "load time in a body": (
+        [resource("stock", "/stock", endpoint={"method": "POST", "json": {"day": {"now": "date"}}})],
+        "resources[0].endpoint.json.day: is sent as it is: write the time of the load in `endpoint.values`, and its placeholder here",
+    ),
     "misspelled name of values": (
         [resource("stock", "/{acount}", endpoint={"values": {"account": "a"}})],
         "resources[0].endpoint.path: unknown placeholder {acount}; did you mean {account}?",

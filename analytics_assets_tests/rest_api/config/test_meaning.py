@@ -19,6 +19,7 @@ from analytics_assets.rest_api.config import (
     HeaderLinkConfig,
     Incremental,
     JsonLinkConfig,
+    LoadTime,
     LoginConfig,
     OAuth2Config,
     OffsetConfig,
@@ -168,6 +169,10 @@ def test_every_key_is_read() -> None:
     assert isinstance(header_links.endpoint.paginator, HeaderLinkConfig)
     assert singles.endpoint.paginator == SinglePageConfig(), "the default of `client.paginator`"
     assert singles.endpoint.path == "singles", "the resource's name, as in dlt"
+    assert singles.endpoint.values == {
+        "since": LoadTime(now="date", minus=timedelta(days=30)),
+        "until": LoadTime(now="epoch_s", plus=timedelta(days=1)),
+    }
     assert (singles.endpoint.format, offsets.endpoint.format) == ("csv", "json")
     assert (singles.exclude, offsets.exclude) == (("ssn", "contact.phone"), ("ssn",))
     assert singles.hash == {"email": env("SALT"), "contact.name": SecretRef(secret="sources.x.salt")}

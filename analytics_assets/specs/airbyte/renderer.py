@@ -10,6 +10,7 @@ from typing import Any
 
 from jinja2 import nodes
 
+from analytics_assets.specs.airbyte.endpoints.load_times import LoadTime, SettingOrTime, formatted, read_load_time
 from analytics_assets.specs.airbyte.settings import Setting, Settings, snake_case
 from analytics_assets.specs.airbyte.templates import (
     TIME_FUNCTIONS,
@@ -28,7 +29,6 @@ from analytics_assets.specs.airbyte.templates import (
     shortened,
 )
 
-MILLISECONDS = 1000
 SLICES = frozenset({"stream_slice", "stream_partition", "stream_interval"})
 RUN_TIME = SLICES | {
     "response",
@@ -141,6 +141,8 @@ class Renderer:
                 each.value if isinstance(each, Text) else self._expression(each, name, is_optional=is_optional)
                 for each in pieces
             )
+        if choice := SettingOrTime.of(part.node):
+            return self._expression(self._chosen(choice, part.source), name, is_optional=is_optional)
         if found := self.setting(part):
             return self._setting(*found, is_optional=is_optional)
         if (placeholder := self._slice(part.node)) is not None:
@@ -152,6 +154,8 @@ class Renderer:
             setting = self.settings.find(joined[1:])
             self.notes.append(f"{self.settings.variable(setting.name)}: several values are separated by commas.")
             return self._setting(setting, None, is_optional=is_optional)
+        if time := read_load_time(part.node):
+            return self._load_time(time, name, part.source)
         return self._computed(part.source, name, part.node)
 
     def _branch(self, node: nodes.CondExpr) -> nodes.Expr | None:
@@ -175,17 +179,35 @@ class Renderer:
             raise NotExpressibleError(f"the setting {setting.name}, a list that is sent as repeated parameters")
         return self._value(setting.name)
 
+    def _chosen(self, choice: SettingOrTime, source: str) -> Expression:
+        """The setting if it is required or has a default, else the time of the load."""
+        setting = self.settings.find(choice.path[1:])
+        if setting.is_required or setting.default not in (None, ""):
+            return Expression(choice.setting, source)
+        self.notes.append(f"the time of the load stands for the connector's optional setting {setting.name}.")
+        return Expression(choice.time, source)
+
+    def _load_time(self, time: LoadTime, name: str, source: str) -> str:
+        if (value := time.to_value()) is None:
+            raise NotExpressibleError(f"the template {shortened(source)}, whose format of times is not known")
+        return self._placeholder("today" if value == {"now": "date"} else name, value)
+
     def _value(self, name: str) -> str:
-        placeholder = snake_case(name)
-        if placeholder in ("start", "end", "page", "offset", "resources", "incremental") or placeholder.startswith(
-            "dlt"
-        ):
-            placeholder = f"the_{placeholder}"
-        self.values[placeholder] = self.reference(name)
+        return self._placeholder(name, self.reference(name))
+
+    def _placeholder(self, name: str, value: dict[str, str]) -> str:
+        """The placeholder of a value, which gets another name if the name is reserved or has another value."""
+        plain = snake_case(name)
+        if plain in ("start", "end", "page", "offset", "resources", "incremental") or plain.startswith("dlt"):
+            plain = f"the_{plain}"
+        placeholder, number = plain, 1
+        while self.values.setdefault(placeholder, value) != value:
+            number += 1
+            placeholder = f"{plain}_{number}"
         return f"{{{placeholder}}}"
 
     def _slice(self, node: nodes.Expr) -> str | None:
-        node, format = _formatted(node)
+        node, format = formatted(node)
         path = path_of(node)
         if path is None or path[0] not in SLICES:
             return None
@@ -239,32 +261,6 @@ def _path_with_default(node: nodes.Expr) -> Path | None:
         path = path_of(node.expr1)
         return path if path is not None and path == path_of(node.test) else None
     return None
-
-
-def _formatted(node: nodes.Expr) -> tuple[nodes.Expr, str | None]:
-    """The inner expression of `x.strftime(f)`, `format_datetime(x, f)` and `timestamp(x)`, and the format."""
-    while isinstance(node, nodes.Filter) and node.name in ("int", "string") and node.node is not None:
-        node = node.node
-    if isinstance(node, nodes.Mul) and constant(node.right) == MILLISECONDS:
-        inner, format = _formatted(node.left)
-        return (inner, "%ms") if format == "%s" else (node, None)
-    if (
-        isinstance(node, nodes.Call)
-        and isinstance(node.node, nodes.Name)
-        and node.node.name == "timestamp"
-        and node.args
-    ):
-        return node.args[0], "%s"
-    if isinstance(node, nodes.Call) and isinstance(node.node, nodes.Getattr) and node.node.attr == "strftime":
-        format = constant(node.args[0]) if node.args else None
-        return (node.node.node, format) if isinstance(format, str) else (node, None)
-    is_format = (
-        isinstance(node, nodes.Call) and isinstance(node.node, nodes.Name) and node.node.name == "format_datetime"
-    )
-    if is_format and isinstance(node, nodes.Call) and len(node.args) > 1:
-        format = constant(node.args[1])
-        return (node.args[0], format) if isinstance(format, str) else (node, None)
-    return node, None
 
 
 def _joined_setting(node: nodes.Expr) -> Path | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 Component = dict[str, Any]
@@ -65,17 +65,13 @@ def stream(
 
 @dataclass(frozen=True)
 class Shape:
-    """A manifest, its rows, and what the tables hold.
+    """A manifest.
 
     Attributes:
         streams: The streams, parents first.
-        children: Values of partitions, by stream; the others have one partition.
-        columns: The columns of the last stream's rows that are compared.
     """
 
     streams: list[Component]
-    children: dict[str, list[str]] = field(default_factory=dict)
-    columns: tuple[str, ...] = ("id", "name")
 
 
 PAGES = paginator(
@@ -96,7 +92,20 @@ def child_of(parent: Component, field_name: str, **parts: Any) -> Component:
     return {"type": "SubstreamPartitionRouter", "parent_stream_configs": [config]}
 
 
+def added(name: str, value: str) -> Component:
+    """A transformation that adds a field."""
+    field = {"type": "AddedFieldDefinition", "path": [name], "value": value}
+    return {"type": "AddFields", "fields": [field]}
+
+
 TASKS = stream("tasks", "/projects/{{ stream_partition['project'] }}/tasks", router=child_of(PROJECTS, "project"))
+TASKS_OF_PROJECT = TASKS | {"transformations": [added("project_id", "{{ stream_partition['project'] }}")]}
+NOTES = stream(
+    "notes",
+    "/projects/{{ stream_partition.parent_slice.project }}/tasks/{{ stream_partition.task }}/notes",
+    router=child_of(TASKS, "task"),
+)
+USERS = stream("users", "/users") | {"transformations": [added("user_id", "{{ record['profile']['number'] }}")]}
 REGIONS: Component = {"type": "ListPartitionRouter", "cursor_field": "region", "values": ["eu", "us"]}
 SYNC: Component = {
     "type": "DatetimeBasedCursor",
@@ -240,12 +249,27 @@ SHAPES: dict[str, Shape] = {
             )
         ]
     ),
-    "list of values": Shape(
-        [stream("items", "/{{ stream_partition['region'] }}/items", router=REGIONS)], {"items": ["eu", "us"]}
+    "list of values": Shape([stream("items", "/{{ stream_partition['region'] }}/items", router=REGIONS)]),
+    "child with pages": Shape([PROJECTS, TASKS | {"retriever": TASKS["retriever"] | {"paginator": PAGES}}]),
+    "grandchild": Shape([PROJECTS, TASKS, NOTES]),
+    "child by a copy of a field of the parent": Shape(
+        [
+            USERS,
+            stream(
+                "posts", "/users/{{ stream_slice.user }}/posts", router=child_of(USERS, "user", parent_key="user_id")
+            ),
+        ]
     ),
-    "child with pages": Shape(
-        [PROJECTS, TASKS | {"retriever": TASKS["retriever"] | {"paginator": PAGES}}],
-        {"tasks": ["1", "2", "3", "4", "5"]},
+    "child by a parameter that is a value of the parent's slice": Shape(
+        [
+            PROJECTS,
+            TASKS,
+            stream(
+                "notes",
+                "/projects/{{ stream_slice.p }}/notes",
+                router=child_of(TASKS_OF_PROJECT, "p", parent_key="project_id"),
+            ),
+        ]
     ),
     "child by a parameter": Shape(
         [
@@ -256,10 +280,40 @@ SHAPES: dict[str, Shape] = {
                 router=child_of(PROJECTS, "project"),
                 requester={"request_parameters": {"project": "{{ stream_partition.project }}"}},
             ),
-        ],
-        {"tasks": ["1", "2", "3", "4", "5"]},
+        ]
     ),
-    "full history of an incremental stream": Shape([stream("items", "/items", incremental_sync=SYNC)]),
+    "windows": Shape([stream("items", "/items", incremental_sync=SYNC)]),
+    "windows with pages": Shape([stream("items", "/items", pages=PAGES, incremental_sync=SYNC)]),
+    "windows in a body, as numbers": Shape(
+        [
+            stream(
+                "items",
+                "/items",
+                requester={
+                    "http_method": "POST",
+                    "request_body_json": {
+                        "range": {
+                            "from": "{{ timestamp(stream_interval.start_time) | int }}",
+                            "to": "{{ timestamp(stream_interval.end_time) | int }}",
+                        }
+                    },
+                },
+                incremental_sync={key: SYNC[key] for key in SYNC if "option" not in key},
+            )
+        ]
+    ),
+    "windows of children": Shape(
+        [
+            PROJECTS,
+            stream(
+                "tasks",
+                "/projects/{{ stream_slice.project }}/tasks",
+                router=child_of(PROJECTS, "project"),
+                pages=PAGES,
+                incremental_sync=SYNC,
+            ),
+        ]
+    ),
     "error handlers": Shape(
         [
             stream(

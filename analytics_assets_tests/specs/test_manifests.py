@@ -3,34 +3,31 @@
 
 from __future__ import annotations
 
-import copy
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from analytics_assets.rest_api.config import load_config
 from analytics_assets.rest_api.errors import ConfigError
-from analytics_assets.rest_api.load.request import LoadRequest
-from analytics_assets.rest_api.load.table import load_table
 from analytics_assets.specs import convert
-from analytics_assets_tests.specs.manifest_server import ManifestServer, serve_manifest
+from analytics_assets_tests.specs.manifest_api.loading import outcomes
+from analytics_assets_tests.specs.manifest_api.server import ManifestApi, listening
 from analytics_assets_tests.specs.manifest_shapes import (
     PROJECTS,
     SHAPES,
     SYNC,
     TASKS,
     Component,
-    Shape,
     child_of,
     option,
     paginator,
     stream,
 )
-from analytics_assets_tests.support.shop import Shop
 
+Server = tuple[list[ManifestApi], int]
 CONFIG = {"api_key": "key-1234", "client_id": "client", "client_secret": "secret-1", "password": "secret-2", "account": "a7", "kind": "k"}  # fmt: skip
 
 
@@ -50,52 +47,22 @@ def convert_to(folder: Path, document: Any) -> Any:
     return convert(file, api="shop")
 
 
-def rows_of(shape: Shape) -> dict[str, list[dict[str, Any]]]:
-    rows: dict[str, list[dict[str, Any]]] = {}
-    for each in shape.streams:
-        values = shape.children.get(each["name"], [""])
-        rows[each["name"]] = [
-            {
-                "id": 5 * index + number,
-                "name": f"{each['name']} {number}",
-                "updated_at": f"2026-10-0{number}T00:00:00Z",
-                "_of": value,
-            }
-            for index, value in enumerate(values)
-            for number in range(1, 6)
-        ]
-    return rows
+@pytest.fixture(scope="module")
+def served() -> Iterator[Server]:
+    apis: list[ManifestApi] = []
+    with listening(apis) as port:
+        yield apis, port
 
 
 @pytest.mark.parametrize("name", SHAPES)
-def test_converted_manifest_loads_the_rows_of_its_server(name: str, shop: Shop, tmp_path: Path) -> None:
-    shape = SHAPES[name]
-    document = convert_to(tmp_path, manifest(copy.deepcopy(shape.streams)))
-    assert document.is_whole, document.messages()
-    path = tmp_path / "shop" / "defs.yaml"
-    path.parent.mkdir()
-    path.write_text(document.to_yaml(), encoding="utf-8")
-    config = load_config(path)
-    server = ManifestServer(manifest(shape.streams), dict(CONFIG), rows_of(shape))
-    with serve_manifest(server) as url:
-        server.config = {**CONFIG, "url": url}
-        settings = {f"SHOP_{key.upper()}": value for key, value in CONFIG.items()}
-        environ = {
-            **os.environ,
-            **settings,
-            "SHOP_BASE_URL": f"{url}/v1",
-            "SHOP_TOKEN_URL": f"{url}/login",
-            "SHOP_LOGIN_URL": f"{url}/login",
-        }
-        for resource in config.resolved_resources():
-            load_table(
-                LoadRequest(
-                    api="shop", client=config.client, resource=resource, warehouse=shop.warehouse, dataset="shop", environ=environ,
-                    full_refresh=True,
-                )
-            )  # fmt: skip
-            expected = sorted((row["id"], row["name"]) for row in server.rows[resource.name])
-            assert shop.query(f"SELECT id, name FROM shop.{resource.name} ORDER BY id") == expected
+def test_converted_manifest_loads_the_rows_of_its_api(name: str, served: Server, tmp_path: Path) -> None:
+    apis, port = served
+    file = tmp_path / "shop.yaml"
+    streams = SHAPES[name].streams
+    file.write_text(yaml.safe_dump(manifest(streams)), encoding="utf-8")
+    [outcome] = outcomes(file, tmp_path, port, apis, names=[streams[-1]["name"]])
+    assert outcome.problem == ""
+    assert outcome.rows
 
 
 def test_incremental_stream_becomes_windows(tmp_path: Path) -> None:

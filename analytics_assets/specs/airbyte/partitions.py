@@ -9,6 +9,7 @@ from typing import Any
 from analytics_assets.specs.airbyte.renderer import Renderer
 from analytics_assets.specs.airbyte.settings import snake_case
 from analytics_assets.specs.airbyte.templates import NotExpressibleError, Path, constant, expression, is_template
+from analytics_assets.specs.airbyte.transformations import field_source
 
 RESERVED = frozenset({"start", "end", "page", "offset", "resources", "incremental"})
 
@@ -21,11 +22,13 @@ class ParentLink:
         stream: The parent's component.
         field: The path of the parent's field.
         partition_field: The name of its value in slices.
+        slice_path: The path in the parent's slice that the field is a copy of; empty if it is a field of the record.
     """
 
     stream: Mapping[str, Any]
     field: str
     partition_field: str
+    slice_path: Path = ()
 
 
 @dataclass
@@ -88,6 +91,13 @@ def parent_streams(stream: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
                 yield parent
 
 
+def parent_key(parent: Mapping[str, Any], config: Mapping[str, Any]) -> str:
+    """The field of the API's records that is the key of a parent; empty if it is not the name of a field."""
+    key = config.get("parent_key")
+    place, source = field_source(parent, key) if isinstance(key, str) else ("", ())
+    return ".".join(map(str, source)) if place == "record" and source else str(key or "")
+
+
 def _add_list(router: Mapping[str, Any], routing: Routing, renderer: Renderer) -> None:
     field_name = str(router.get("cursor_field") or "value")
     values = router.get("values")
@@ -131,7 +141,12 @@ def _add_parents(router: Mapping[str, Any], routing: Routing) -> None:
             routing.lost.append((f"the parent's key {key}", True))
             continue
         partition_field = str(config.get("partition_field") or path)
-        routing.parents.append(ParentLink(parent, path, partition_field))
+        place, source = field_source(parent, path)
+        if not source:
+            routing.lost.append((f"the parent's key {path}, which the connector computes", True))
+            continue
+        in_record = ".".join(map(str, source)) if place == "record" else path
+        routing.parents.append(ParentLink(parent, in_record, partition_field, source if place == "slice" else ()))
         _add_option(config.get("request_option"), partition_field, routing)
         extra = config.get("extra_fields")
         for each in extra if isinstance(extra, list) else []:
@@ -155,6 +170,7 @@ __all__ = [
     "ParentLink",
     "Routing",
     "parent_configs",
+    "parent_key",
     "parent_streams",
     "read_routing",
     "stream_name",

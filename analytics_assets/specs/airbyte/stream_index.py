@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from analytics_assets.specs.airbyte.components import PARAMETERS, Component, Resolver
-from analytics_assets.specs.airbyte.partitions import parent_configs, parent_streams, stream_name
+from analytics_assets.specs.airbyte.partitions import parent_configs, parent_key, parent_streams, stream_name
 from analytics_assets.specs.airbyte.settings import snake_case
 
 MAX_NAME = 60
@@ -72,7 +72,7 @@ class StreamIndex:
                 if not isinstance(parent, Mapping) or not isinstance(key, str):
                     continue
                 above = self.resource_of(parent)
-                fields[(key,)] = f"_{above}_{config.get('parent_key')}"
+                fields[(key,)] = f"_{above}_{parent_key(parent, config)}"
                 for path, column in self.parent_fields(above).items():
                     fields.setdefault(("parent_slice", *path), f"_{above}_{column}")
         return fields
@@ -83,7 +83,7 @@ class StreamIndex:
         for _, configs in parent_configs(self.streams.get(resource, {})) if depth < MAX_LEVELS else ():
             for config in configs:
                 parent = config.get("stream")
-                if isinstance(parent, Mapping) and isinstance(key := config.get("parent_key"), str):
+                if isinstance(parent, Mapping) and (key := parent_key(parent, config)):
                     above = self.resource_of(parent)
                     for place, column in self.ancestors(above, depth + 1).items():
                         columns[place] = f"_{above}_{column}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from jinja2 import Environment, TemplateSyntaxError, nodes
 
 Path = tuple[str | int, ...]
+BLOCK = re.compile(r"\{\{.*?\}\}", re.DOTALL)
 MAX_TEMPLATE = 20_000
 TIME_FUNCTIONS = frozenset({"now_utc", "today_utc", "day_delta", "today_with_timezone", "now_local", "today"})
 # Filters that give their input, or a text of it.
@@ -33,7 +35,7 @@ class Expression:
 
     Attributes:
         node: Its syntax tree.
-        source: The template that contains it, for messages.
+        source: The expression with its braces, for messages.
     """
 
     node: nodes.Expr
@@ -58,6 +60,10 @@ def parse(text: str) -> list[Text | Expression]:
     except (TemplateSyntaxError, RecursionError, ValueError, OverflowError):
         raise NotExpressibleError(f"the template {shortened(text)}, which is not valid") from None
     parts: list[Text | Expression] = []
+    outputs = [child for node in body if isinstance(node, nodes.Output) for child in node.nodes]
+    sources = BLOCK.findall(text)
+    if len(sources) != sum(not isinstance(child, nodes.TemplateData) for child in outputs):
+        sources = [text] * len(outputs)
     for node in body:
         if not isinstance(node, nodes.Output):
             raise NotExpressibleError(f"the template {shortened(text)}, which contains statements")
@@ -65,7 +71,7 @@ def parse(text: str) -> list[Text | Expression]:
             if isinstance(child, nodes.TemplateData):
                 parts.append(Text(child.data))
             else:
-                parts.extend(flatten(child, text))
+                parts.extend(flatten(child, sources.pop(0)))
     return parts
 
 

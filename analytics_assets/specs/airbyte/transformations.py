@@ -146,6 +146,25 @@ def _add(
             )
 
 
+def field_source(stream: Mapping[str, Any], name: str) -> tuple[str, tuple[Any, ...]]:
+    """Where a field of a stream's records comes from.
+
+    Returns:
+        `record` and the path in the API's record, or `slice` and the path in the slice. A path is empty if the
+        connector computes the field in another way.
+    """
+    source: tuple[str, tuple[Any, ...]] = ("record", tuple(name.split(".")))
+    steps = stream.get("transformations")
+    for step in steps if isinstance(steps, list) else []:
+        fields = step.get("fields") if isinstance(step, Mapping) and step.get("type") == "AddFields" else None
+        for each in fields if isinstance(fields, list) else []:
+            path = each.get("path") if isinstance(each, Mapping) else None
+            if isinstance(path, list) and ".".join(map(str, path)) == name:
+                from_slice = _slice_path(each.get("value"))
+                source = ("slice", from_slice) if from_slice else ("record", _record_field(each.get("value")) or ())
+    return source
+
+
 def _record_field(value: Any) -> tuple[str, ...] | None:
     """The path of `{{ record['id'] }}` or `{{ record['user']['id'] }}`."""
     try:

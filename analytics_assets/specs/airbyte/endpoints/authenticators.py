@@ -36,7 +36,10 @@ def convert_auth(authenticator: Any, renderer: Renderer) -> Any:
         alternatives = authenticator.get("authenticators")
         listed = alternatives.values() if isinstance(alternatives, Mapping) else ()
         converted = [found for each in listed if (found := convert_auth(each, renderer)) is not None]
-        return converted or None
+        # The first alternative whose variables are all set is used: one with a part of another's variables is later.
+        return (
+            sorted(converted, key=lambda auth: sum(_variables(auth) < _variables(each) for each in converted)) or None
+        )
     if kind == "NoAuth":
         return None
     if kind not in CONVERTERS:
@@ -45,6 +48,13 @@ def convert_auth(authenticator: Any, renderer: Renderer) -> Any:
         return CONVERTERS[kind](authenticator, renderer)
     except OmittedValueError as omitted:
         raise NotExpressibleError(f"a credential from the optional setting {omitted.setting.name}") from None
+
+
+def _variables(auth: Any) -> set[str]:
+    """The environment variables in a value of `auth`."""
+    if isinstance(auth, dict):
+        return {str(auth["env"])} if set(auth) == {"env"} else set[str]().union(*map(_variables, auth.values()))
+    return set[str]().union(*map(_variables, auth)) if isinstance(auth, list) else set()
 
 
 def _bearer(component: Mapping[str, Any], renderer: Renderer) -> dict[str, Any]:

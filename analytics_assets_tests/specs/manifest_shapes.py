@@ -263,7 +263,7 @@ SHAPES: dict[str, Shape] = {
     "child by a parameter that is a value of the parent's slice": Shape(
         [
             PROJECTS,
-            TASKS,
+            TASKS_OF_PROJECT,
             stream(
                 "notes",
                 "/projects/{{ stream_slice.p }}/notes",

@@ -78,7 +78,7 @@ class StreamConverter(TableConverter):
         scope.partitions |= routing.names
         for link in routing.parents[:1] if len(routing.parents) == 1 else self._deepest(routing, scope):
             parent = self._index.resource_of(link.stream)
-            parent_field = self._index.parent_fields(parent).get(link.slice_path, link.field)
+            parent_field = self._index.parent_fields(parent).get(tuple(map(str, link.slice_path)), link.field)
             scope.partitions[(link.partition_field,)] = f"{{resources.{parent}.{parent_field}}}"
             for extra in routing.extra_fields:
                 scope.partitions[("extra_fields", extra)] = f"{{resources.{parent}.{extra}}}"

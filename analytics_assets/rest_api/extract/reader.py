@@ -276,13 +276,13 @@ class EndpointReader:
         counts = sequence.time_range.counts
         with self._lock:
             counts.pages += 1
-            where = f"{request.redacted}, page {counts.pages}"
+            number = counts.pages
         if not 200 <= response.status < 300:
             raise status_error(
                 response,
-                where=where,
+                where=f"{request.redacted}, page {number}",
                 paginator=self.endpoint.paginator,
-                pages_read=counts.pages - 1,
+                pages_read=number - 1,
                 client=self.client,
             )
         assert sequence.request is not None
@@ -296,5 +296,5 @@ class EndpointReader:
                 if sequence.time_range.window == self.window:  # not of a slice
                     self.totals = sequence.paginator.totals
         except ResponseError as error:
-            raise error.with_message(f"{where}: {error}") from None
+            raise error.with_message(f"{request.redacted}, page {number}: {error}") from None
         return page

@@ -223,7 +223,6 @@ class HttpClient:
     def _follow_redirects(self, request: Request, *, is_token_request: bool) -> Response:
         """Send once, and follow redirects that stay on the same host. Those of token requests are not followed."""
         url, method = request.url, request.method
-        first_origin = origin(url)
         for _ in range(MAX_REDIRECTS + 1):
             response = self._send(request, url, reuse_connection=not is_token_request)
             is_redirect = not is_token_request and response.status in REDIRECT_STATUSES
@@ -231,7 +230,7 @@ class HttpClient:
             if not location:
                 return response
             target, target_origin = resolve_reference(location, url)
-            if target_origin != first_origin:
+            if target_origin != origin(request.url):
                 raise ResponseError(
                     f"{request.redacted}: the API redirects to another host ({target_origin[1]!r}): "
                     "credentials are not sent there. Put the final URL into `client.base_url`."

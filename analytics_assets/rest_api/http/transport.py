@@ -98,6 +98,7 @@ class Transport:
             self._options[pycurl.CAPATH] = trusted.capath
         self._max_page_bytes = max_page_bytes
         self._idle: dict[tuple[str, bool], list[pycurl.Curl]] = {}  # by method, and whether there is a body
+        self._headers: tuple[Mapping[str, str], list[bytes]] = ({}, [])  # those of the last request, and their lines
 
     def close(self) -> None:
         """Close the idle connections."""
@@ -141,7 +142,10 @@ class Transport:
             chunks.append(chunk)
             return None if remaining >= 0 else 0  # 0 makes libcurl abort the transfer
 
-        _set_request(curl, url, headers, body)
+        curl.setopt(pycurl.URL, UNSAFE_URL_CHARS.sub(lambda found: quote(found[0]), URL_USERINFO.sub("", url, 1)))
+        curl.setopt(pycurl.HTTPHEADER, self._header_lines(headers))
+        if body is not None:
+            curl.setopt(pycurl.POSTFIELDS, body)
         curl.setopt(pycurl.WRITEFUNCTION, write)
         curl.setopt(pycurl.HEADERFUNCTION, lines.append)
         try:
@@ -164,6 +168,14 @@ class Transport:
         if any(map(CONTENT_ENCODING.match, lines)):
             return self._decompressed(response)
         return response
+
+    def _header_lines(self, headers: Mapping[str, str]) -> list[bytes]:
+        """The lines of the headers, which are the same for most requests."""
+        known, lines = self._headers
+        if known != headers or not lines:
+            lines = [*map(_header_line, headers.items()), *EXTRA_HEADERS]
+            self._headers = dict(headers), lines
+        return lines
 
     def _decompressed(self, response: Response) -> Response:
         for encoding in reversed(response.headers.get("Content-Encoding", "").lower().split(",")):
@@ -207,13 +219,6 @@ def proxy_for(target: tuple[str, str, int]) -> str:
     if url and not PROXY.fullmatch(url):
         raise ConfigError(f"{scheme.upper()}_PROXY must be the URL of a proxy, such as http://proxy.example.com:3128")
     return url
-
-
-def _set_request(curl: pycurl.Curl, url: str, headers: Mapping[str, str], body: bytes | None) -> None:
-    curl.setopt(pycurl.URL, UNSAFE_URL_CHARS.sub(lambda found: quote(found[0]), URL_USERINFO.sub("", url, 1)))
-    curl.setopt(pycurl.HTTPHEADER, [*map(_header_line, headers.items()), *EXTRA_HEADERS])
-    if body is not None:
-        curl.setopt(pycurl.POSTFIELDS, body)
 
 
 def _header_line(header: tuple[str, str]) -> bytes:

@@ -11,6 +11,7 @@ from analytics_assets.rest_api.errors import ConfigError, ResponseError
 BASE_URL = "base_url"
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 UNSAFE_URL_CHARS = re.compile(r"[^!#$%&'()*+,/:;=?@\w.~-]", re.ASCII)
+UNRESERVED = re.compile(r"[\w.~-]*", re.ASCII)
 URL_USERINFO = re.compile(r"(?<=://)[^/?#@]*@")  # removed from links: a server must not choose the credentials
 
 
@@ -71,6 +72,13 @@ def with_query(url: str, params: Mapping[str, str]) -> str:
     """The URL with `params` in its query. They replace parameters of the same names; others stay byte by byte."""
     if not params:
         return url
+    if "?" not in url and "#" not in url:
+        return f"{url}?{urlencode(params, quote_via=_quote)}"
     parts = urlsplit(url)
     others = [pair for pair in parts.query.split("&") if pair and unquote_plus(pair.partition("=")[0]) not in params]
-    return urlunsplit(parts._replace(query="&".join([*others, urlencode(params, quote_via=quote)]), fragment=""))
+    return urlunsplit(parts._replace(query="&".join([*others, urlencode(params, quote_via=_quote)]), fragment=""))
+
+
+def _quote(text: str, *options: str) -> str:
+    """As `quote`, which takes ten times as long for a text that needs no quotes."""
+    return text if UNRESERVED.fullmatch(text) else quote(text, *options)

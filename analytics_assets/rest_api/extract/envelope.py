@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
 from msgspec import Raw
+from typing_extensions import Self
 
-from analytics_assets.rest_api.errors import ConfigError
+from analytics_assets.rest_api.errors import ConfigError, ResponseError
 from analytics_assets.rest_api.extract.json_decoding import BOM, decode, decode_raw
 
 MISSING: Final[Any] = object()
@@ -25,6 +27,7 @@ STEP = re.compile(
     re.VERBOSE,
 )
 
+MARK = b'["\\u0000"]'  # in place of the records: a JSON list that no API sends
 SHALLOW: msgspec.json.Decoder[Any] = msgspec.json.Decoder(dict[str, Raw] | list[Raw] | str | int | float | bool | None)
 
 
@@ -64,6 +67,40 @@ class Envelope:
             self.open(self.root)
         except (msgspec.DecodeError, ValueError, RecursionError):
             self.root = decode(body)
+
+    @classmethod
+    def around(cls, body: bytes, path: tuple[str, ...]) -> Self | None:
+        """The envelope of a body whose list at `path` is not scanned, since its records are decoded anyway.
+
+        The list is assumed to end at the last bracket of the body. Whether it does is proven in two steps: the rest of
+        the body, with a mark in place of the list, is JSON that has the mark at `path`; and what the mark stands for is
+        a JSON list, which is known once it is decoded.
+
+        Args:
+            body: The body.
+            path: The names that lead to the list, at least one.
+
+        Returns:
+            The envelope; None if the list is not found so.
+        """
+        opening = re.search(rb'"%b"\s*:\s*(?=\[)' % re.escape(path[-1].encode()), body)
+        end = body.rfind(b"]") + 1
+        if not opening or end <= opening.end():
+            return None
+        before, after = body[: opening.end()], body[end:]
+        if MARK in before or MARK in after:
+            return None
+        with suppress(msgspec.DecodeError, ValueError, RecursionError, ResponseError):
+            envelope = cls(before + MARK + after)
+            *parents, name = path
+            fields = envelope.root
+            for parent in parents:
+                fields = envelope._child(fields, parent)
+            fields = envelope.open(fields)
+            if isinstance(fields, dict) and fields.get(name) == Raw(MARK):
+                fields[name] = Raw(body[opening.end() : end])
+                return envelope
+        return None
 
     def find(self, path: str) -> Any:
         """The value at `path`, or MISSING. A top-level name with dots (`@odata.nextLink`) needs no quotes."""

@@ -7,6 +7,7 @@ never an empty table.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -75,6 +76,8 @@ class Selector:
             masking: Drops and hashes fields before they are read.
         """
         self.steps = compile_path(data_selector)
+        names = tuple(step for step in self.steps if isinstance(step, str))
+        self._names = names if len(names) == len(self.steps) else ()
         self._selector = data_selector
         self._allow_missing = allow_missing
         self._body_is_record = body_is_record
@@ -124,6 +127,11 @@ class Selector:
         Raises:
             ResponseError: The body is not JSON, or the selector does not lead to records.
         """
+        names = self._names
+        if names and (envelope := Envelope.around(body, names)):
+            with suppress(ResponseError):
+                return Page(self._select(envelope, body), envelope)
+            self._names = ()  # the records are not the last list of the body, or there is an error
         envelope = Envelope(body)
         try:
             return Page(self._select(envelope, body), envelope)

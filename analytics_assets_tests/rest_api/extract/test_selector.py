@@ -172,6 +172,79 @@ def test_a_page_keeps_its_envelope() -> None:
     assert (page.records, page.envelope.find("next")) == ([A], "n")
 
 
+AROUND: list[tuple[str, bytes, list[dict[str, Any]]]] = [
+    ("data", b'{"data":[{"id":1}],"included":[{"id":9}]}', [A]),
+    ("data", b'{"included":[{"id":9}],"data":[{"id":1}]}', [A]),
+    ("data", b'{"data":[{"id":9}],"data":[{"id":1}]}', [A]),
+    ("data", b'{"data":null,"data" : [{"id":1}],"next":[]}', [A]),
+    ("data", b'{"page":{"data":[{"id":9}]},"data":[{"id":1}]}', [A]),
+    ("data", b'{"data":[{"id":1}],"page":{"data":[{"id":9}]}}', [A]),
+    ("page.data", b'{"data":[{"id":9}],"page":{"data":[{"id":1}]}}', [A]),
+    ("data", rb'{"note":"\"data\":[","data":[{"id":1}],"more":"]"}', [A]),
+    ("data", rb'{"note":["\u0000"],"data":[{"id":1}]}', [A]),
+    ("data", rb'{"data":[{"id":1}],"more":"[\"\u0000\"]"}', [A]),
+    ("data", b'\xef\xbb\xbf {"data":\n[{"id":1}]\n}\n', [A]),
+]
+
+
+@pytest.mark.parametrize(("path", "body", "expected"), AROUND)
+def test_records_are_at_the_path_wherever_other_lists_are(
+    path: str, body: bytes, expected: list[dict[str, Any]]
+) -> None:
+    selector = Selector(path)
+    assert [selector.page(body).records for _ in range(2)] == [expected, expected]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"data":[{"id":1}]',
+        b'{"data":[{"id":1}]]}',
+        b'{"data":[{"id":1}]}]',
+        b'{"data":[{"id":1},],"next":"n"}',
+        b'{"data":[{"id":1}],"next":"n"',
+        b'{"data":[{"id":1}] "next":"n"}',
+        b'"data":[{"id":1}]',
+    ],
+)
+def test_a_body_that_is_not_json_is_an_error_whatever_its_records_are(body: bytes) -> None:
+    with pytest.raises(ResponseError, match="not valid JSON"):
+        Selector("data").page(body)
+
+
+JSON_VALUES = st.recursive(
+    st.one_of(st.none(), st.integers(0, 9), st.sampled_from(["", "]", '"data":[', "\x00"])),
+    lambda values: st.one_of(
+        st.lists(values, max_size=3), st.dictionaries(st.sampled_from(["data", "x", "y"]), values, max_size=3)
+    ),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(JSON_VALUES, st.integers(-40, 40), st.sampled_from([b"", b"]", b"[", b"}", b'"', b","]))
+def test_records_are_those_of_the_decoded_body(value: Any, place: int, damage: bytes) -> None:
+    body = json.dumps(value, separators=(",", ":")).encode()
+    body = body[:place] + damage + body[place:] if damage else body
+    try:
+        decoded = decode(body)
+        expected = decoded.get("data") if isinstance(decoded, dict) else None
+    except ResponseError:
+        expected = None
+    try:
+        records = Selector("data").page(body).records
+    except ResponseError:
+        # Objects may be errors, and lists of other values are not records.
+        assert not isinstance(expected, list) or any(not isinstance(record, dict) for record in expected)
+    else:
+        assert records == (expected if isinstance(expected, list) else [expected])
+
+
+def test_a_path_may_lead_into_the_records() -> None:
+    page = Selector("data").page(b'{"data":[{"id":1},{"id":2}],"next":"n"}')
+    assert [page.envelope.find(path) for path in ("data[-1].id", "data", "next")] == [2, [A, B], "n"]
+
+
 EXACT: list[tuple[bytes, Any]] = [
     (b"123456789012345678901234567890", 123456789012345678901234567890),
     (b"-18446744073709551617", -18446744073709551617),

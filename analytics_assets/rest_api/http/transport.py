@@ -142,10 +142,7 @@ class Transport:
             chunks.append(chunk)
             return None if remaining >= 0 else 0  # 0 makes libcurl abort the transfer
 
-        curl.setopt(pycurl.URL, UNSAFE_URL_CHARS.sub(lambda found: quote(found[0]), URL_USERINFO.sub("", url, 1)))
-        curl.setopt(pycurl.HTTPHEADER, self._header_lines(headers))
-        if body is not None:
-            curl.setopt(pycurl.POSTFIELDS, body)
+        self._set_request(curl, url, headers, body)
         curl.setopt(pycurl.WRITEFUNCTION, write)
         curl.setopt(pycurl.HEADERFUNCTION, lines.append)
         try:
@@ -169,13 +166,15 @@ class Transport:
             return self._decompressed(response)
         return response
 
-    def _header_lines(self, headers: Mapping[str, str]) -> list[bytes]:
-        """The lines of the headers, which are the same for most requests."""
-        known, lines = self._headers
-        if known != headers or not lines:
+    def _set_request(self, curl: pycurl.Curl, url: str, headers: Mapping[str, str], body: bytes | None) -> None:
+        last, lines = self._headers
+        if headers != last or not lines:
             lines = [*map(_header_line, headers.items()), *EXTRA_HEADERS]
             self._headers = dict(headers), lines
-        return lines
+        curl.setopt(pycurl.URL, UNSAFE_URL_CHARS.sub(lambda found: quote(found[0]), URL_USERINFO.sub("", url, 1)))
+        curl.setopt(pycurl.HTTPHEADER, lines)
+        if body is not None:
+            curl.setopt(pycurl.POSTFIELDS, body)
 
     def _decompressed(self, response: Response) -> Response:
         for encoding in reversed(response.headers.get("Content-Encoding", "").lower().split(",")):

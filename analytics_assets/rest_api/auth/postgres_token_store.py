@@ -36,7 +36,8 @@ BEGIN
 END $$;
 """
 # Per transaction, which works behind a connection pooler too. With the keepalives, the lock of a machine that fails
-# without closing its connection is released after a minute (30 + 3 * 10 seconds).
+# without closing its connection is released after a minute (30 + 3 * 10 seconds). Keepalives are not sent while the
+# machine has not confirmed a result: then tcp_user_timeout counts, whose default is about 15 minutes.
 SETTINGS = """
 SET LOCAL lock_timeout = %s;
 SET LOCAL statement_timeout = 0;
@@ -44,6 +45,7 @@ SET LOCAL idle_in_transaction_session_timeout = 0;
 SET LOCAL tcp_keepalives_idle = 30;
 SET LOCAL tcp_keepalives_interval = 10;
 SET LOCAL tcp_keepalives_count = 3;
+SET LOCAL tcp_user_timeout = 60000;
 """
 FIND = "SELECT to_regclass('analytics_assets_tokens')"
 INSERT = "INSERT INTO analytics_assets_tokens (fingerprint) VALUES (%s) ON CONFLICT DO NOTHING"

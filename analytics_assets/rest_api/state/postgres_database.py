@@ -13,6 +13,8 @@ from analytics_assets.rest_api.errors import RestApiError
 from analytics_assets.rest_api.state.store import FILE_SETTING, STORE_VARIABLE
 
 CONNECT_SECONDS = 10
+# A connection to a machine that vanished ends after a minute. Otherwise a statement waits for its result for two hours.
+KEEPALIVES = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3, "tcp_user_timeout": 60_000}
 
 INVALID_CONNECTION_STRING = "the value is not a connection string; special characters must be percent-encoded"
 # A part of libpq's message -> our message.
@@ -71,7 +73,7 @@ class PostgresDatabase:
 
         Args:
             autocommit: Whether each statement is a transaction.
-            **parameters: Further parameters of libpq.
+            **parameters: Further parameters of libpq. Those of the connection string have priority.
 
         Raises:
             RestApiError: psycopg2 is not installed, or the database cannot be reached; of the class `error_type`.
@@ -81,9 +83,9 @@ class PostgresDatabase:
         except ImportError:
             problem = "psycopg2 is not installed: pip install 'analytics_assets[postgres]'"
             raise self.error(problem) from None
-        settings = {"connect_timeout": CONNECT_SECONDS, "application_name": "analytics_assets", **parameters}
+        own = {"connect_timeout": CONNECT_SECONDS, "application_name": "analytics_assets", **KEEPALIVES, **parameters}
         try:
-            parsed = {**settings, **psycopg2.extensions.parse_dsn(self.connection_string)}
+            parsed = {**own, **psycopg2.extensions.parse_dsn(self.connection_string)}
             connection: Connection = psycopg2.connect(**parsed)
             connection.set_session(isolation_level="READ COMMITTED", autocommit=autocommit)
         except psycopg2.ProgrammingError:

@@ -327,6 +327,12 @@ def test_a_time_zone_of_the_session_is_a_startup_option_of_postgres() -> None:
     assert credentials.get_query()["options"] == "-ctimezone=UTC"
 
 
+def test_the_query_of_credentials_of_postgres_has_parameters_of_the_connection() -> None:
+    credentials = PostgresCredentials("postgresql://me@host/db")
+    credentials.query = {"keepalives_idle": 30}
+    assert "keepalives_idle=30" in credentials.to_native_representation()
+
+
 def test_psycopg2_errors_have_classes_of_their_own() -> None:
     make = Psycopg2SqlClient._make_database_exception
     assert isinstance(make(psycopg2.DataError("no")), DatabaseTerminalException)

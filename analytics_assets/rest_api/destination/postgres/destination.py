@@ -27,14 +27,17 @@ from analytics_assets.rest_api.destination.postgres.locks import acquire_lock
 from analytics_assets.rest_api.destination.postgres.merge_sql import LOADED_ROWS, PostgresMergeSql
 from analytics_assets.rest_api.destination.widening import widen_columns
 from analytics_assets.rest_api.errors import BusyError
+from analytics_assets.rest_api.state.postgres_database import KEEPALIVES
 
 COPY_BATCH_ROWS = 20_000  # rows that are text in memory at the same time
 STREAM_ROWS = 10_000
 # Each statement sees what others have committed, also while the transaction waited for a lock. The server soon ends the
-# connection of a machine that has vanished, and with it the locks.
+# connection of a machine that has vanished, and with it the locks: by keepalives, or by tcp_user_timeout if the machine
+# has not confirmed a result.
 TRANSACTION_SETTINGS = """
 SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
-SET LOCAL tcp_keepalives_idle = 30; SET LOCAL tcp_keepalives_interval = 10; SET LOCAL tcp_keepalives_count = 3
+SET LOCAL tcp_keepalives_idle = 30; SET LOCAL tcp_keepalives_interval = 10; SET LOCAL tcp_keepalives_count = 3;
+SET LOCAL tcp_user_timeout = 60000
 """
 ESCAPES = (("\\", "\\\\"), ("\t", "\\t"), ("\n", "\\n"), ("\r", "\\r"))
 
@@ -171,6 +174,7 @@ class PostgresDestination(TableDestination, postgres):
         assert isinstance(config, PostgresClientConfiguration)
         if config.credentials:
             config.credentials.session_timezone = "UTC"  # as in DuckDB, whatever the server's is
+            config.credentials.query = {**KEEPALIVES, **(config.credentials.query or {})}
         return config
 
 

@@ -60,7 +60,6 @@ app.conf.update(
     task_acks_late=True,
     task_reject_on_worker_lost=True,  # of a step whose process died while the worker lives
     worker_deduplicate_successful_tasks=True,
-    worker_prefetch_multiplier=1,  # a step does not wait for a worker that executes others while another one is idle
     broker_transport_options={
         **app.conf.broker_transport_options,
         "visibility_timeout": WORKER_TIMEOUT_SECONDS,

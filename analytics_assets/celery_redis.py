@@ -33,17 +33,26 @@ return false
 
 
 class Channel(redis.Channel):  # type: ignore[misc]
-    """Takes messages by a script that records them as in progress, unless they need no acknowledgement."""
+    """Takes messages by a script that records them as in progress.
 
-    must_acknowledge = True
+    Attributes:
+        without_acknowledgement: Queues whose messages are not recorded. While one is read, Kombu takes all messages.
+        next_poll: When a message may be requested again.
+    """
+
     next_poll = 0.0
 
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        self.without_acknowledgement: set[str] = set()
+        super().__init__(*arguments, **options)
+
     def basic_consume(self, queue: str, no_ack: bool = False, **options: Any) -> Any:
-        self.must_acknowledge &= not no_ack
+        if no_ack:  # replies to questions between workers, on the same channel as steps while a worker starts
+            self.without_acknowledgement.add(queue)
         return super().basic_consume(queue, no_ack=no_ack, **options)
 
     def _brpop_start(self, timeout: float | None = None) -> None:
-        if not self.must_acknowledge:
+        if not self.without_acknowledgement.isdisjoint(self.active_queues):
             super()._brpop_start(timeout)
             return
         if (seconds := self.next_poll - time.monotonic()) > 0:

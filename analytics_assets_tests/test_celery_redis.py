@@ -92,7 +92,11 @@ def receive(url: str, count: int, *, acknowledge: bool = True, event_loop: bool 
 
 def test_message_that_was_on_its_way_to_a_worker_that_died_is_delivered_again(redis: Redis, url: str) -> None:
     publish(url, "step")
-    with Connection(url, transport_options=OPTIONS) as dying, Consumer(dying, [QUEUE]) as consumer:
+    with Connection(url, transport_options=OPTIONS) as dying:
+        with Consumer(dying, [Queue("replies")], no_ack=True):  # as each worker that starts
+            pass
+        consumer = Consumer(dying, [QUEUE])
+        consumer.consume()
         assert isinstance(dying.transport, Transport)
         dying.transport.cycle.on_poll_start()  # requests a message
         wait_until(lambda: not any(redis.llen(key) for key in redis.keys("dagster*")))

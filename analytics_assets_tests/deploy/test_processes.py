@@ -15,6 +15,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from redis import Redis
 
 from analytics_assets_tests.support.postgres import Postgres
 from analytics_assets_tests.support.project import ROOT, Project
@@ -106,6 +107,9 @@ def test_celery_workers_execute_the_steps_of_the_main_job(project: Project, cele
         project.execute("full_refresh", env=celery_env)
     log = (project.folder / "process.log").read_text()
     assert len(re.findall(r"Task execute_plan\[\S+\] succeeded", log)) == 4
+    with Redis.from_url(celery_env["CELERY_BROKER_URL"]) as redis:
+        # Each was taken from its queue by the script that records it as in progress.
+        assert redis.info("commandstats")["cmdstat_eval"]["calls"] >= 4
     for table in (
         "recruiting_sandbox.opportunities",
         "recruiting_sandbox.users",

@@ -91,7 +91,7 @@ class Deployment:
             return sum(address == host.address and "/v1/" in path for address, path, _ in self.requests())
 
         target = pages() + more
-        wait_for(lambda: pages() >= target, f"requests of {host.name}")
+        wait_for(lambda: pages() >= target, f"requests of {host.name}", seconds=240)
 
     def start_backfill(self, partitions: list[str]) -> None:
         """Start a backfill of both assets, as the UI does."""

@@ -38,7 +38,7 @@ WORKLOADS = {
     "many_rows": Workload(workloads.many_rows, 5),
     "peers": Workload(workloads.peers, 2),
     "wide": Workload(workloads.wide, 2),
-    "long": Workload(workloads.long, 3),
+    "long": Workload(workloads.long, 2),
     "growth": Workload(workloads.growth, 3),
     "cursor": Workload(latency.cursor, 3),
     "offset": Workload(latency.offset, 5),

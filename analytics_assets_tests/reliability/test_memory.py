@@ -76,7 +76,11 @@ def test_changed_rows_are_not_held_in_memory(tmp_path: Path) -> None:
         change_all(tmp_path / "merge.duckdb", "80MB", standard_merge)
 
 
-def test_load_that_exceeds_its_memory_limit_is_repeated_without_it(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("more", [512, 0])
+def test_load_that_exceeds_its_memory_limit_is_repeated_with_more(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, more: int
+) -> None:
+    monkeypatch.setattr(memory, "LONG_VALUES_MEGABYTES", more)
     monkeypatch.setattr(memory, "MEGABYTES", 3)
     monkeypatch.setattr(memory, "MEGABYTES_PER_COLUMN", 0)
     with serve_endpoint(wide_endpoint()) as (server, url):

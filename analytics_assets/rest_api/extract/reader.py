@@ -24,8 +24,7 @@ from analytics_assets.rest_api.extract.masking import Masking
 from analytics_assets.rest_api.extract.page_batches import PageBatch, coalesce_pages
 from analytics_assets.rest_api.extract.pagination.base import PageResponse, Totals
 from analytics_assets.rest_api.extract.pagination.completeness import total_source
-from analytics_assets.rest_api.extract.pagination.proof import Completeness
-from analytics_assets.rest_api.extract.pagination.sequence import PageSequence, ReadCounts
+from analytics_assets.rest_api.extract.pagination.sequence import CountedRead, PageSequence, ReadCounts
 from analytics_assets.rest_api.extract.read_progress import ReadProgress
 from analytics_assets.rest_api.extract.records import PageRecords, read_dicts
 from analytics_assets.rest_api.extract.request_template import BoundRequest, RequestTemplate, record_values
@@ -41,7 +40,7 @@ SLICES_PER_THREAD = 2  # slices differ in size: a thread that is done takes anot
 
 
 @dataclass
-class EndpointReader:
+class EndpointReader(CountedRead):
     """One read of an endpoint: all of its pages, or those of a window.
 
     Attributes:
@@ -98,21 +97,6 @@ class EndpointReader:
         self._lock = threading.Lock()
 
     @property
-    def pages(self) -> int:
-        """Pages that were read."""
-        return self._counts.pages
-
-    @property
-    def rows(self) -> int:
-        """Rows that were read."""
-        return self._counts.rows
-
-    @property
-    def parts(self) -> list[Completeness]:
-        """What proves the end of each time range that was read."""
-        return self._counts.parts
-
-    @property
     def progress(self) -> ReadProgress | None:
         """How far the read is, if the API names a total."""
         return ReadProgress.of(self.rows, self.pages, self.totals)
@@ -129,32 +113,46 @@ class EndpointReader:
     def read_batches(self) -> Iterator[PageBatch]:
         """As `read_pages`, page by page, except where several threads read."""
         whole = self._sequence(self.window, self._counts)
-        pages = self._read_sequence(whole)
-        if cuts := self._slices(whole):
-            probe, sliced = list[PageBatch](), ReadCounts()
-            slices = ParallelMap(self._read_slices, (self._sequence(cut, sliced) for cut in cuts), self.threads)
-            if self._is_worth_slicing(whole, pages, probe, slices):
-                probed, self._counts = self.rows, sliced  # the slices read these pages again
-                yield from slices
-                if self.rows < probed:
-                    raise slice_error("the slices of the window have fewer rows than its first pages")
-                return
-            yield from probe
-        for page in pages:
-            yield page
-            if whole.request and self.threads > 1 and (split := whole.paginator.split()):
-                parts = (PageSequence(whole.time_range, part, part.first()) for part in split)
-                yield from parallel_map(self._read_sequences, parts, self.threads, at_once=self._workers())
-                whole.request = None if whole.time_range.completeness.is_complete else whole.paginator.resume()
-        if not self.ignored:
-            self._check(whole)
+        pages, cuts = self._read_sequence(whole), self._slices(whole)
+        try:
+            self.client.open_early(itertools.islice(self._following(whole, cuts), self.threads - 1))
+            if cuts:
+                probe, sliced = list[PageBatch](), ReadCounts()
+                slices = ParallelMap(self._read_slices, (self._sequence(cut, sliced) for cut in cuts), self.threads)
+                if self._is_worth_slicing(whole, pages, probe, slices):
+                    probed, self._counts = self.rows, sliced  # the slices read these pages again
+                    yield from slices
+                    if self.rows < probed:
+                        raise slice_error("the slices of the window have fewer rows than its first pages")
+                    return
+                yield from probe
+            for page in pages:
+                yield page
+                if whole.request and self.threads > 1 and (split := whole.paginator.split()):
+                    parts = (PageSequence(whole.time_range, part, part.first()) for part in split)
+                    yield from parallel_map(self._read_sequences, parts, self.threads, at_once=self._workers())
+                    whole.request = None if whole.time_range.completeness.is_complete else whole.paginator.resume()
+            if not self.ignored:
+                self._check(whole)
+        finally:
+            self.client.close_early()
 
     def _slices(self, whole: PageSequence) -> list[Window]:
         """The slices of the window; none if they cannot be requested, or if pages can be requested by their number."""
-        has_numbers = whole.paginator.is_numbered and total_source(self.endpoint.paginator)
-        if self.threads == 1 or self.window_is_honoured is None or self.window is None or has_numbers:
+        if self.threads == 1 or self.window_is_honoured is None or self.window is None or self._has_numbers(whole):
             return []
         return endpoint_slices(self.window, self.endpoint, self.threads * SLICES_PER_THREAD)
+
+    def _has_numbers(self, whole: PageSequence) -> bool:
+        """Whether the first response tells which pages follow."""
+        return whole.paginator.is_numbered and total_source(self.endpoint.paginator) is not None
+
+    def _following(self, whole: PageSequence, cuts: list[Window]) -> Iterator[Request]:
+        """The first requests of other threads, as far as they are known before the first page."""
+        if whole.request and self.threads > 1 and not self.client.limits_requests:
+            yield from (self._requests(cut).page(whole.request) for cut in cuts)
+            if self._has_numbers(whole):
+                yield from map(self._requests(self.window).page, whole.paginator.expected())
 
     def _is_worth_slicing(
         self,

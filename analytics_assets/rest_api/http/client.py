@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from analytics_assets.rest_api.auth.authenticator import Authenticator
@@ -160,6 +160,15 @@ class HttpClient:
         sent = Request(request.url, request.method, headers=request.headers, body=request.body)
         return self._retry(sent, token_request=request)[1]
 
+    def open_early(self, requests: Iterable[Request]) -> None:
+        """Open a connection for each request, over which `send` sends it. Nothing is sent before."""
+        for _, signed in map(self._signed, requests):
+            self._transport.open_early(signed.method, signed.url, signed.headers, signed.body)
+
+    def close_early(self) -> None:
+        """Close the connections whose requests were not sent."""
+        self._transport.close_early()
+
     def secret_values(self) -> frozenset[str]:
         """All values to mask in messages. Grows with each new token: call it again for each message."""
         return self._secret_values | (self.auth.secret_values() if self.auth else frozenset())
@@ -180,19 +189,12 @@ class HttpClient:
         Returns:
             The id of the credential that was used, and the response.
         """
-        handler = self._error_handler
-        statuses = frozenset(handler.retry_on_status_codes)
+        handler, statuses = self._error_handler, frozenset(self._error_handler.retry_on_status_codes)
         if token_request and token_request.uses_refresh_token:
             statuses &= NOT_PROCESSED
         for attempt in range(handler.max_retries + 1):
             is_last = attempt == handler.max_retries
-            credential_id, query, body = "", dict(request.params), request.body
-            headers = {**({} if token_request else self._headers), **request.headers}
-            if token_request is None and self.auth is not None:
-                credential_id = self.auth.sign(query, headers)
-                body = self.auth.sign_body(body, headers)
-            url = with_query(request.url, query)
-            signed = Request(url, request.method, headers=headers, body=body, shown_url=request.shown_url)
+            credential_id, signed = self._signed(request, is_token_request=token_request is not None)
             try:
                 response = self._follow_redirects(signed, is_token_request=token_request is not None)
             except TransportError as error:
@@ -201,11 +203,11 @@ class HttpClient:
                     raise UnavailableError(f"{request.redacted} failed after {attempts}: {error}") from None
                 wait, cause = exponential_wait(handler, attempt), str(error)
             else:
-                if token_request is None and (action := self._actions.match(response)):
-                    response = replace(response, action=action)
-                retried = response.action.action == "retry" if response.action else response.status in statuses
                 if token_request is None:
                     self.metrics.last_status = response.status
+                    if action := self._actions.match(response):
+                        response = replace(response, action=action)
+                retried = response.action.action == "retry" if response.action else response.status in statuses
                 if is_last or not retried:
                     return credential_id, response
                 wait = wait_before_retry(handler, response, attempt)
@@ -219,6 +221,16 @@ class HttpClient:
             self.metrics.add(retries=1, waited=wait.seconds)
             time.sleep(wait.seconds)
         raise AssertionError("unreachable: the last attempt returns or raises")
+
+    def _signed(self, request: Request, *, is_token_request: bool = False) -> tuple[str, Request]:
+        """The credential's id, and the request with it and with the client's headers; token requests get neither."""
+        credential_id, query, body = "", dict(request.params), request.body
+        headers = {**({} if is_token_request else self._headers), **request.headers}
+        if not is_token_request and self.auth is not None:
+            credential_id = self.auth.sign(query, headers)
+            body = self.auth.sign_body(body, headers)
+        url = with_query(request.url, query)
+        return credential_id, Request(url, request.method, headers=headers, body=body, shown_url=request.shown_url)
 
     def _follow_redirects(self, request: Request, *, is_token_request: bool) -> Response:
         """Send once, and follow redirects that stay on the same host. Those of token requests are not followed."""
@@ -282,7 +294,4 @@ class HttpClient:
         self._warn(f"{quota.header} says {quota.remaining}: all requests wait {seconds:.1f} s for its reset")
 
     def _warn(self, message: str) -> None:
-        self._log.warning(self._redact(f"{self._log_prefix}{message}"))
-
-    def _redact(self, text: str) -> str:
-        return redactor(self.secret_values())(text)
+        self._log.warning(redactor(self.secret_values())(f"{self._log_prefix}{message}"))

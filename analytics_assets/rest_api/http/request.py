@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from typing_extensions import Self
 
 from analytics_assets.rest_api.redaction import redacted_request
 
@@ -32,3 +35,17 @@ class Request:
     def redacted(self) -> str:
         """The request for messages: without its query, user info and a record's values."""
         return redacted_request(self.shown_url or self.url, self.method)
+
+
+class Message(NamedTuple):
+    """A request as it is sent: signed, with the query in the URL."""
+
+    method: str
+    url: str
+    headers: tuple[tuple[str, str], ...]
+    body: bytes | None
+
+    @classmethod
+    def of(cls, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> Self:
+        """The message of a request. POST and PUT have a body, which may be empty."""
+        return cls(method, url, tuple(headers.items()), body or b"" if method != "GET" else body)

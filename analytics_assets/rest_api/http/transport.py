@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import re
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from urllib.parse import quote
@@ -19,6 +19,8 @@ import pycurl
 
 from analytics_assets.rest_api.errors import ConfigError, ResponseError
 from analytics_assets.rest_api.http.compression import COMPRESSED_ENCODINGS, decompress
+from analytics_assets.rest_api.http.early_connection import EarlyConnection
+from analytics_assets.rest_api.http.request import Message
 from analytics_assets.rest_api.http.response import Headers, Response
 from analytics_assets.rest_api.http.urls import LOOPBACK, UNSAFE_URL_CHARS, URL_USERINFO
 
@@ -57,7 +59,10 @@ class TransportError(Exception):
 
     Attributes:
         may_have_been_received: False if the request cannot have reached the server.
+        is_disconnected: Whether the connection failed or was closed, and not a byte was received.
     """
+
+    is_disconnected = False
 
     def __init__(self, problem: str, *, may_have_been_received: bool = True) -> None:
         super().__init__(problem)
@@ -98,10 +103,42 @@ class Transport:
             self._options[pycurl.CAPATH] = trusted.capath
         self._max_page_bytes = max_page_bytes
         self._idle: dict[tuple[str, bool], list[pycurl.Curl]] = {}  # by method, and whether there is a body
-        self._headers: tuple[Mapping[str, str], list[bytes]] = ({}, [])  # those of the last request, and their lines
+        self._headers: tuple[tuple[tuple[str, str], ...], list[bytes]] = (
+            (),
+            [],
+        )  # those of the last request, and their lines
+        self._early: dict[Message, EarlyConnection] = {}
+        self._is_connected = False
+
+    def open_early(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None = None) -> None:
+        """Open a connection in another thread, over which `send` sends this request; nothing if one is idle.
+
+        Nothing is sent before. If the connection cannot be used, `send` opens another one.
+        """
+        message = Message.of(method, url, headers, body)
+        idle = self._idle_for(message)
+        if idle or message in self._early:
+            return
+
+        def transfer(wait: Callable[..., int]) -> Response | None:
+            try:
+                return self._perform(message, self._open(message, []), idle, wait=wait)
+            except TransportError as error:
+                if error.is_disconnected:
+                    return None
+                raise
+
+        self._early[message] = EarlyConnection(transfer)
+
+    def close_early(self, count: int | None = None) -> None:
+        """Close so many of the connections, or all, whose requests were not sent."""
+        with suppress(KeyError):  # no check before: another thread could take the last one
+            for _ in range(len(self._early) if count is None else count):
+                self._early.popitem()[1].close()
 
     def close(self) -> None:
-        """Close the idle connections."""
+        """Close the connections that no request uses."""
+        self.close_early()
         for idle in self._idle.values():
             while idle:
                 idle.pop().close()
@@ -129,11 +166,30 @@ class Transport:
             TransportError: There is no complete response.
             ResponseError: The body is longer than `max_page_bytes`; the rest of it is not read.
         """
-        body = body or b"" if method != "GET" else body
-        idle = self._idle.setdefault((method, body is not None), [])
-        curl = self._open(method, idle if reuse_connection else [], has_body=body is not None)
-        lines: list[bytes] = []
-        chunks: list[bytes] = []
+        message = Message.of(method, url, headers, body)
+        if not reuse_connection:
+            return self._perform(message, self._open(message, []), None)
+        if self._early and (early := self._early.pop(message, None)) and (response := early.send()):
+            return response
+        idle = self._idle_for(message)
+        if not idle and self._is_connected:
+            self.close_early(1)  # the new connection replaces it: no more are open than threads send requests
+        self._is_connected = True
+        return self._perform(message, self._open(message, idle), idle)
+
+    def _idle_for(self, message: Message) -> list[pycurl.Curl]:
+        return self._idle.setdefault((message.method, message.body is not None), [])
+
+    def _perform(
+        self,
+        message: Message,
+        curl: pycurl.Curl,
+        idle: list[pycurl.Curl] | None,
+        *,
+        wait: Callable[..., int] | None = None,
+    ) -> Response:
+        """Send a request, after `wait` once the connection is open; `idle` takes the connection afterwards."""
+        lines, chunks = list[bytes](), list[bytes]()
         remaining = self._max_page_bytes
 
         def write(chunk: bytes) -> int | None:
@@ -142,13 +198,16 @@ class Transport:
             chunks.append(chunk)
             return None if remaining >= 0 else 0  # 0 makes libcurl abort the transfer
 
-        self._set_request(curl, url, headers, body)
+        self._set_request(curl, message)
         curl.setopt(pycurl.WRITEFUNCTION, write)
         curl.setopt(pycurl.HEADERFUNCTION, lines.append)
+        if wait:
+            curl.setopt(pycurl.PREREQFUNCTION, wait)
         try:
             curl.perform()
         except pycurl.error as error:
             problem = _transport_error(curl, int(error.args[0]), uses_proxy=bool(self._options[pycurl.PROXY]))
+            problem.is_disconnected = not lines and error.args[0] != pycurl.E_OPERATION_TIMEDOUT
             curl.close()
             if remaining < 0:
                 raise self._too_large() from None
@@ -157,24 +216,27 @@ class Transport:
             curl.close()
             raise
         status = curl.getinfo(pycurl.RESPONSE_CODE)
-        if reuse_connection:
-            idle.append(curl)
-        else:
+        if wait:
+            curl.unsetopt(pycurl.PREREQFUNCTION)
+        if idle is None:
             curl.close()
+        else:
+            idle.append(curl)
         response = Response(status, Headers(lines), b"".join(chunks))
         if any(map(CONTENT_ENCODING.match, lines)):
             return self._decompressed(response)
         return response
 
-    def _set_request(self, curl: pycurl.Curl, url: str, headers: Mapping[str, str], body: bytes | None) -> None:
+    def _set_request(self, curl: pycurl.Curl, message: Message) -> None:
         last, lines = self._headers
-        if headers != last or not lines:
-            lines = [*map(_header_line, headers.items()), *EXTRA_HEADERS]
-            self._headers = dict(headers), lines
-        curl.setopt(pycurl.URL, UNSAFE_URL_CHARS.sub(lambda found: quote(found[0]), URL_USERINFO.sub("", url, 1)))
+        if message.headers != last or not lines:
+            lines = [*map(_header_line, message.headers), *EXTRA_HEADERS]
+            self._headers = message.headers, lines
+        url = URL_USERINFO.sub("", message.url, 1)
+        curl.setopt(pycurl.URL, UNSAFE_URL_CHARS.sub(lambda found: quote(found[0]), url))
         curl.setopt(pycurl.HTTPHEADER, lines)
-        if body is not None:
-            curl.setopt(pycurl.POSTFIELDS, body)
+        if message.body is not None:
+            curl.setopt(pycurl.POSTFIELDS, message.body)
 
     def _decompressed(self, response: Response) -> Response:
         for encoding in reversed(response.headers.get("Content-Encoding", "").lower().split(",")):
@@ -194,15 +256,15 @@ class Transport:
             "Request smaller pages (the paginator's `limit`), or increase `client.max_page_bytes`."
         )
 
-    def _open(self, method: str, idle: list[pycurl.Curl], *, has_body: bool) -> pycurl.Curl:
+    def _open(self, message: Message, idle: list[pycurl.Curl]) -> pycurl.Curl:
         """An idle connection, or a new one."""
         with suppress(IndexError):  # no check before: another thread could take the last one
             return idle.pop()
         curl = pycurl.Curl()
         for option, value in self._options.items():
             curl.setopt(option, value)
-        if has_body:  # libcurl would send a POST
-            curl.setopt(pycurl.CUSTOMREQUEST, method)
+        if message.body is not None:  # libcurl would send a POST
+            curl.setopt(pycurl.CUSTOMREQUEST, message.method)
         return curl
 
 

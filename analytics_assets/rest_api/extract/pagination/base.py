@@ -131,6 +131,10 @@ class Paginator(ABC):
     def check(self) -> None:
         """Raises DriftError if the pages that were read contradict each other."""
 
+    def expected(self) -> Iterator[PageRequest]:
+        """The requests after the first one, if they are probably known before its response."""
+        return iter(())
+
     def split(self) -> Iterator[Paginator] | None:
         """Paginators for all pages still to come, each for a part; None if a page is only known from the one before.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from abc import abstractmethod
 from collections.abc import Iterator
 
@@ -59,8 +60,11 @@ class NumberedPaginator(Paginator):
 
     is_numbered = True
 
-    def __init__(self, start: int, limit: int | None, *, has_total: bool, has_more_path: str | None) -> None:
+    def __init__(
+        self, start: int, limit: int | None, step: int | None, *, has_total: bool, has_more_path: str | None
+    ) -> None:
         self._position = start
+        self._step = step  # from one page to the next, if they are full
         self._pages = 0
         self._has_total = has_total
         self._has_more_path = has_more_path
@@ -114,6 +118,10 @@ class NumberedPaginator(Paginator):
             yield self._position
             self._position += step
 
+    def expected(self) -> Iterator[PageRequest]:
+        """Those of `split`, without end, if the first page is full and names a total."""
+        return map(self.request, itertools.count(self._position + self._step, self._step)) if self._step else iter(())
+
     @abstractmethod
     def request(self, position: int) -> PageRequest: ...
 
@@ -138,7 +146,9 @@ class OffsetPaginator(NumberedPaginator):
     correction = "Correct `paginator.offset_param`, `paginator.limit_param` or the paginator's type"
 
     def __init__(self, spec: config.OffsetConfig) -> None:
-        super().__init__(spec.offset, spec.limit, has_total=bool(spec.total_path), has_more_path=spec.has_more_path)
+        super().__init__(
+            spec.offset, spec.limit, spec.limit, has_total=bool(spec.total_path), has_more_path=spec.has_more_path
+        )
         self._spec = spec
         self.skipped = spec.offset
 
@@ -195,7 +205,9 @@ class PageNumberPaginator(NumberedPaginator):
     correction = "Correct `paginator.page_param`, `paginator.start_from_page` or the paginator's type"
 
     def __init__(self, spec: config.PageNumberConfig) -> None:
-        super().__init__(spec.first_page, spec.limit, has_total=bool(spec.total_path), has_more_path=spec.has_more_path)
+        super().__init__(
+            spec.first_page, spec.limit, 1, has_total=bool(spec.total_path), has_more_path=spec.has_more_path
+        )
         self._spec = spec
         self._first_page_rows = 0
         self._was_empty = False

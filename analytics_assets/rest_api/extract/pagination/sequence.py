@@ -30,6 +30,27 @@ class ReadCounts:
     parts: list[Completeness] = field(default_factory=list)
 
 
+class CountedRead:
+    """A read that has counts."""
+
+    _counts: ReadCounts
+
+    @property
+    def pages(self) -> int:
+        """Pages that were read."""
+        return self._counts.pages
+
+    @property
+    def rows(self) -> int:
+        """Rows that were read."""
+        return self._counts.rows
+
+    @property
+    def parts(self) -> list[Completeness]:
+        """What proves the end of each time range that was read."""
+        return self._counts.parts
+
+
 @dataclass
 class TimeRangeRead:
     """A time range that is requested as a whole: a window or a slice of it; without a window, everything."""

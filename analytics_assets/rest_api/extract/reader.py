@@ -11,6 +11,7 @@ import logging
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from functools import partial
 from operator import attrgetter
@@ -23,7 +24,7 @@ from analytics_assets.rest_api.extract.ignored_reads import check_response_actio
 from analytics_assets.rest_api.extract.masking import Masking
 from analytics_assets.rest_api.extract.page_batches import PageBatch, coalesce_pages
 from analytics_assets.rest_api.extract.pagination.base import PageResponse, Totals
-from analytics_assets.rest_api.extract.pagination.completeness import total_source
+from analytics_assets.rest_api.extract.pagination.completeness import is_numbered_to_the_end
 from analytics_assets.rest_api.extract.pagination.sequence import CountedRead, PageSequence, ReadCounts
 from analytics_assets.rest_api.extract.read_progress import ReadProgress
 from analytics_assets.rest_api.extract.records import PageRecords, read_dicts
@@ -94,6 +95,7 @@ class EndpointReader(CountedRead):
         self._is_graphql = is_graphql(self.endpoint)
         self._record_values = record_values(self.bindings)
         self._sequence = partial(PageSequence.of, self.endpoint, self._selector.steps)
+        self._uses_slices: Future[bool] = Future()
         self._lock = threading.Lock()
 
     @property
@@ -113,7 +115,7 @@ class EndpointReader(CountedRead):
     def read_batches(self) -> Iterator[PageBatch]:
         """As `read_pages`, page by page, except where several threads read."""
         whole = self._sequence(self.window, self._counts)
-        pages, cuts = self._read_sequence(whole), self._slices(whole)
+        pages, cuts = self._read_sequence(whole), self._slices()
         try:
             self.client.open_early(itertools.islice(self._following(whole, cuts), self.threads - 1))
             if cuts:
@@ -137,21 +139,19 @@ class EndpointReader(CountedRead):
         finally:
             self.client.close_early()
 
-    def _slices(self, whole: PageSequence) -> list[Window]:
+    def _slices(self) -> list[Window]:
         """The slices of the window; none if they cannot be requested, or if pages can be requested by their number."""
-        if self.threads == 1 or self.window_is_honoured is None or self.window is None or self._has_numbers(whole):
+        if self.threads == 1 or self.window_is_honoured is None or self.window is None:
+            return []
+        if is_numbered_to_the_end(self.endpoint.paginator):
             return []
         return endpoint_slices(self.window, self.endpoint, self.threads * SLICES_PER_THREAD)
-
-    def _has_numbers(self, whole: PageSequence) -> bool:
-        """Whether the first response tells which pages follow."""
-        return whole.paginator.is_numbered and total_source(self.endpoint.paginator) is not None
 
     def _following(self, whole: PageSequence, cuts: list[Window]) -> Iterator[Request]:
         """The first requests of other threads, as far as they are known before the first page."""
         if whole.request and self.threads > 1 and not self.client.limits_requests:
             yield from (self._requests(cut).page(whole.request) for cut in cuts)
-            if self._has_numbers(whole):
+            if is_numbered_to_the_end(self.endpoint.paginator):
                 yield from map(self._requests(self.window).page, whole.paginator.expected())
 
     def _is_worth_slicing(
@@ -163,11 +163,11 @@ class EndpointReader(CountedRead):
     ) -> bool:
         """Whether the window has more than two pages, whose records are all of the window.
 
-        `probe` receives the pages that were read. If the API names no total, a second page is needed. Slices are
-        requested together with it if the API is slow, and discarded if the window has no third page.
+        `probe` receives the pages that were read. Without a total, a second page is needed. If the API is slow, each
+        other thread requests the first page of a slice together with it; but not of numbered pages, which follow next.
         """
         assert self.window_is_honoured is not None
-        worth = False
+        worth, early = False, not whole.paginator.is_numbered
         try:
             for page in itertools.islice(pages, PAGES_BEFORE_SLICING):
                 probe.append(page)
@@ -175,11 +175,10 @@ class EndpointReader(CountedRead):
                 worth = whole.request is not None and is_long is not False and self.window_is_honoured(page.records)
                 if is_long or not worth:
                     break
-                slices.start(self._workers() - 1)
+                slices.start(self._workers() - 1 if early else 0)
             slices.start(self._workers() if worth else 0)
         finally:
-            if not worth:
-                slices.stop()
+            self._uses_slices.set_result(worth)
         return worth
 
     def _workers(self) -> int:
@@ -211,7 +210,10 @@ class EndpointReader(CountedRead):
     def _read_slices(self, sequences: Iterable[PageSequence]) -> Iterator[PageBatch]:
         def pages() -> Iterator[PageBatch]:
             for sequence in sequences:
-                yield from self._read_sequence(sequence)
+                for page in self._read_sequence(sequence):
+                    yield page
+                    if not self._uses_slices.result():  # waits for the decision
+                        return
                 self._check(sequence)
 
         return coalesce_pages(pages())

@@ -49,6 +49,11 @@ def total_source(spec: config.PaginatorConfig) -> TotalSource | None:
     return TotalSource("total_path", path, counts_pages=isinstance(spec, config.PageNumberConfig)) if path else None
 
 
+def is_numbered_to_the_end(spec: config.PaginatorConfig) -> bool:
+    """Whether the first page says which pages follow: they are numbered, and there is a total."""
+    return isinstance(spec, (config.OffsetConfig, config.PageNumberConfig)) and total_source(spec) is not None
+
+
 class CompletenessCheck:
     """Counts the rows and pages of one time range, and compares them with what the API says.
 

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,11 +15,13 @@ from analytics_assets.specs import convert
 from analytics_assets_tests.specs.manifest_api.loading import outcomes
 from analytics_assets_tests.specs.manifest_api.server import ManifestApi, listening
 from analytics_assets_tests.specs.manifest_shapes import (
+    OAUTH,
     PROJECTS,
     SHAPES,
     SYNC,
     TASKS,
     Component,
+    added,
     child_of,
     option,
     paginator,
@@ -178,13 +179,32 @@ def test_odd_manifests_are_converted_or_rejected_with_a_message(name: str, tmp_p
             assert str(tmp_path) in str(error)
 
 
-@pytest.mark.soak
-@pytest.mark.skipif("CORPUS_DIR" not in os.environ, reason="CORPUS_DIR is a folder of manifests")
-def test_corpus_is_accepted_by_the_loader(tmp_path: Path) -> None:
-    from analytics_assets_tests.specs.corpus import loads
+def test_values_that_users_compute_have_names_of_their_own(tmp_path: Path) -> None:
+    parts = "{{ 'a' if config['kind'] else 'b' }}"
+    streams = [
+        stream("items", f"/{{{{ config['kind'][:2] ~ '/' ~ config['kind'][2:] }}}}/{parts}/items"),
+        stream("orders", f"/{parts}/orders"),
+    ]
+    document = convert_to(tmp_path, manifest(streams))
+    paths = [each["endpoint"]["path"] for each in document.attributes["resources"]]
+    assert paths == ["/{kind_path}/{kind_path_2}/{kind_path_3}/items", "/{kind_path_3}/orders"]
+    text = document.to_yaml()
+    assert "SHOP_KIND_PATH_2 is what the connector computes as part 2 of {{ config['kind'][:2]" in text
+    assert f"SHOP_KIND_PATH_3 is what the connector computes as {parts}" in text
 
-    for file in sorted(Path(os.environ["CORPUS_DIR"]).glob("*.yaml")):
-        try:
-            loads(file, tmp_path)
-        except ConfigError as error:
-            assert "has no streams" in str(error)
+
+SELECTED = {"type": "ApiKeyAuthenticator", "api_token": "{{ config['client_id'] }}", "inject_into": option("key")}
+
+
+def test_alternative_with_a_part_of_the_variables_of_another_is_after_it(tmp_path: Path) -> None:
+    auth = {"type": "SelectiveAuthenticator", "authenticators": {"key": SELECTED, "oauth": OAUTH}}
+    document = convert_to(tmp_path, manifest([stream("items", "/items", auth=auth)]))
+    assert [each["type"] for each in document.attributes["client"]["auth"]] == ["oauth2", "api_key"]
+
+
+def test_key_of_a_parent_that_the_connector_computes_is_reported(tmp_path: Path) -> None:
+    users = stream("users", "/users") | {"transformations": [added("number", "{{ record.url.split('/')[-1] }}")]}
+    posts = stream("posts", "/users/{{ stream_slice.user }}/posts", router=child_of(users, "user", parent_key="number"))
+    document = convert_to(tmp_path, manifest([users, posts]))
+    assert any("the parent's key number, which the connector computes" in each for each in document.messages())
+    assert not document.is_whole

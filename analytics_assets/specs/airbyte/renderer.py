@@ -249,7 +249,8 @@ class Renderer:
         if node is not None:
             settings = [self.settings.find(path[1:]) for path in paths_in(node) if path[0] == "config" and path[1:]]
             name = f"{settings[0].name}_{name}" if len(settings) == 1 else name
-        self.notes.append(f"{self.settings.variable(name)} is what the connector computes as {shortened(source)}")
+        name, part = self.settings.computed_name(name, source, str(node))
+        self.notes.append(f"{self.settings.variable(name)} is what the connector computes as {part}{shortened(source)}")
         return self._value(name)
 
 

@@ -53,6 +53,7 @@ class Settings:
         schema = spec.get("connection_specification") if isinstance(spec, dict) else None
         self._schema = schema if isinstance(schema, dict) else {}
         self._api = api
+        self._computed: dict[str, tuple[str, str]] = {}
 
     def find(self, path: tuple[str | int, ...]) -> Setting:
         """The setting at a path, also if the manifest does not describe it."""
@@ -69,6 +70,25 @@ class Settings:
             required = required and all(is_required for _, is_required in found)
             schemas = [schema for schema, _ in found]
         return Setting(tuple(map(str, path)), schemas[0], required)
+
+    def computed_name(self, name: str, source: str, part: str) -> tuple[str, str]:
+        """The name of a value that users compute, with a number if another value has the name.
+
+        Args:
+            name: The preferred name.
+            source: The template.
+            part: The part of the template that is computed.
+
+        Returns:
+            The name, and the words before the template in a note if the template has several such parts.
+        """
+        plain, number = snake_case(name), 1
+        unique, value = plain, (source, part)
+        while self._computed.setdefault(unique, value) != value:
+            number += 1
+            unique = f"{plain}_{number}"
+        parts = [each for each in self._computed.values() if each[0] == source]
+        return unique, f"part {parts.index(value) + 1} of " if len(parts) > 1 else ""
 
     def variable(self, name: str) -> str:
         """The environment variable of a setting, or of another value."""

@@ -23,7 +23,7 @@ from analytics_assets.rest_api.load.table import load_table
 from analytics_assets.rest_api.windows import Window
 from analytics_assets.specs import convert
 from analytics_assets_tests.specs.manifest_api.components import Component, UnsupportedError, streams_of
-from analytics_assets_tests.specs.manifest_api.rows import removed_fields
+from analytics_assets_tests.specs.manifest_api.rows import removed_paths, without_removed
 from analytics_assets_tests.specs.manifest_api.server import ManifestApi
 from analytics_assets_tests.specs.manifest_api.settings import (
     as_variable,
@@ -117,10 +117,12 @@ class Connector:
                 for step in path[1:-1]:
                     target = target.setdefault(step, {})
                 if not str(target.get(path[-1])).startswith("http"):
-                    target[path[-1]] = f"http://setting.localhost:{port}"
+                    # Some settings are URLs with a slash at the end.
+                    has_slash = re.search(rf"config\[['\"]+{path[-1]}['\"]+\]\s*\}}\}}\w", self.text)
+                    target[path[-1]] = f"http://setting.localhost:{port}{'/' if has_slash else ''}"
         return settings
 
-    def environ(self, settings: Mapping[str, Any]) -> dict[str, str]:
+    def environ(self, settings: Mapping[str, Any], authenticator: Mapping[str, Any]) -> dict[str, str]:
         """The environment variables of the defs.yaml, as its comments describe them."""
         values, prefix = names_of(settings), f"{self.api}_".upper()
         environ = {f"{prefix}{name}".upper(): as_variable(value) for name, value in values.items()}
@@ -128,6 +130,11 @@ class Connector:
         for name, value in sorted(notes.items(), key=lambda note: "<" in note[1]):
             if "{{" in value:
                 environ[name] = "" if "…" in value else render(value, {}, config=settings).strip()
+                if not environ[name]:
+                    raise UnsupportedError(f"the value of {name}, which is empty or not written in full")
+            elif value.startswith("a constant"):
+                key = name.removeprefix(prefix).lower()
+                environ[name] = str(authenticator.get(key, ""))
             elif value.startswith(("http", "<")):
                 environ[name] = re.sub(r"<(\w+)>", lambda found: environ.get(f"{prefix}{found[1]}".upper(), ""), value)
         return environ
@@ -160,7 +167,8 @@ class StreamLoad:
         try:
             outcome.shape = shape_of(self._stream)
             settings = self._connector.settings(self._stream, self._port)
-            environ = {**os.environ, **self._connector.environ(settings)}
+            authenticator = requester_of(self._stream).get("authenticator") or {}
+            environ = {**os.environ, **self._connector.environ(settings, authenticator)}
             api = ManifestApi(settings, self._connector.windows())
             api.add(self._stream, [])
         except (UnsupportedError, KeyError, TypeError, AttributeError) as error:
@@ -206,12 +214,12 @@ class StreamLoad:
         """How the table differs from the rows that the API has; empty if it does not."""
         served = api.streams[stream]
         fields = {column: name for result in results for column, name in result.fields.items()}
-        removed = removed_fields(served.component)
+        removed = {path[0] for path in removed_paths(served.component) if len(path) == 1}
         cursor, format = served.cursor
         expected = sorted(
             _row({
                 name: read(str(value), format) if name == cursor else value
-                for name, value in row.items() if name not in removed
+                for name, value in without_removed(served.component, row).items()
             })
             for _, _, row in served.rows
         )  # fmt: skip
@@ -229,8 +237,8 @@ class StreamLoad:
                  and (not column.startswith("_") or fields.get(column) in served_names)]  # fmt: skip
         rows = sorted(
             _row({
-                (name := fields.get(columns[index], columns[index])): read(row[index], format)
-                if name == cursor and isinstance(row[index], str) else row[index]
+                (name := fields.get(columns[index], columns[index])): read(str(row[index]), format)
+                if name == cursor and isinstance(row[index], (str, int)) else row[index]
                 for index in shown
             })
             for row in table
@@ -276,7 +284,7 @@ def _text(value: Any) -> str:
         return f"{found[1]} {found[2]}{found[3] or ':00'}{(found[4] or '').rstrip('0').rstrip('.')}"
     if isinstance(value, datetime):
         return _text(value.replace(tzinfo=None).isoformat())
-    return value.isoformat() if isinstance(value, date) else str(value)
+    return f"{value} 00:00:00" if isinstance(value, date) else str(value)
 
 
 def outcomes(

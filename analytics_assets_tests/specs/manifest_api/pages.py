@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from analytics_assets_tests.specs.manifest_api.components import Component, UnsupportedError
-from analytics_assets_tests.specs.manifest_api.requests import Expected, Received, place_of
+from analytics_assets_tests.specs.manifest_api.requests import TOKEN, Expected, Received, place_of
 from analytics_assets_tests.specs.manifest_api.templates import Path, constants_in, evaluate, paths_in
 
 DEFAULT_SIZE = 3
@@ -119,7 +119,7 @@ class Pages:
             expected.token = place_of(option)
             expected.free[expected.token[0]].add(expected.token[1])
             self._names = [expected.token[1]]
-        elif not any(expected.free.values()) and not any("token" in str(each) for each in expected.later.values()):
+        elif not any(str(TOKEN) in text for texts in expected.later.values() for text in texts.values()):
             raise UnsupportedError("a paginator that does not send its token")
         names = [name for text in constants_in(self._strategy.get("cursor_value"))
                  for name in re.findall(r"([$\w\[\].-]+)\\?=", text)]  # fmt: skip
@@ -189,7 +189,7 @@ class Pages:
     def _is_followed(self, value: Any, token: str, request: Received) -> bool:
         if self.is_link:
             return str(value).startswith(("http", "/")) and LINK_TOKEN in str(value)
-        return isinstance(value, (str, int)) and (token in str(value) or not str(value).startswith(("http", "/")))
+        return isinstance(value, (str, int, dict)) and (token in str(value) or not str(value).startswith(("http", "/")))
 
     def _candidates(
         self, page: Page, is_last: bool, number: int, count: int, token: str, request: Received, params: dict[str, str]

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from analytics_assets_tests.specs.manifest_api.components import Component, UnsupportedError, fields_of
-from analytics_assets_tests.specs.manifest_api.templates import Open, evaluate, matcher, render
+from analytics_assets_tests.specs.manifest_api.templates import OPEN, Open, evaluate, matcher, render
 
 Body = dict[str, Any]
 TOKEN = Open("token")
@@ -71,6 +71,10 @@ class Expected:
                 return captured | matched
         return None
 
+    def _is_free(self, place: str, name: str) -> bool:
+        """Whether a name, or an object that it is in, may have any value."""
+        return any(name == free or name.startswith(f"{free}.") for free in self.free[place])
+
     def _match(self, request: Received, values: Mapping[str, Mapping[str, str]]) -> dict[str, str] | None:
         captured: dict[str, str] = {}
         for place in ("params", "headers", "body"):
@@ -83,7 +87,9 @@ class Expected:
                 if not found:
                     return None
                 captured |= found.groupdict()
-            if place != "headers" and any(name not in values[place] and name not in self.free[place] for name in sent):
+            if place != "headers" and any(
+                name not in values[place] and not self._is_free(place, name) for name in sent
+            ):
                 return None
         for place_and_name, size in self.sizes.items():
             if number := _sent(request, *place_and_name):
@@ -96,8 +102,11 @@ class Expected:
 
 
 def _sent(request: Received, place: str, name: str) -> str:
-    sent = getattr(request, place).get(name.lower() if place == "headers" else name)
-    return "" if sent is None else str(sent)
+    sent = getattr(request, place)
+    key = name.lower() if place == "headers" else name
+    inside = [value for other, value in sent.items() if other.startswith(f"{key}.")]
+    value = sent.get(key, inside[0] if len(inside) == 1 else None)
+    return "" if value is None else str(value)
 
 
 class RequestRenderer:
@@ -133,16 +142,16 @@ class RequestRenderer:
             self._inject(values, partition, interval)
         method = str(self._requester.get("http_method") or "GET").upper()
         expected = Expected(method, url.netloc, unquote(url.path), first, later)
-        optional = {str(each) for each in (TOKEN, *interval.values())}  # without a bound, the API returns all rows
-        for place, texts in later.items():
-            expected.free[place] |= {name for name, text in texts.items() if text in optional}
+        for place, texts in later.items():  # without a bound, the API returns all rows
+            expected.free[place] |= {name for name, text in texts.items() if OPEN.search(text)}
         return expected
 
     def _url(self, context: Mapping[str, Any]) -> str:
         base = self._requester.get("url_base") or self._requester.get("url") or ""
         base = render(base, self._requester, **context).strip()
         path = render(self._requester.get("path") or "", self._requester, **context).strip()
-        return f"{base.rstrip('/')}/{path.lstrip('/')}" if path else base
+        url = f"{base.rstrip('/')}/{path.lstrip('/')}" if path else base
+        return re.sub(r"(?<!:)//+", "/", url)
 
     def _values(self, context: Mapping[str, Any]) -> dict[str, dict[str, str]]:
         values: dict[str, dict[str, str]] = {"params": {}, "headers": {}, "body": {}}

@@ -80,13 +80,27 @@ def added_copies(stream: Component) -> dict[str, Path]:
     return found
 
 
-def removed_fields(stream: Component) -> set[str]:
+def removed_paths(stream: Component) -> list[Path]:
     """The fields that are removed from records."""
-    removed = set()
-    for each in stream.get("transformations") or ():
-        if each.get("type") == "RemoveFields" and not each.get("condition"):
-            removed |= {path[0] for path in each["field_pointers"] if len(path) == 1 and path[0].isidentifier()}
-    return removed
+    return [
+        tuple(map(str, path))
+        for each in stream.get("transformations") or ()
+        if each.get("type") == "RemoveFields" and not each.get("condition")
+        for path in each["field_pointers"]
+        if all(str(step).isidentifier() for step in path)
+    ]
+
+
+def without_removed(stream: Component, row: Mapping[str, Any]) -> dict[str, Any]:
+    """The record without the fields that the connector removes."""
+    result = copy.deepcopy(dict(row))
+    for path in removed_paths(stream):
+        target: Any = result
+        for step in path[:-1]:
+            target = target.get(step) if isinstance(target, dict) else None
+        if isinstance(target, dict):
+            target.pop(path[-1], None)
+    return result
 
 
 def slices_of(stream: Component, parents: Mapping[str, list[Slice]], config: Mapping[str, Any]) -> list[Slice]:
@@ -175,8 +189,9 @@ def fill(stream: Component, slices: Sequence[Slice], needed: set[Path], size: in
                 if any(other != path and other[: len(path)] == path for other in needed):
                     continue  # an object that has another needed field
                 put(row, path, f"{'-'.join(path)}-{number}")
-            for name in removed_fields(stream):
-                row.setdefault(name, "removed")
+            for path in removed_paths(stream):
+                if len(path) == 1:
+                    row.setdefault(path[0], "removed")
             if cursor and "." not in cursor and cursor not in added:
                 row[cursor] = write(moment, formats[0])
             each.rows.append((moment, row))

@@ -149,7 +149,8 @@ def _path(node: nodes.Node) -> Path:
     if isinstance(node, nodes.Compare) and len(node.ops) == 1 and node.ops[0].op in ("in", "notin"):
         step, node = node.expr, node.ops[0]
         below = _path(node.expr)
-        return (*below, step.value) if below and isinstance(step, nodes.Const) else ()
+        is_key = isinstance(step, nodes.Const) and re.fullmatch(r"[\w@.-]+", str(step.value))
+        return (*below, step.value) if below and is_key else ()
     if isinstance(node, nodes.Getattr) and node.attr not in (*METHODS, "get"):
         below = _path(node.node)
         return (*below, node.attr) if below else ()

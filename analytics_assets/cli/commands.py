@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from analytics_assets.rest_api.garbage_collection import long_lived_objects
+
 TARGET = click.argument("target", metavar="API[/RESOURCE]")
 RESOURCE = click.argument("target", metavar="API/RESOURCE")
 FROM = click.option("--from", "start", metavar="TIME", help="Start of the time range: 2026-01-01 or 2026-01-01T06:00.")
@@ -32,7 +34,8 @@ def probe(target: str, *, show_rows: bool, as_json: bool) -> None:
     Reads up to two pages of each resource, and tries other settings if one is wrong. Prints what it found, and YAML to
     paste that corrects wrong settings. No secrets and no values of records are printed. Nothing is loaded.
     """
-    from analytics_assets.cli.probe import run_probe
+    with long_lived_objects():
+        from analytics_assets.cli.probe import run_probe
 
     run_probe(target, show_rows=show_rows, as_json=as_json)
 
@@ -45,7 +48,8 @@ def preview(target: str, rows: int) -> None:
 
     Fields of `exclude` are left out, and those of `hash` are hashed. Long values are cut. Nothing is loaded.
     """
-    from analytics_assets.cli.preview import run_preview
+    with long_lived_objects():
+        from analytics_assets.cli.preview import run_preview
 
     run_preview(target, rows=rows)
 
@@ -60,7 +64,8 @@ def plan(target: str, start: str | None, end: str | None) -> None:
     Requests a few windows of the range to measure them. Without --from and --to, the range is all partitions. Nothing
     is loaded.
     """
-    from analytics_assets.cli.plan import run_plan
+    with long_lived_objects():
+        from analytics_assets.cli.plan import run_plan
 
     run_plan(target, start=start, end=end)
 
@@ -78,6 +83,7 @@ def load(target: str, *, partition: str | None, start: str | None, end: str | No
     Resources with partitions need --partition, --from and --to, or --full. The run is in the history of DAGSTER_HOME,
     which the UI shows.
     """
-    from analytics_assets.cli.load import run_load
+    with long_lived_objects():
+        from analytics_assets.cli.load import run_load
 
     run_load(target, partition=partition, start=start, end=end, full=full, verbose=verbose)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -72,6 +74,33 @@ def test_probe_prints_yaml_to_paste(folder: Folder, payroll: FakeServer) -> None
     assert SECRET not in result.output
     assert VALUE not in result.output
     assert "phone" not in result.output.replace("my_defs", "")
+
+
+HTML = faults.html()
+PROBLEMS = [
+    (faults.status(404), {}, "returned 404", "Check PAYROLL_BASE_URL and the path"),
+    (None, {"PAYROLL_API_TOKEN": "another-canary"}, "returned 401", "Check PAYROLL_API_TOKEN"),
+    (None, {"PAYROLL_BASE_URL": "http://127.0.0.1:9"}, "the connection was refused", "Check PAYROLL_BASE_URL"),
+    (HTML, {}, "the response is not JSON: it may be that of a website", ""),
+    (faults.empty_page(), {}, "no rows", ""),
+]
+
+
+@pytest.mark.parametrize(("fault", "variables", "what", "fix"), PROBLEMS, ids=[what for _, _, what, _ in PROBLEMS])
+def test_probe_says_in_one_sentence_what_is_wrong(
+    folder: Folder, payroll: FakeServer, fault: Any, variables: dict[str, str], what: str, fix: str
+) -> None:
+    os.environ.update(variables)
+    if fault:
+        payroll.faults.add(fault, times=None)
+    result = folder.run("probe payroll/employees")
+    text = " ".join(result.output.split())
+    print(text)
+    assert result.exit_code == 1
+    assert text.count(" problem ") == 1
+    assert what in text
+    assert fix in text
+    assert not {SECRET, VALUE, "another-canary"} & set(text.split())
 
 
 def test_probe_shows_rows_only_if_asked(folder: Folder, payroll: FakeServer) -> None:

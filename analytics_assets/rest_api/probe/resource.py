@@ -73,7 +73,10 @@ def _run(probe: Probe, candidates: Sequence[dict[str, Any]]) -> None:
         return
     probe.findings.sample = probe.trial.pages[0]
     if not probe.trial.rows:
-        probe.findings.notes.append("there are no rows: key, cursor, window and columns cannot be checked")
+        message = (
+            "there are no rows, so key, cursor, window and columns cannot be checked. If the API has rows, correct "
+        )
+        probe.findings.problems.append(Problem(f"{message}the path, the parameters, or what the credentials may read"))
         return
     check_rate_limit(probe)
     steps: tuple[Callable[[Probe], Any], ...] = (check_key, _check_times, check_columns, check_estimate)

@@ -11,12 +11,13 @@ from analytics_assets_tests.cases.wrong_settings import CASES, ROWS, WrongSettin
 from analytics_assets_tests.fake_api import Api, Endpoint, FakeServer, serve
 from analytics_assets_tests.support.probing import Described
 
-STRICT_NAMES = ("single_page, next", "offset_param that the API ignores", "page_param that the API ignores")
 # Hints of the same kind differ in their names only: the loads of wrong settings use them all.
 SAME_KIND = ("single_page, ", "cursor_path misspelt for ", "next_url_path misspelt for ")
 CHOSEN = [case for number, case in enumerate(CASES) if number % 4 == 0 or not case.name.startswith(SAME_KIND)]
-# APIs that reject unknown parameters get only the parameters that they know, one by one.
-RUNS = [(case, False) for case in CHOSEN] + [(case, True) for case in CASES if case.name in STRICT_NAMES]
+# APIs that reject unknown parameters get only the parameters that they know, one by one: one case for each wrong type
+# of a paginator and each pagination of the API.
+STRICT = {(case.wrong["type"], type(case.api)): case for case in reversed(CASES)}.values()
+RUNS = [(case, False) for case in CHOSEN] + [(case, True) for case in STRICT]
 
 
 def described(case: WrongSetting, environ: dict[str, str], folder: Path) -> Described:

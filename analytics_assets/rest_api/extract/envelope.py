@@ -98,7 +98,7 @@ class Envelope:
                 fields = envelope._child(fields, parent)
             fields = envelope.open(fields)
             if isinstance(fields, dict) and fields.get(name) == Raw(MARK):
-                fields[name] = Raw(body[opening.end() : end])
+                fields[name] = Raw(memoryview(body)[opening.end() : end])  # not a copy: pages may be large
                 return envelope
         return None
 

@@ -22,20 +22,22 @@ class SpecFormat(NamedTuple):
 
     Attributes:
         name: Its name, for messages.
+        keys: The keys by which a document of it is known, for messages.
         recognises: Whether a document has the format.
         convert: The API that a document describes. Takes the document, the API's name, and the names of the parts to
             convert (all, if empty).
     """
 
     name: str
+    keys: str
     recognises: Callable[[Any], bool]
     convert: Callable[[Any, str, Sequence[str]], ApiDocument]
 
 
-DLT_CONFIG = SpecFormat("dlt's rest_api", is_dlt_config, convert_dlt_config)
+DLT_CONFIG = SpecFormat("dlt's rest_api", "`client` and `resources`", is_dlt_config, convert_dlt_config)
 FORMATS: tuple[SpecFormat, ...] = (
-    SpecFormat("OpenAPI 3", is_openapi, convert_openapi),
-    SpecFormat("Airbyte low-code manifest", is_manifest, convert_manifest),
+    SpecFormat("OpenAPI 3", "`openapi`", is_openapi, convert_openapi),
+    SpecFormat("Airbyte low-code manifest", "`streams`", is_manifest, convert_manifest),
     DLT_CONFIG,
 )
 
@@ -58,7 +60,9 @@ def convert(path: Path, *, api: str, only: Sequence[str] = ()) -> ApiDocument:
         document = parse_spec(text, path)
         recognised = [each for each in FORMATS if each.recognises(document)]
         if not recognised:
-            names = ", ".join(each.name for each in FORMATS)
+            names = ", ".join(f"{each.name} ({each.keys})" for each in FORMATS)
+            if document is None:
+                raise ConfigError(f"{path}: is empty: it must be one of {names}")
             raise ConfigError(f"{path}: has no known format: it must be one of {names}")
         spec_format = recognised[0]
     try:

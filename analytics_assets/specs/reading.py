@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ MAX_BYTES = 30_000_000  # the largest public OpenAPI documents have about 10 MB
 MAX_DEPTH = 200
 DATE_TAG = "tag:yaml.org,2002:timestamp"
 MAX_VALUES = 5_000_000
+HALF_CHARACTER = re.compile(r"\\u[dD][89a-fA-F]")
 
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -39,7 +41,18 @@ def parse_spec(text: str, path: Path) -> Any:
             raise RecursionError
     except RecursionError:
         raise ConfigError(f"{path}: is nested too deeply, or repeats itself by YAML aliases") from None
+    if HALF_CHARACTER.search(text) and _has_half_character(document):
+        raise ConfigError(f"{path}: contains a half of a character, such as \\ud83d without \\ude00: remove it")
     return document
+
+
+def _has_half_character(document: Any) -> bool:
+    """Whether a text cannot be written as UTF-8."""
+    try:
+        json.dumps(document, ensure_ascii=False, skipkeys=True, default=str).encode()
+    except UnicodeEncodeError:
+        return True
+    return False
 
 
 def _parse(text: str, path: Path) -> Any:

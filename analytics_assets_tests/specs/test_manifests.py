@@ -1,4 +1,4 @@
-# ruff: noqa: E501, PT017
+# ruff: noqa: E501
 """Airbyte manifests of different shapes: converted, accepted by the loader, and loaded row by row from their server."""
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 import yaml
 
-from analytics_assets.rest_api.errors import ConfigError
 from analytics_assets.specs import convert
 from analytics_assets_tests.specs.manifest_api.loading import outcomes
 from analytics_assets_tests.specs.manifest_api.server import ManifestApi, listening
@@ -136,47 +135,6 @@ def test_parts_that_change_rows_are_reported_and_commented(name: str, tmp_path: 
     assert not document.is_whole
     assert any(text in message for message in document.messages())
     assert any("# not carried: " in line and text in line for line in document.to_yaml().splitlines())
-
-
-def test_reference_that_leads_nowhere_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"manifest\.yaml: the reference '#/definitions/x' leads nowhere"):
-        convert_to(tmp_path, manifest([PROJECTS]) | {"streams": [{"$ref": "#/definitions/x"}]})
-
-
-def test_reference_to_itself_is_an_error(tmp_path: Path) -> None:
-    loop = {"definitions": {"a": {"$ref": "#/definitions/a"}}, "streams": [{"$ref": "#/definitions/a"}]}
-    with pytest.raises(ConfigError, match="leads to itself"):
-        convert_to(tmp_path, manifest([PROJECTS]) | loop)
-
-
-def mangled(value: Any) -> list[Any]:
-    """The document with each part of it removed or replaced, one at a time."""
-    found: list[Any] = []
-    if isinstance(value, dict):
-        for key, child in value.items():
-            rest = {name: other for name, other in value.items() if name != key}
-            found += [
-                rest,
-                {**rest, key: None},
-                {**rest, key: 7},
-                {**rest, key: ["x"]},
-                {**rest, key: {"type": "X"}},
-                {**rest, key: "{{"},
-            ]
-            found += [{**value, key: each} for each in mangled(child)]
-    elif isinstance(value, list):
-        for index, child in enumerate(value):
-            found += [[*value[:index], each, *value[index + 1 :]] for each in mangled(child)]
-    return found
-
-
-@pytest.mark.parametrize("name", ["cursor with a flag", "child by a parameter", "session token", "error handlers"])
-def test_odd_manifests_are_converted_or_rejected_with_a_message(name: str, tmp_path: Path) -> None:
-    for document in mangled(manifest(SHAPES[name].streams[-1:]))[::7]:
-        try:
-            assert convert_to(tmp_path, document).to_yaml()
-        except ConfigError as error:
-            assert str(tmp_path) in str(error)
 
 
 def test_values_that_users_compute_have_names_of_their_own(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ PARAMETERS = "$parameters"
 MAX_COMPONENTS = 200_000
 MAX_DEPTH = 60
 MAX_TEXT = 160
+MAX_KEY, MAX_STEPS = 60, 20  # of places in messages
 PARAMETER = re.compile(
     r"(?<![\w.])(?:parameters|options)(?:"
     r"\[\s*['\"](?P<item>[^'\"]+)['\"]\s*\]"
@@ -62,7 +63,7 @@ class Resolver:
         Raises:
             ConfigError: A reference leads nowhere or to itself, or the manifest is too large.
         """
-        listed = propagate(self._resolve(self._manifest.get("streams"), (), 0), "streams")
+        listed = propagate(self._resolve(self._manifest.get("streams"), (), ("streams",)), "streams")
         streams: list[Component] = []
         for stream in listed if isinstance(listed, list) else []:
             inner = stream.get("streams") if isinstance(stream, dict) else None
@@ -82,27 +83,33 @@ class Resolver:
         Raises:
             ConfigError: A reference leads nowhere or to itself, or the manifest is too large.
         """
-        return propagate(self._resolve(self._manifest.get(name), (), 0), name)
+        return propagate(self._resolve(self._manifest.get(name), (), (name,)), name)
 
-    def _resolve(self, value: Any, active: tuple[str, ...], depth: int) -> Any:
+    def _resolve(self, value: Any, active: tuple[str, ...], place: tuple[str, ...]) -> Any:
         self._count += 1
-        if self._count > MAX_COMPONENTS or depth > MAX_DEPTH:
-            raise ConfigError("the references of the manifest lead too far: it is too large, or refers to itself")
+        if self._count > MAX_COMPONENTS or len(place) + len(active) > MAX_DEPTH:
+            raise _error(place, "is too deep or too large, with its references followed: split the manifest")
         if isinstance(value, str) and value.startswith("#/"):
-            return self._target(value, active, depth)
+            return self._target(value, active, place)
         if isinstance(value, list):
-            return [self._resolve(item, active, depth + 1) for item in value]
+            return [self._resolve(item, active, (*place, str(index))) for index, item in enumerate(value)]
         if not isinstance(value, dict):
             return value
-        own = {str(key): self._resolve(item, active, depth + 1) for key, item in value.items() if key != "$ref"}
-        if not isinstance(reference := value.get("$ref"), str):
+        own = {
+            str(key): self._resolve(item, active, (*place, str(key))) for key, item in value.items() if key != "$ref"
+        }
+        if "$ref" not in value:
             return own
-        target = self._target(reference, active, depth)
-        return {**target, **own} if isinstance(target, dict) else own or target
+        if not isinstance(reference := value["$ref"], str):
+            raise _error((*place, "$ref"), "must be a text such as '#/definitions/streams/orders'")
+        target = self._target(reference, active, place)
+        if own and not isinstance(target, dict):
+            raise _error((*place, "$ref"), f"{reference[:MAX_TEXT]!r} is not a mapping: keys beside it have no meaning")
+        return {**target, **own} if isinstance(target, dict) else target
 
-    def _target(self, reference: str, active: tuple[str, ...], depth: int) -> Any:
+    def _target(self, reference: str, active: tuple[str, ...], place: tuple[str, ...]) -> Any:
         if reference in active:
-            raise ConfigError(f"the reference {reference[:100]!r} leads to itself")
+            raise _error(place, f"the reference {reference[:MAX_TEXT]!r} leads to itself: remove one of the two")
         found: Any = self._manifest
         for step in reference.removeprefix("#/").split("/"):
             if isinstance(found, list) and step.isdecimal() and int(step) < len(found):
@@ -110,8 +117,12 @@ class Resolver:
             elif isinstance(found, dict) and step in found:
                 found = found[step]
             else:
-                raise ConfigError(f"the reference {reference[:100]!r} leads nowhere: correct it in the manifest")
-        return self._resolve(found, (*active, reference), depth + 1)
+                raise _error(place, f"the reference {reference[:MAX_TEXT]!r} leads nowhere: correct it in the manifest")
+        return self._resolve(found, (*active, reference), place)
+
+
+def _error(place: tuple[str, ...], problem: str) -> ConfigError:
+    return ConfigError(f"{'.'.join(step[:MAX_KEY] for step in place[:MAX_STEPS])}: {problem}")
 
 
 def propagate(value: Any, field: str, inherited: Mapping[str, Any] | None = None) -> Any:

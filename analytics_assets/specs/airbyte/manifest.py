@@ -26,10 +26,10 @@ SHARED = ("paginator", "error_handler", "headers", "params", "values", "data_sel
 
 def is_manifest(document: Any) -> bool:
     """Whether the values are a low-code manifest."""
-    if not isinstance(document, dict):
+    if not isinstance(document, dict) or "openapi" in document or "swagger" in document:
         return False
     has_streams = isinstance(document.get("streams"), list) or isinstance(document.get("dynamic_streams"), list)
-    return has_streams and (document.get("type") in ("DeclarativeSource", None)) and "openapi" not in document
+    return document.get("type") == "DeclarativeSource" or (has_streams and document.get("type") is None)
 
 
 def convert_manifest(document: Any, api: str, only: Sequence[str] = ()) -> ApiDocument:
@@ -63,7 +63,7 @@ class ManifestConverter:
         }
         chosen = self._chosen(converted, only)
         if not chosen:
-            raise ConfigError("the manifest has no streams that can be converted")
+            raise ConfigError(self._without_streams())
         out = ApiDocument(self._api)
         version = self._document.get("version")
         out.title = [
@@ -97,6 +97,15 @@ class ManifestConverter:
         remove_rejected(out)
         _share(out)
         return out
+
+    def _without_streams(self) -> str:
+        """Why there is nothing to convert."""
+        listed = self._document.get("streams")
+        if self._document.get("dynamic_streams") and not listed:
+            return "dynamic_streams: the connector finds its streams when it runs, and `streams` has none to convert"
+        if isinstance(listed, list):
+            return "streams: contains no stream with a `retriever`: the manifest needs at least one"
+        return "streams: is required: a list of streams, each with `name` and `retriever`"
 
     def _chosen(self, converted: Mapping[str, ConvertedStream], only: Sequence[str]) -> list[ConvertedStream]:
         by_name = {each.resource["name"]: each for each in converted.values()}

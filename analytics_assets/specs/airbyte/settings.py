@@ -61,7 +61,7 @@ class Settings:
         for step in path:
             candidates = [each for schema in schemas for each in _alternatives(schema)]
             found = [
-                (schema["properties"][step], step in (schema.get("required") or ()))
+                (schema["properties"][step], step in _names(schema.get("required")))
                 for schema in candidates
                 if isinstance(schema.get("properties"), dict) and isinstance(schema["properties"].get(step), dict)
             ]
@@ -93,6 +93,10 @@ class Settings:
     def variable(self, name: str) -> str:
         """The environment variable of a setting, or of another value."""
         return f"{self._api}_{snake_case(name)}".upper()
+
+
+def _names(required: Any) -> list[Any]:
+    return required if isinstance(required, list) else []
 
 
 def _alternatives(schema: Any) -> list[Mapping[str, Any]]:

@@ -280,10 +280,10 @@ class StreamConverter(TableConverter):
         while isinstance(decoder, Mapping) and decoder.get("type") in ("GzipDecoder", "CompositeRawDecoder"):
             decoder = decoder.get("decoder") or decoder.get("parser")
         kind = decoder.get("type") if isinstance(decoder, Mapping) else "JsonDecoder"
-        if kind in FORMATS:
-            endpoint["format"] = FORMATS[str(kind)]
+        if isinstance(kind, str) and kind in FORMATS:
+            endpoint["format"] = FORMATS[kind]
             if endpoint["data_selector"] != "$":
-                self._report(("endpoint", "data_selector"), f"the path of the records in {FORMATS[str(kind)]}", True)
+                self._report(("endpoint", "data_selector"), f"the path of the records in {FORMATS[kind]}", True)
                 endpoint["data_selector"] = "$"
         elif kind not in ("JsonDecoder", "JsonParser", None):
             what = decoder.get("class_name") or kind if isinstance(decoder, Mapping) else kind

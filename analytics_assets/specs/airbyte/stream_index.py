@@ -94,12 +94,14 @@ class StreamIndex:
     def _resource_names(names: Iterable[str]) -> dict[str, str]:
         """The names of resources by the names of streams."""
         resources: dict[str, str] = {}
+        taken: set[str] = set()
         for name in names:
             plain = snake_case(name)[:MAX_NAME].rstrip("_")
             unique, number = plain, 1
-            while unique in resources.values():
+            while unique in taken:
                 number += 1
                 unique = f"{plain[: MAX_NAME - 4]}_{number}"
+            taken.add(unique)
             resources[name] = unique
         return resources
 

@@ -241,7 +241,7 @@ WRONG = {
     "loop": ('a = b\nb = a\nc = {"client": {"base_url": "https://a"}, "resources": [a]}', ".py", "has no resources"),
     "base url": ('c = {"client": {"base_url": url()}, "resources": ["a"]}', ".py", "client.base_url is required"),
     "document": ("# Notes\n\n```python\nx = 1\n```\n", ".md", "has no dictionary"),
-    "other JSON": ("{}", ".json", "has no known format: it must be one of OpenAPI 3, "),
+    "other JSON": ("{}", ".json", "has no known format: it must be one of OpenAPI 3 "),
 }
 
 

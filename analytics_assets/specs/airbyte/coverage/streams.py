@@ -17,7 +17,7 @@ PLATFORM_KEYS = (
 STREAMS: dict[str, Fields] = {
     "DeclarativeStream": {
         "name": carried("a text"),
-        "retriever": carried(required=True),
+        "retriever": carried(),
         "incremental_sync": carried("a component"),
         "primary_key": carried("a text|a list"),
         "schema_loader": carried("a component|a list of components"),
@@ -26,7 +26,7 @@ STREAMS: dict[str, Fields] = {
         "file_uploader": lost("the files that records name: only the records are loaded", changes_rows=False),
     },
     "SimpleRetriever": {
-        "requester": carried(required=True),
+        "requester": carried(),
         "record_selector": carried("a component", required=True),
         "paginator": carried("a component"),
         "partition_router": carried("a component|a list of components"),
@@ -39,7 +39,7 @@ STREAMS: dict[str, Fields] = {
         "request_window_splitting": lost("smaller windows after an error", changes_rows=False),
     },
     "RecordSelector": {
-        "extractor": carried("a component", required=True),
+        "extractor": carried("a component"),
         "record_filter": carried("a component"),
         "schema_normalization": carried("a text|a component"),
         "transform_before_filtering": harmless("a filter that is carried reads no field that is computed"),

@@ -30,7 +30,7 @@ def convert_columns(loader: Any, excluded: Collection[str]) -> dict[str, dict[st
 def _column(described: Mapping[str, Any]) -> dict[str, Any] | None:
     listed = described.get("type")
     types = [each for each in (listed if isinstance(listed, list) else [listed]) if each != "null"]
-    if len(types) != 1 or types[0] not in TYPES:
+    if len(types) != 1 or not isinstance(types[0], str) or types[0] not in TYPES:
         return None
     column: dict[str, Any] = {"type": types[0]}
     naive = described.get("airbyte_type") in ("timestamp_without_timezone", "time_without_timezone")

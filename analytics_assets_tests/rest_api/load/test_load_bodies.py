@@ -70,7 +70,7 @@ def test_bounds_in_the_body_select_the_window(kind: str, concurrency: int, tmp_p
         assert {type(each[bound]) for each in ranges for bound in ("from", "to")} == {int}
         assert all(each["label"] == f"from {each['from']}" for each in ranges)
         has_slices = len({each["from"] for each in ranges}) > 1
-        assert has_slices == (concurrency > 1)
+        assert has_slices == (concurrency > 1 and kind == "cursor")  # with a total, pages are requested by offset
 
         loader.load(config, "orders", full_refresh=True)
         assert [row["id"] for row in loader.rows("orders")] == list(range(288))

@@ -55,7 +55,8 @@ def _print(console: Console, found: ResourceFindings, plan: AssetPlan, target: T
     console.print(f"\n[bold]{found.name}[/bold]  {escape(found.request)}")
     if found.status is not None:
         rows = "" if found.rows is None else f", {counted(found.rows, 'row')} on the first page"
-        _line(console, "status", f"{found.status}{rows}")
+        corrected = "; with the proposal" if rows and not 200 <= found.status < 300 else ""
+        _line(console, "status", f"{found.status}{corrected}{rows}")
     for field, label in LINES:
         if (value := getattr(found, field)) not in ("", None):
             _line(console, label, str(value))

@@ -103,6 +103,15 @@ def test_probe_says_in_one_sentence_what_is_wrong(
     assert not {SECRET, VALUE, "another-canary"} & set(text.split())
 
 
+def test_probe_of_a_wrong_path_shows_the_rows_of_the_right_one(folder: Folder, payroll: FakeServer) -> None:
+    file = folder.path / "my_defs" / "payroll" / "defs.yaml"
+    file.write_text(file.read_text().replace("/v1/employees", "/v1/employee"))
+    result = folder.run("probe payroll/employees")
+    assert result.exit_code == 1
+    assert "404; with the proposal, 100 rows on the first page" in result.output
+    assert "endpoint: {path: /v1/employees}" in result.output
+
+
 def test_probe_shows_rows_only_if_asked(folder: Folder, payroll: FakeServer) -> None:
     result = folder.run("probe payroll/employees --show-rows")
     assert result.exit_code == 0, result.output

@@ -14,6 +14,7 @@ from analytics_assets.rest_api.extract.json_decoding import decode_raw
 from analytics_assets.rest_api.probe.findings import with_endpoint
 from analytics_assets.rest_api.probe.state import Probe
 from analytics_assets.rest_api.probe.steps.credentials import rejection
+from analytics_assets.rest_api.redaction import redacted_url
 
 MAX_PATHS = 8  # other paths that are tried after a 404
 COMMON_PREFIXES = ("api", "v1", "api/v1", "v2")
@@ -60,7 +61,7 @@ def _find_path(probe: Probe) -> bool:
     base = urlsplit(session.client.url(""))
     status = probe.findings.status
     found = f"the API returned {status}" if status == 404 else "the response is not JSON: it may be that of a website"
-    message = f"`endpoint.path: {path}` below {base.scheme}://{base.hostname}{base.path}: {found}"
+    message = f"`endpoint.path: {path}` below {redacted_url(base.geturl())}: {found}"
     for other in islice(_paths(path, base.path, probe.siblings), MAX_PATHS):
         changed = with_endpoint(probe.resource, path=other)
         trial = session.read(changed, pages=1)

@@ -23,6 +23,7 @@ class Endpoint:
         updated: The filter by time of change, if the endpoint has one.
         method: GET; or POST, whose body carries parameters too: form fields, or JSON values by dotted path.
         params: Query parameters that are accepted and ignored.
+        repeatable: Query parameters that may occur more than once.
     """
 
     path: str
@@ -30,6 +31,7 @@ class Endpoint:
     pagination: Pagination
     updated: TimeFilter | None = None
     params: frozenset[str] = frozenset()
+    repeatable: frozenset[str] = frozenset()
     method: str = "GET"
     _matching: dict[Bounds, Sequence[Row]] = field(default_factory=dict, init=False, repr=False, compare=False)
 

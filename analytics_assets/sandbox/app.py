@@ -78,8 +78,8 @@ class Sandbox:
         api, endpoint = self._endpoints[request.path]
         _check_method(request, endpoint.method)
         user = self._identify(api, request)
-        if request.repeated:
-            raise HTTPError(400, f"query parameters given more than once: {', '.join(sorted(request.repeated))}")
+        if repeated := request.repeated.keys() - endpoint.repeatable:
+            raise HTTPError(400, f"query parameters given more than once: {', '.join(sorted(repeated))}")
         sent = {**request.query, **request.body_fields()}
         query = {name: value for name, value in sent.items() if name not in api.credential_params}
         if unknown := api.unknown_params(endpoint, frozenset(query)):

@@ -6,7 +6,7 @@ import json
 from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qs
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -40,7 +40,7 @@ class Request:
     Attributes:
         query: Query parameters by name. Of a repeated parameter, the last value.
         headers: Headers by name, in lower case.
-        repeated: Names of query parameters that occur more than once.
+        repeated: All values of the query parameters that occur more than once.
     """
 
     method: str
@@ -48,7 +48,7 @@ class Request:
     query: Mapping[str, str]
     headers: Mapping[str, str]
     body: bytes = b""
-    repeated: frozenset[str] = frozenset()
+    repeated: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @classmethod
     async def read(cls, scope: Scope, receive: Receive) -> Request:
@@ -112,10 +112,10 @@ def _scalars(value: Any, path: str) -> Iterator[tuple[str, str]]:
         yield path, value if isinstance(value, str) else json.dumps(value)
 
 
-def _parse_pairs(encoded: bytes) -> tuple[dict[str, str], frozenset[str]]:
-    pairs = parse_qsl(encoded.decode("latin-1"), keep_blank_values=True)
-    names = [name for name, _ in pairs]
-    return dict(pairs), frozenset(name for name in names if names.count(name) > 1)
+def _parse_pairs(encoded: bytes) -> tuple[dict[str, str], dict[str, tuple[str, ...]]]:
+    values = parse_qs(encoded.decode("latin-1"), keep_blank_values=True)
+    repeated = {name: tuple(each) for name, each in values.items() if len(each) > 1}
+    return {name: each[-1] for name, each in values.items()}, repeated
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import re
 from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import quote_plus
 
 from analytics_assets.rest_api.auth.alternatives import select_auth
@@ -140,7 +140,7 @@ class ResolvedClient:
     endpoint_headers: Mapping[str, str] = field(repr=False)
     credentials: Credentials | None
     secret_values: frozenset[str] = field(repr=False)
-    endpoint_values: Mapping[str, str | int] = field(default_factory=dict, repr=False)
+    endpoint_values: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
 def resolve_secrets(

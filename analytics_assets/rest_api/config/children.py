@@ -48,7 +48,7 @@ def bind_resolve_params(endpoint: EndpointConfig) -> EndpointConfig:
     return endpoint.model_copy(update={"path": path, "params": params})
 
 
-def _is_bound(name: str, value: str | None, path: str) -> bool:
+def _is_bound(name: str, value: object, path: str) -> bool:
     return isinstance(value, ResolveParam) and f"{{{name}}}" in path
 
 

@@ -15,8 +15,8 @@ from analytics_assets.rest_api.config.auth import Auth
 from analytics_assets.rest_api.config.error_handler import ErrorHandler, ResponseAction
 from analytics_assets.rest_api.config.paginators import PaginatorConfig, SinglePageConfig
 from analytics_assets.rest_api.config.parsing.model import Model, OneOrMany
-from analytics_assets.rest_api.config.parsing.validation import validate_each, validation_error
-from analytics_assets.rest_api.config.request import DataBody, JsonBody, Method, Params, Path, nearest_name
+from analytics_assets.rest_api.config.parsing.validation import nearest_name, validate_each, validation_error
+from analytics_assets.rest_api.config.request import DataBody, FieldValue, JsonBody, Method, Params, Path
 from analytics_assets.rest_api.config.values import (
     VALUE_SCHEMA,
     FieldPath,
@@ -65,7 +65,7 @@ class LoadTime(Model):
         return (self.plus or timedelta()) - (self.minus or timedelta())
 
 
-NamedValue = str | SecretRef | LoadTime
+NamedValue = str | SecretRef | LoadTime | tuple[ScalarOrRef, ...]
 
 
 def _validate_named_value(name: str, data: Any) -> NamedValue:
@@ -73,6 +73,8 @@ def _validate_named_value(name: str, data: Any) -> NamedValue:
     _validate_placeholder(name)
     if isinstance(data, (int, float)) and not isinstance(data, bool):
         return str(data)
+    if isinstance(data, (list, tuple)):
+        return _validate_values(name, data)
     if isinstance(data, Mapping) and not is_secret_name(name) and any(map(_names_load_time, data)):
         return LoadTime.model_validate(data)
     return validate_field(name, data)
@@ -91,7 +93,8 @@ NamedValues = Annotated[
             "type": "object",
             "additionalProperties": {
                 **VALUE_SCHEMA,
-                "type": ["string", "number", "object"],
+                "type": ["string", "number", "object", "array"],
+                "items": {"type": ["string", "number", "boolean", "object"]},
                 "properties": {
                     **VALUE_SCHEMA["properties"],
                     **{key: {"type": ["string", "null"]} for key in LoadTime.model_fields},
@@ -188,7 +191,7 @@ class EndpointDefaults(Model):
     method: Method | None = None
     """The HTTP method. By default GET, without a body."""
     params: Params = Field(default_factory=dict)
-    """Query parameters. Placeholders such as `{start}` are replaced."""
+    """Query parameters. Placeholders such as `{start}` are replaced. A parameter with a list is repeated."""
     json_: Annotated[JsonBody, Field(alias="json")] = None
     """The body of the request as JSON; needs `method`. A value that is nothing but a placeholder keeps its type."""
     data: DataBody = None
@@ -215,7 +218,9 @@ class EndpointDefaults(Model):
     """Loads windows instead of all rows; needs `partitions`."""
     values: NamedValues = Field(default_factory=dict)
     """Values by the name of a placeholder, such as `{account: {env: PAYROLL_ACCOUNT}}`, that are the same for all
-    requests. `{now: date}` is the time of the load. Those of `resource_defaults` are added."""
+    requests. `{now: date}` is the time of the load. A list, such as `[id, {env: PAYROLL_FIELDS}]`, repeats parameters
+    that consist of the placeholder; its variables have values between commas. Those of `resource_defaults` are
+    added."""
     for_each: ForEach | None = None
     """Values by the name of a placeholder, such as `{region: [eu, us]}`: the endpoint is read once for each combination
     of values, and rows get a column such as `_region`. A value may be `{env: NAME}`, with values between commas."""
@@ -237,9 +242,9 @@ class Endpoint(Model):
 
     path: str
     method: Method = "GET"
-    params: dict[str, str] = Field(default_factory=dict)
+    params: dict[str, FieldValue] = Field(default_factory=dict)
     json_: Any = None
-    data: dict[str, str] | str | None = None
+    data: dict[str, FieldValue] | str | None = None
     headers: dict[str, Value] = Field(default_factory=dict)
     auth: tuple[Auth, ...] | None = Field(default=None, exclude=True)  # no part of an asset's code version
     format: BodyFormat = "json"

@@ -6,9 +6,8 @@ contain JSON and GraphQL. In a text with all literal braces doubled, as dlt asks
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Annotated, Any, Literal, Protocol
 
 from pydantic import AfterValidator, PlainValidator, WithJsonSchema
@@ -17,6 +16,7 @@ from analytics_assets.rest_api.config.paginators import OffsetConfig, PageNumber
 from analytics_assets.rest_api.config.parsing.validation import (
     KeyPath,
     Problem,
+    nearest_name,
     validate_each,
     validation_error,
 )
@@ -26,10 +26,9 @@ WINDOW_PLACEHOLDERS = ("start", "end")
 PARENT_PREFIX = "resources."
 NOT_IN_THE_FILE = "is a secret by its name: it belongs in `client.auth`, not in the file"
 LOAD_TIME_HINT = "write the time of the load in `endpoint.values`, and its placeholder here"
-SCALAR_TYPES = {"type": ["string", "number", "boolean", "null"]}
-PARAM_TYPES = {
-    "type": ["string", "number", "boolean", "null", "object"]
-}  # an object is dlt's parameter of type resolve
+SCALARS = ["string", "number", "boolean"]
+FIELD_TYPES = {"type": [*SCALARS, "null", "array"], "items": {"type": SCALARS}}
+PARAM_TYPES = {**FIELD_TYPES, "type": [*FIELD_TYPES["type"], "object"]}  # an object is dlt's parameter of type resolve
 
 _NAME = r"[A-Za-z_]\w*|resources\.[^{}\s]+"
 _PLACEHOLDER = re.compile(rf"\{{(?P<name>{_NAME})\}}")
@@ -54,7 +53,7 @@ class RequestConfig(Protocol):
     @property
     def path(self) -> str | None: ...
     @property
-    def params(self) -> Mapping[str, str | None]: ...
+    def params(self) -> Mapping[str, Any]: ...
     @property
     def headers(self) -> Mapping[str, Any]: ...
     @property
@@ -199,16 +198,11 @@ def _path_problem(text: str, *, in_path: bool) -> str | None:
     return None
 
 
-def nearest_name(name: str, known: Iterable[str]) -> str | None:
-    """The most similar known name, in any case; None if none is similar."""
-    return next(iter(difflib.get_close_matches(name.lower(), list(known), n=1)), None)
-
-
 class ResolveParam(str):
     """dlt's parameter `{type: resolve}`: the placeholder of a parent's field, for the path."""
 
 
-def _validate_parameter(name: str, data: Any) -> str | None:
+def _validate_parameter(name: str, data: Any) -> FieldValue | None:
     """A query parameter as it is sent; None removes a parameter of `resource_defaults`."""
     if is_secret_name(name) and data is not None and not _is_only_placeholder(data):
         raise ValueError(
@@ -220,13 +214,19 @@ def _validate_parameter(name: str, data: Any) -> str | None:
         if data.keys() != {"type", "resource", "field"}:
             raise ValueError("must be {type: resolve, resource: <resource>, field: <field>}")
         return ResolveParam(f"{{{PARENT_PREFIX}{data['resource']}.{data['field']}}}")
+    if isinstance(data, (list, tuple)) and data:
+        return tuple(map(_validate_text, data))
+    return None if data is None else _validate_text(data)
+
+
+def _validate_text(data: Any) -> str:
     if isinstance(data, bool):
         return str(data).lower()
-    if data is None or isinstance(data, (str, int, float)):
-        return None if data is None else str(data)
+    if isinstance(data, (str, int, float)):
+        return str(data)
     if isinstance(data, Mapping) and "now" in data:
         raise ValueError(f"must be a text: {LOAD_TIME_HINT}")
-    raise ValueError("must be one text, number or boolean; write a list as the API expects it, for example a,b")
+    raise ValueError("must be a text, number or boolean, or a list of these: the parameter is repeated for each")
 
 
 def _validate_path(path: str) -> str:
@@ -277,14 +277,15 @@ def _validate_data(data: Any) -> Any:
     return validate_each(data, _validate_field)
 
 
-def _validate_field(name: str, data: Any) -> str | None:
+def _validate_field(name: str, data: Any) -> FieldValue | None:
     if is_secret_name(name) and data is not None and not _is_only_placeholder(data):
         raise ValueError(_body_secret_hint(name))
     return _validate_parameter(name, data)
 
 
+FieldValue = str | tuple[str, ...]
 Params = Annotated[
-    dict[str, str | None],
+    dict[str, FieldValue | None],
     PlainValidator(lambda data: validate_each(data, _validate_parameter)),
     WithJsonSchema({"type": "object", "additionalProperties": PARAM_TYPES}),
 ]
@@ -293,7 +294,7 @@ JsonBody = Annotated[
     Json, PlainValidator(_validate_json), WithJsonSchema({"type": ["object", "array", "null"], "items": {}})
 ]
 DataBody = Annotated[
-    dict[str, str | None] | str | None,
+    dict[str, FieldValue | None] | str | None,
     PlainValidator(_validate_data),
-    WithJsonSchema({"type": ["object", "string", "null"], "additionalProperties": SCALAR_TYPES}),
+    WithJsonSchema({"type": ["object", "string", "null"], "additionalProperties": FIELD_TYPES}),
 ]

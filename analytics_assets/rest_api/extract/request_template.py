@@ -30,6 +30,7 @@ Bindings: TypeAlias = Mapping[str, Any]
 """Values by the names of placeholders: `start`, `end`, `page`, `offset`, `resources.projects.id`, `region`."""
 Render: TypeAlias = Callable[[Bindings], Any]
 RenderText: TypeAlias = Callable[[Bindings], str]
+RenderField: TypeAlias = Callable[[Bindings], "str | tuple[str, ...]"]
 
 FORM = "application/x-www-form-urlencoded"
 INT64 = range(-(2**63), 2**63)  # msgspec encodes no other integers
@@ -95,7 +96,8 @@ class RequestTemplate:
         for name, param in self._bound_params.items():
             if name in bindings:
                 params[param] = as_text(bindings[name])
-        headers = {**self._headers.render(bindings), **self._secret_headers}
+        headers = {name: as_text(value) for name, value in self._headers.render(bindings).items()}
+        headers |= self._secret_headers
         body, media_type = self._render_body(bindings, body_values or {})
         if media_type and "content-type" not in map(str.lower, headers):
             headers["Content-Type"] = media_type
@@ -107,8 +109,8 @@ class RequestTemplate:
         """The body and its media type."""
         everywhere = {**self._all_history, **bindings}
         if isinstance(self._data, _FieldTemplates):
-            fields = {**self._data.render(bindings), **{name: as_text(value) for name, value in values.items()}}
-            return urlencode(fields).encode(), FORM
+            fields = self._data.render(bindings) | {name: as_text(value) for name, value in values.items()}
+            return urlencode(fields, doseq=True).encode(), FORM
         if self._data is not None:
             return self._data(everywhere).encode(), None
         if not self._json_is_sent and not values:
@@ -145,14 +147,14 @@ class BoundRequest:
 class _FieldTemplates:
     """Parameters, headers or form fields, of which some contain placeholders."""
 
-    def __init__(self, fields: Mapping[str, str], names: Collection[str]) -> None:
-        self._fields = {name: _compile_text(text, names) for name, text in fields.items()}
+    def __init__(self, fields: Mapping[str, str | tuple[str, ...]], names: Collection[str]) -> None:
+        self._fields = {name: _compile_field(value, names) for name, value in fields.items()}
         self._bounds = {
-            name: {each for _, each in split_text(text, names) if each in WINDOW_PLACEHOLDERS}
-            for name, text in fields.items()
+            name: {each for text in _listed(value) for _, each in split_text(text, names)} & {*WINDOW_PLACEHOLDERS}
+            for name, value in fields.items()
         }
 
-    def render(self, bindings: Bindings) -> dict[str, str]:
+    def render(self, bindings: Bindings) -> dict[str, str | tuple[str, ...]]:
         """The fields, without those of a window if there is none."""
         known = bindings.keys()
         return {name: render(bindings) for name, render in self._fields.items() if self._bounds[name] <= known}
@@ -165,7 +167,9 @@ def record_values(bindings: Bindings) -> frozenset[str]:
 
 
 def as_text(value: Any) -> str:
-    """A value inside a text: a number or a boolean as JSON writes it."""
+    """A value inside a text: a number or a boolean as JSON writes it, a list with commas."""
+    if isinstance(value, (list, tuple)):
+        return ",".join(map(as_text, value))
     if isinstance(value, bool):
         return str(value).lower()
     return format(value, "f") if isinstance(value, Decimal) else str(value)
@@ -216,6 +220,32 @@ def _compile_text(text: str, names: Collection[str], write: Callable[[Any], str]
     )
 
 
+def _listed(value: str | tuple[str, ...]) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else value
+
+
+def _compile_field(value: str | tuple[str, ...], names: Collection[str]) -> RenderField:
+    """Renders a field. A list, and a text that is nothing but the placeholder of one, has several values."""
+    if isinstance(value, tuple):
+        fields = [_compile_field(text, names) for text in value]
+        return lambda bindings: tuple(text for render in fields for text in _listed(render(bindings)))
+    render_text, name = _compile_text(value, names), _only_placeholder(value, names)
+    if name is None:
+        return render_text
+
+    def render(bindings: Bindings) -> str | tuple[str, ...]:
+        found = bindings[name]
+        return tuple(map(as_text, found)) if isinstance(found, list) else render_text(bindings)
+
+    return render
+
+
+def _only_placeholder(text: str, names: Collection[str]) -> str | None:
+    """The placeholder that a text consists of."""
+    pieces = list(split_text(text, names))
+    return pieces[0][1] if len(pieces) == 2 and not pieces[0][0] and not pieces[1][0] else None
+
+
 def _compile_json(value: Any, names: Collection[str]) -> Render:
     """Renders a JSON value anew each time. A text that is nothing but a placeholder keeps the value's type."""
     if isinstance(value, dict):
@@ -227,13 +257,12 @@ def _compile_json(value: Any, names: Collection[str]) -> Render:
     if not isinstance(value, str):
         constant = _json_number(value)
         return lambda _: constant
-    pieces = list(split_text(value, names))
-    if len(pieces) == 2 and (name := pieces[0][1]) and not pieces[0][0] and not pieces[1][0]:
+    if name := _only_placeholder(value, names):
         return lambda bindings: _json_number(bindings[name])
     return _compile_text(value, names)
 
 
-def _compile_data(data: dict[str, str] | str, names: Collection[str]) -> _FieldTemplates | RenderText:
+def _compile_data(data: dict[str, str | tuple[str, ...]] | str, names: Collection[str]) -> _FieldTemplates | RenderText:
     return _FieldTemplates(data, names) if isinstance(data, dict) else _compile_text(data, names)
 
 

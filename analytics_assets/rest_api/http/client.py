@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from typing import Any
 
 from analytics_assets.rest_api.auth.authenticator import Authenticator
 from analytics_assets.rest_api.auth.tokens import TokenRequest
@@ -224,7 +225,8 @@ class HttpClient:
 
     def _signed(self, request: Request, *, is_token_request: bool = False) -> tuple[str, Request]:
         """The credential's id, and the request with it and with the client's headers; token requests get neither."""
-        credential_id, query, body = "", dict(request.params), request.body
+        credential_id, body = "", request.body
+        query: dict[str, Any] = dict(request.params)
         headers = {**({} if is_token_request else self._headers), **request.headers}
         if not is_token_request and self.auth is not None:
             credential_id = self.auth.sign(query, headers)

@@ -18,7 +18,7 @@ class Request:
     Attributes:
         url: The URL; its query is sent too.
         method: GET, POST or PUT. All can have a body.
-        params: Query parameters. They replace those of the same names in the URL.
+        params: Query parameters; one with several values is repeated. They replace those of the same names in the URL.
         headers: Headers besides those of the client.
         body: The body; None for a request without one.
         shown_url: The URL for messages, with placeholders in place of a record's values; by default `url`.
@@ -26,7 +26,7 @@ class Request:
 
     url: str
     method: str = "GET"
-    params: Mapping[str, str] = field(default_factory=dict, repr=False)
+    params: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict, repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     body: bytes | None = field(default=None, repr=False)
     shown_url: str = field(default="", compare=False)

@@ -69,15 +69,19 @@ def validate_url(url: str, *, purpose: str, allow_insecure_http: bool) -> str:
     return url
 
 
-def with_query(url: str, params: Mapping[str, str]) -> str:
-    """The URL with `params` in its query. They replace parameters of the same names; others stay byte by byte."""
+def with_query(url: str, params: Mapping[str, str | tuple[str, ...]]) -> str:
+    """The URL with `params` in its query. They replace parameters of the same names; others stay byte by byte.
+
+    A parameter with several values is repeated.
+    """
     if not params:
         return url
+    query = urlencode(params, doseq=True, quote_via=_quote)
     if "?" not in url and "#" not in url:
-        return f"{url}?{urlencode(params, quote_via=_quote)}"
+        return f"{url}?{query}"
     parts = urlsplit(url)
     others = [pair for pair in parts.query.split("&") if pair and unquote_plus(pair.partition("=")[0]) not in params]
-    return urlunsplit(parts._replace(query="&".join([*others, urlencode(params, quote_via=_quote)]), fragment=""))
+    return urlunsplit(parts._replace(query="&".join([*others, query]), fragment=""))
 
 
 def _quote(text: Any, *options: Any) -> str:

@@ -63,8 +63,15 @@ def check_repeated_parents(bindings: LoadBindings, primary_key: Sequence[str]) -
         )
 
 
-def for_each_values(for_each: Mapping[str, Sequence[Any]], secrets: SecretReader) -> dict[str, list[Any]]:
+def for_each_values(
+    for_each: Mapping[str, Sequence[Any]], secrets: SecretReader, *, place: str = "endpoint.for_each"
+) -> dict[str, list[Any]]:
     """The values of each key, those of variables as text, each value once.
+
+    Args:
+        for_each: Lists by name; a variable has values between commas.
+        secrets: Reads the variables.
+        place: The key of the lists in the YAML file, for messages.
 
     Raises:
         CredentialsError: A variable is not set, or has no values.
@@ -74,7 +81,7 @@ def for_each_values(for_each: Mapping[str, Sequence[Any]], secrets: SecretReader
         found: dict[tuple[type, Any], Any] = {}
         for value in listed:
             if isinstance(value, SecretRef):
-                key = f"endpoint.for_each.{name}"
+                key = f"{place}.{name}"
                 texts = [text.strip() for text in secrets.require(value, key).split(",") if text.strip()]
                 if not texts:
                     raise CredentialsError(f"`{key}`: {reference_name(value)} has no values between its commas")

@@ -10,8 +10,9 @@ from analytics_assets.rest_api.arrow.table_schema import TableSchema
 from analytics_assets.rest_api.arrow.window_filter import WindowCheck
 from analytics_assets.rest_api.auth.authenticator import build_authenticator
 from analytics_assets.rest_api.auth.credentials import ResolvedClient, StaticCredentials, resolve_secrets
+from analytics_assets.rest_api.auth.secret_reader import SecretReader
 from analytics_assets.rest_api.auth.token_store import build_token_store
-from analytics_assets.rest_api.config import LoadTime
+from analytics_assets.rest_api.config import LoadTime, SecretRef
 from analytics_assets.rest_api.destination.parents.bindings import LoadBindings
 from analytics_assets.rest_api.extract.children.bindings import Binding
 from analytics_assets.rest_api.extract.children.parallel_reads import ParallelReads
@@ -20,6 +21,7 @@ from analytics_assets.rest_api.extract.masking import Masking, build_masking, sk
 from analytics_assets.rest_api.extract.reader import EndpointReader
 from analytics_assets.rest_api.extract.request_template import RequestTemplate
 from analytics_assets.rest_api.http.client import HttpClient
+from analytics_assets.rest_api.load.children import for_each_values
 from analytics_assets.rest_api.load.request import LoadRequest
 from analytics_assets.rest_api.state.file_slots import FileSlots
 from analytics_assets.rest_api.state.postgres_slots import PostgresSlots
@@ -40,7 +42,7 @@ def resolve_request(request: LoadRequest) -> tuple[ResolvedClient, Masking | Non
     resolved = resolve_secrets(
         request.client,
         endpoint.headers,
-        endpoint_values={name: value for name, value in endpoint.values.items() if not isinstance(value, LoadTime)},
+        endpoint_values={n: value for n, value in endpoint.values.items() if isinstance(value, str | SecretRef)},
         endpoint_auth=endpoint.auth,
         api=request.api,
         environ=request.environ,
@@ -50,7 +52,9 @@ def resolve_request(request: LoadRequest) -> tuple[ResolvedClient, Masking | Non
         for name, value in endpoint.values.items()
         if isinstance(value, LoadTime)
     }
-    resolved = replace(resolved, endpoint_values={**resolved.endpoint_values, **times})
+    lists = {name: value for name, value in endpoint.values.items() if isinstance(value, tuple)}
+    listed = for_each_values(lists, SecretReader(request.environ), place="endpoint.values")
+    resolved = replace(resolved, endpoint_values={**resolved.endpoint_values, **times, **listed})
     masking = build_masking(request.resource, request.environ)
     if masking:
         resolved = replace(resolved, secret_values=resolved.secret_values | masking.secret_values)

@@ -158,7 +158,7 @@ class ProbeSession:
     client: ProbeClient
     headers: Mapping[str, str]
     masking: Masking | None = None
-    values: Mapping[str, str | int] = field(default_factory=dict, repr=False)
+    values: Mapping[str, Any] = field(default_factory=dict, repr=False)
     bindings: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod

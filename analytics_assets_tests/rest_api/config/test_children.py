@@ -176,8 +176,8 @@ MISTAKES: dict[str, tuple[list[dict[str, Any]], str]] = {
         "resources[0].endpoint.values.page: is a reserved name: choose another one",
     ),
     "values of a list": (
-        [resource("stock", "/{region}", endpoint={"values": {"region": ["a"]}})],
-        "resources[0].endpoint.values.region: must be text (in quotes, if it looks like a number) or {env: NAME}",
+        [resource("stock", "/{region}", endpoint={"values": {"region": [["a"]]}})],
+        "resources[0].endpoint.values.region: must be a list of texts, numbers or booleans, or {env: NAME} with values between commas",
     ),
     "misspelled load time": (
         [resource("stock", "/{day}", endpoint={"values": {"day": {"nwo": "date"}}})],

@@ -49,6 +49,36 @@ def test_placeholders_of_every_part_are_replaced() -> None:
     )
 
 
+def test_list_repeats_a_parameter_or_a_field() -> None:
+    request = template(
+        method="POST",
+        params={"include": ["a", "until {end}", "{region}"], "region": "{region}", "text": "in {region}"},
+        data={"fields": ["id", "{team}"]},
+        headers={"X-Regions": "{region}"},
+        values={"region": ["eu", "us"]},
+        for_each={"team": [7, 8]},
+        incremental=INCREMENTAL,
+    ).render({"region": ["eu", "us"], "team": 7, **OCTOBER})
+    assert request.params == {
+        "include": ("a", "until 2026-11-01", "eu", "us"),
+        "region": ("eu", "us"),
+        "text": "in eu,us",
+        "since": "2026-10-01",
+    }
+    assert request.headers["X-Regions"] == "eu,us"
+    assert request.body == b"fields=id&fields=7"
+
+
+def test_list_with_a_bound_is_not_sent_without_a_window() -> None:
+    request = template(params={"at": ["{start}", "x"], "b": ["c"]}, incremental=INCREMENTAL).render({})
+    assert request.params == {"b": ("c",)}
+
+
+def test_list_in_json_stays_a_list() -> None:
+    described = template(method="POST", json_={"ids": "{ids}", "text": "{ids}!"}, values={"ids": [1, "b"]})
+    assert body(described.render({"ids": [1, "b"]})) == {"ids": [1, "b"], "text": "1,b!"}
+
+
 @pytest.mark.parametrize(
     ("value", "path", "text"),
     [

@@ -61,6 +61,11 @@ def nearest(given: object, allowed: Iterable[str]) -> str:
     return f"; did you mean {similar[0]!r}?" if similar else ""
 
 
+def nearest_name(name: str, known: Iterable[str]) -> str | None:
+    """The most similar known name, in any case; None if none is similar."""
+    return next(iter(difflib.get_close_matches(name.lower(), list(known), n=1)), None)
+
+
 def unknown_key(key: object, allowed: Iterable[str], *, also: Iterable[str] = ()) -> str:
     """The message for an unknown key.
 

@@ -118,7 +118,7 @@ def after_record(configured: PaginatorConfig, selector: str, key: str) -> Iterat
 
 
 def numbered(
-    configured: PaginatorConfig, params: Mapping[str, str], *, rows: int, limit: str | None
+    configured: PaginatorConfig, params: Mapping[str, Any], *, rows: int, limit: str | None
 ) -> Iterator[tuple[str, int, dict[str, Any]]]:
     """Paginators that number rows or pages: the parameter, its value for another page, and the paginator.
 

@@ -148,7 +148,8 @@ def _type(schema: dict[str, Any]) -> str:
         return ", ".join(dict.fromkeys(_branches(schema["allOf"])))
     if {"env", "secret"} <= schema.get("properties", {}).keys():
         reference = "text or `{env: NAME}`" if "string" in schema["type"] else "`{env: NAME}`"
-        return f"{reference} or [{{now: FORMAT}}](#load-time)" if "now" in schema["properties"] else reference
+        named = "now" in schema["properties"]
+        return f"{reference} or [{{now: FORMAT}}](#load-time), or a list" if named else reference
     if "const" in schema:
         return f"`{_literal(schema['const'])}`"
     if "enum" in schema:

@@ -20,6 +20,7 @@ from analytics_assets.specs.airbyte.templates import (
     Text,
     constant,
     default_of,
+    expression,
     flatten,
     is_template,
     names_in,
@@ -110,6 +111,8 @@ class Renderer:
             parts = parse(text)
         except NotExpressibleError:
             return self._computed(text, name)
+        if (whole := expression(text)) and (found := self.setting(whole)) and found[0].is_list:
+            return self._list(*found)
         rendered = ""
         for part in parts:
             if isinstance(part, Text):
@@ -153,7 +156,8 @@ class Renderer:
         if joined := _joined_setting(part.node):
             setting = self.settings.find(joined[1:])
             self.notes.append(f"{self.settings.variable(setting.name)}: several values are separated by commas.")
-            return self._setting(setting, None, is_optional=is_optional)
+            is_omitted = is_optional and not setting.is_required and not setting.is_secret
+            return self._setting(setting, None, is_optional=True) if is_omitted else self._value(setting.name)
         if time := read_load_time(part.node):
             return self._load_time(time, name, part.source)
         return self._computed(part.source, name, part.node)
@@ -175,9 +179,21 @@ class Renderer:
             return str(default).lower() if isinstance(default, bool) else str(default)
         if is_optional and not setting.is_required and not setting.is_secret:
             raise OmittedValueError(setting)
-        if is_optional and setting.schema.get("type") == "array":
-            raise NotExpressibleError(f"the setting {setting.name}, a list that is sent as repeated parameters")
+        if setting.is_list:
+            raise NotExpressibleError(f"the setting {setting.name}, a list inside of a text")
         return self._value(setting.name)
+
+    def _list(self, setting: Setting, default: Any) -> str:
+        """The placeholder of a list, whose values are sent as repeated parameters or as a list in JSON."""
+        if setting.is_required or setting.is_secret:
+            reference = self.reference(setting.name)
+            self.notes.append(f"{reference['env']}: several values are separated by commas.")
+            return self._placeholder(setting.name, [reference])
+        values = list(dict.fromkeys(default)) if isinstance(default, list) and all(map(_is_scalar, default)) else []
+        if not values:
+            raise OmittedValueError(setting)
+        self.notes.append(f"{json.dumps(values)} is the default of the connector's setting {setting.name}.")
+        return self._placeholder(setting.name, values)
 
     def _chosen(self, choice: SettingOrTime, source: str) -> Expression:
         """The setting if it is required or has a default, else the time of the load."""
@@ -195,7 +211,7 @@ class Renderer:
     def _value(self, name: str) -> str:
         return self._placeholder(name, self.reference(name))
 
-    def _placeholder(self, name: str, value: dict[str, str]) -> str:
+    def _placeholder(self, name: str, value: Any) -> str:
         """The placeholder of a value, which gets another name if the name is reserved or has another value."""
         plain = snake_case(name)
         if plain in ("start", "end", "page", "offset", "resources", "incremental") or plain.startswith("dlt"):

@@ -38,6 +38,11 @@ class Setting:
         return bool(self.schema.get("airbyte_secret")) or any(word in name for word in SECRET_WORDS)
 
     @property
+    def is_list(self) -> bool:
+        """Whether it has several values."""
+        return self.schema.get("type") == "array"
+
+    @property
     def default(self) -> Any:
         """Its value if users leave it out; None if it has none."""
         if "const" in self.schema:

@@ -122,6 +122,8 @@ class RequestConverter:
     def _field(self, place: str, name: str, value: Any) -> Any:
         if isinstance(value, list) and len(value) == 1:
             value = value[0]
+        if isinstance(value, list) and place == "params" and not any(isinstance(each, (list, dict)) for each in value):
+            return [self._renderer.text(each, name=name, is_optional=True) for each in value] or None
         if isinstance(value, (list, dict)):
             raise NotExpressibleError("a value that is a list or an object")
         if self._is_token(value):

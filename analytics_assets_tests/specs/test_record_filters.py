@@ -126,3 +126,24 @@ def test_key_inside_of_an_object_replaces_the_table_and_changes_the_rows_of_wind
 def test_key_that_the_connector_computes_changes_rows(tmp_path: Path) -> None:
     parts: dict[str, Any] = {"key": "user_id", "transformations": added("{{ record['a'] ~ record['b'] }}")}
     assert not convert_stream(tmp_path, stream("items", "/items", **parts)).is_whole
+
+
+PRESENT = ("{{ record['id'] is not none }}", "{{ record.id != None }}", "{{ record['id'] not in [None] }}")
+
+
+@pytest.mark.parametrize("condition", PRESENT)
+def test_filter_for_the_key_skips_records_without_it(condition: str, tmp_path: Path) -> None:
+    document = convert_stream(tmp_path, filtered(condition))
+    assert document.is_whole
+    assert document.attributes["resources"][0]["null_key"] == "skip"
+    assert not convert_stream(tmp_path, filtered(condition, key=["id", "name"])).is_whole
+    assert not convert_stream(tmp_path, filtered(condition, key="name")).is_whole
+    assert not convert_stream(tmp_path, filtered(condition, key=None)).is_whole
+
+
+@pytest.mark.parametrize(
+    "condition",
+    ["{{ record.id }}", "{{ record.id is none }}", "{{ record.id != 0 }}", "{{ record.id is not none or record.a }}"],
+)
+def test_other_filter_of_the_key_is_not_carried(condition: str, tmp_path: Path) -> None:
+    assert not convert_stream(tmp_path, filtered(condition)).is_whole

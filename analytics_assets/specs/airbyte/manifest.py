@@ -202,7 +202,16 @@ def _drop_unused_values(each: ConvertedStream) -> None:
 
 
 def _ordered(resource: dict[str, Any]) -> dict[str, Any]:
-    keys = ("name", "primary_key", "write_disposition", "include_from_parent", "exclude", "columns", "endpoint")
+    keys = (
+        "name",
+        "primary_key",
+        "null_key",
+        "write_disposition",
+        "include_from_parent",
+        "exclude",
+        "columns",
+        "endpoint",
+    )
     return {key: resource[key] for key in keys if key in resource}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jinja2 import nodes
@@ -54,6 +54,15 @@ class RecordFilter:
             self._is_of_window(each) or self._truth(each) is True for each in _conjuncts(part.node)
         )
 
+    def drops_missing(self, key: Sequence[str]) -> bool:
+        """Whether it drops the records without a value of a key, and no other records."""
+        try:
+            part = expression(self._condition)
+        except NotExpressibleError:
+            return False
+        paths = [_present_path(each) for each in _conjuncts(part.node)] if part else []
+        return bool(key) and None not in paths and {path[1:] for path in paths if path} == {(name,) for name in key}
+
     def _is_of_window(self, node: nodes.Expr) -> bool:
         """Whether it compares the cursor with a bound of the window."""
         if self._cursor_path is None or not isinstance(node, nodes.Compare) or len(node.ops) != 1:
@@ -92,6 +101,26 @@ class RecordFilter:
             return False
         self.unset[setting.name] = setting
         return True
+
+
+def _present_path(node: nodes.Expr) -> Path | None:
+    """The path of `record.a is not none`, `record.a != None` and `record.a not in [None]`."""
+    tested: nodes.Expr | None = None
+    if isinstance(node, nodes.Not) and isinstance(node.node, nodes.Test) and node.node.name == "none":
+        tested = node.node.node
+    elif isinstance(node, nodes.Compare) and len(node.ops) == 1:
+        operand = node.ops[0]
+        listed = operand.expr.items if isinstance(operand.expr, nodes.List) else []
+        is_absence = (operand.op == "ne" and _is_none(operand.expr)) or (
+            operand.op == "notin" and len(listed) == 1 and _is_none(listed[0])
+        )
+        tested = node.expr if is_absence else None
+    path = path_of(tested)
+    return path if path and path[0] == "record" else None
+
+
+def _is_none(node: nodes.Node) -> bool:
+    return constant(node) is None or (isinstance(node, nodes.Name) and node.name in ("none", "None", "null"))
 
 
 def _conjuncts(node: nodes.Expr) -> list[nodes.Expr]:

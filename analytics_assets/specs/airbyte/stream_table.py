@@ -130,6 +130,12 @@ class TableConverter:
                 note = f"all records are loaded, as in the connector without its optional setting {names}."
                 self.converted.notes.append((place, note))
             return
+        key = self.converted.resource.get("primary_key", [])
+        if described.get("type") == "RecordFilter" and record_filter.drops_missing(
+            [key] if isinstance(key, str) else key
+        ):
+            self.converted.resource["null_key"] = "skip"
+            return
         what = " ".join(str(described.get("condition") or described.get("class_name")).split())
         self._report(place, f"the record filter {what[:160]}: all records are loaded", True)
 

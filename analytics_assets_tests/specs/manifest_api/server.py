@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -136,8 +137,9 @@ class ManifestApi:
             self._logins[url.netloc, url.path] = dict(authenticator)
         elif kind == "SessionTokenAuthenticator":
             login = authenticator["login_requester"]
-            base, path = (render(login.get(key) or "", login, config=self.config) for key in ("url_base", "path"))
-            url = urlsplit(f"{base.rstrip('/')}/{path.lstrip('/')}")
+            base = render(login.get("url_base") or login.get("url") or "", login, config=self.config)
+            path = render(login.get("path") or "", login, config=self.config)
+            url = urlsplit(f"{base.rstrip('/')}/{path.lstrip('/')}" if path else base)
             self._logins[url.netloc, url.path] = dict(authenticator)
 
     def respond(self, request: Received) -> Response:
@@ -221,7 +223,7 @@ def listening(api: list[ManifestApi]) -> Iterator[int]:
             request = Received(
                 self.command,
                 self.headers["Host"],
-                unquote(parts.path),
+                re.sub("//+", "/", unquote(parts.path)),
                 {name.strip(): value for name, value in parse_qsl(parts.query, keep_blank_values=True)},
                 {name.lower(): value for name, value in self.headers.items()},
                 flat(body) if body else {},

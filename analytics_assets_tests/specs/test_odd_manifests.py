@@ -110,3 +110,9 @@ def test_manifest_that_grows_by_its_references_is_an_error() -> None:
     definitions |= {f"a{level}": [f"#/definitions/a{level - 1}"] * 10 for level in range(1, 8)}
     with pytest.raises(ConfigError, match="is too deep or too large"):
         convert_manifest({"streams": [{"a": "#/definitions/a7"}], "definitions": definitions}, "shop")
+
+
+def test_parameters_that_lead_to_themselves_are_an_error() -> None:
+    inner = {"a": {"b": {"type": "RequestOption"}}}
+    with pytest.raises(ConfigError, match=r"`\$parameters` lead to themselves"):
+        convert_manifest({"streams": [stream("items", "/items") | {"$parameters": inner}]}, "shop")

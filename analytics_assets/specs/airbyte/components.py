@@ -125,11 +125,17 @@ def _error(place: tuple[str, ...], problem: str) -> ConfigError:
     return ConfigError(f"{'.'.join(step[:MAX_KEY] for step in place[:MAX_STEPS])}: {problem}")
 
 
-def propagate(value: Any, field: str, inherited: Mapping[str, Any] | None = None) -> Any:
-    """The value with default types, and with the parameters of components above it."""
+def propagate(value: Any, field: str, inherited: Mapping[str, Any] | None = None, depth: int = 0) -> Any:
+    """The value with default types, and with the parameters of components above it.
+
+    Raises:
+        ConfigError: Parameters contain components that get the same parameters again.
+    """
     inherited = inherited or {}
+    if depth > 2 * MAX_DEPTH:
+        raise ConfigError(f"{field[:MAX_KEY]}: `{PARAMETERS}` lead to themselves: components in them get them again")
     if isinstance(value, list):
-        return [propagate(item, field, inherited) for item in value]
+        return [propagate(item, field, inherited, depth + 1) for item in value]
     if isinstance(value, str):
         return _interpolate(value, inherited) if inherited else value
     if not isinstance(value, dict):
@@ -145,7 +151,7 @@ def propagate(value: Any, field: str, inherited: Mapping[str, Any] | None = None
             component.setdefault(name, parameter)
     passed = {name: parameter for name, parameter in parameters.items() if name != field}
     resolved = {
-        key: item if key == "schema" else propagate(item, key, passed if is_component else parameters)
+        key: item if key == "schema" else propagate(item, key, passed if is_component else parameters, depth + 1)
         for key, item in component.items()
     }
     if is_component and parameters:

@@ -78,12 +78,14 @@ def test_code_server_of_the_image_passes_its_health_check(project: Project) -> N
 
 
 @pytest.fixture
-def shared_history(project: Project, postgres_server: Postgres) -> None:
+def shared_history(project: Project, postgres_server: Postgres) -> Iterator[None]:
     """Dagster's history in PostgreSQL. Several processes cannot create the SQLite files of a new instance at once."""
-    url = urlsplit(postgres_server.credentials)
-    login, socket_folder = url.netloc.split("@")
-    storage = {"postgres": {"postgres_url": f"postgresql+psycopg2://{login}@{url.path}?host={socket_folder}"}}
+    login, socket_folder = urlsplit(postgres_server.credentials).netloc.split("@")
+    storage = {"postgres": {"postgres_url": f"postgresql+psycopg2://{login}@/history?host={socket_folder}"}}
     (project.folder / ".dagster" / "dagster.yaml").write_text(json.dumps({"storage": storage}))
+    postgres_server.query("CREATE DATABASE history")  # other tests compare the tables of the server's own database
+    yield
+    postgres_server.query("DROP DATABASE history WITH (FORCE)")
 
 
 @pytest.fixture

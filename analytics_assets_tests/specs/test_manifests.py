@@ -142,10 +142,11 @@ def test_values_that_users_compute_have_names_of_their_own(tmp_path: Path) -> No
     streams = [
         stream("items", f"/{{{{ config['kind'][:2] ~ '/' ~ config['kind'][2:] }}}}/{parts}/items"),
         stream("orders", f"/{parts}/orders"),
+        stream("parts", f"/{parts.replace(' ', '  ')}/parts"),
     ]
     document = convert_to(tmp_path, manifest(streams))
     paths = [each["endpoint"]["path"] for each in document.attributes["resources"]]
-    assert paths == ["/{kind_path}/{kind_path_2}/{kind_path_3}/items", "/{kind_path_3}/orders"]
+    assert paths == ["/{kind_path}/{kind_path_2}/{kind_path_3}/items", "/{kind_path_3}/orders", "/{kind_path_3}/parts"]
     text = document.to_yaml()
     assert "SHOP_KIND_PATH_2 is what the connector computes as part 2 of {{ config['kind'][:2]" in text
     assert f"SHOP_KIND_PATH_3 is what the connector computes as {parts}" in text

@@ -265,7 +265,9 @@ class Renderer:
         if node is not None:
             settings = [self.settings.find(path[1:]) for path in paths_in(node) if path[0] == "config" and path[1:]]
             name = f"{settings[0].name}_{name}" if len(settings) == 1 else name
-        name, part = self.settings.computed_name(name, source, str(node))
+        # Templates of several streams that differ in their spaces only are one value.
+        template = "".join(source.split()) if node is not None else source
+        name, part = self.settings.computed_name(name, template, str(node))
         self.notes.append(f"{self.settings.variable(name)} is what the connector computes as {part}{shortened(source)}")
         return self._value(name)
 

@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
-from analytics_assets.rest_api.config import load_config
-from analytics_assets.specs import ApiDocument, convert
-from analytics_assets_tests.specs.manifest_shapes import Component, stream
+from analytics_assets.specs import ApiDocument
+from analytics_assets_tests.specs.manifest_shapes import Component
+from analytics_assets_tests.specs.one_stream import convert_stream
 
 LIST: Component = {"type": "array", "items": {"type": "string"}}
 SPEC: Component = {
@@ -30,17 +29,7 @@ SPEC: Component = {
 
 
 def converted(requester: Component, folder: Path) -> ApiDocument:
-    items = stream("items", "/items", requester=requester)
-    check = {"type": "CheckStream", "stream_names": ["items"]}
-    manifest = {"version": "1.0.0", "type": "DeclarativeSource", "check": check, "streams": [items], "spec": SPEC}
-    file = folder / "manifest.yaml"
-    file.write_text(yaml.safe_dump(manifest), encoding="utf-8")
-    document = convert(file, api="shop")
-    path = folder / "shop" / "defs.yaml"
-    path.parent.mkdir()
-    path.write_text(document.to_yaml(), encoding="utf-8")
-    load_config(path)
-    return document
+    return convert_stream(requester, SPEC, folder)
 
 
 IDS = {"ids": [{"env": "SHOP_IDS"}]}

@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
-from analytics_assets.rest_api.config import load_config
-from analytics_assets.specs import ApiDocument, convert
-from analytics_assets_tests.specs.manifest_shapes import stream
+from analytics_assets.specs import ApiDocument
+from analytics_assets_tests.specs.manifest_shapes import Component
+from analytics_assets_tests.specs.one_stream import convert_stream
 
-SPEC = {
+SPEC: Component = {
     "type": "Spec",
     "connection_specification": {
         "type": "object",
@@ -29,17 +28,7 @@ SPEC = {
 
 
 def converted(params: dict[str, str], folder: Path) -> ApiDocument:
-    items = stream("items", "/items", requester={"request_parameters": params})
-    check = {"type": "CheckStream", "stream_names": ["items"]}
-    manifest = {"version": "1.0.0", "type": "DeclarativeSource", "check": check, "streams": [items], "spec": SPEC}
-    file = folder / "manifest.yaml"
-    file.write_text(yaml.safe_dump(manifest), encoding="utf-8")
-    document = convert(file, api="shop")
-    path = folder / "shop" / "defs.yaml"
-    path.parent.mkdir()
-    path.write_text(document.to_yaml(), encoding="utf-8")
-    load_config(path)
-    return document
+    return convert_stream({"request_parameters": params}, SPEC, folder)
 
 
 SECONDS = "%Y-%m-%dT%H:%M:%SZ"
